@@ -1,0 +1,73 @@
+"""Every error that a user can meet: a code, a fact with its value, and a hint what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+CODES = frozenset(
+    "not_found ambiguous invalid_argument unsupported_value disk_full permission read_only locked corrupt foreign_store "
+    "newer_store unsafe_path conflict too_large interrupted timeout docker_unavailable environment_unavailable "
+    "policy_failed".split()
+)
+
+
+class RenexError(Exception):
+    """The one base of our errors; `code` is one of `CODES` and never changes its meaning."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        assert code in CODES, code
+        super().__init__(code, message, hint)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.code}: {self.message}"
+        return f"{text}\nHint: {self.hint}" if self.hint else text
+
+    @property
+    def line(self) -> str:
+        """The same on one line, as a magic shows it."""
+        return " ".join(str(self).splitlines())
+
+
+def not_found(kind: str, wanted: str, known: Sequence[str] = (), *, listing: str = "%renex ls") -> RenexError:
+    """Nothing has this id or name; offers the nearest of the known ones."""
+    near = get_close_matches(wanted, known, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return RenexError("not_found", f"no {kind} '{wanted}'.", f"{hint}List with {listing}.")
+
+
+def ambiguous(kind: str, wanted: str, matches: Sequence[str]) -> RenexError:
+    """A prefix that fits several ids."""
+    shown = ", ".join(matches[:5]) + (" ..." if len(matches) > 5 else "")
+    return RenexError("ambiguous", f"{kind} '{wanted}' fits {len(matches)}: {shown}.", "Give more characters of the id.")
+
+
+def invalid_argument(message: str, hint: str = "") -> RenexError:
+    """A value that the operation does not take."""
+    return RenexError("invalid_argument", message, hint)
+
+
+def unsupported_value(what: str, value: object, hint: str) -> RenexError:
+    """A value of a type that cannot be kept."""
+    return RenexError("unsupported_value", f"{what} is {type(value).__name__}, which cannot be kept.", hint)
+
+
+def from_os_error(error: OSError, what: str) -> RenexError:
+    """Translate what the operating system refused into one of our codes."""
+    import errno
+
+    path = f" ({error.filename})" if error.filename else ""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "nothing already recorded is lost. Free some space and try again."
+        return RenexError("disk_full", f"{what}: {reason}{path}.", hint)
+    if error.errno == errno.EROFS:
+        return RenexError("read_only", f"{what}: {reason}{path}.", "Set RENEX_STORE to a folder that can be written.")
+    if isinstance(error, PermissionError):
+        return RenexError("permission", f"{what}: {reason}{path}.", "Check the owner and mode of that path.")
+    if isinstance(error, FileNotFoundError):
+        return RenexError("not_found", f"{what}: {reason}{path}.", "Check the path.")
+    return RenexError("invalid_argument", f"{what}: {reason}{path}.", "Check the path and what it names.")

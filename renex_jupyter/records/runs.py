@@ -1,0 +1,74 @@
+"""Experiments, tasks, runs and what is written on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+STATUSES = ("running", "finished", "failed", "stopped", "lost")
+DEFAULT_NAMESPACE = "default"
+DEFAULT_EXPERIMENT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Groups runs with one aim; created on first use."""
+
+    experiment_id: str
+    namespace: str
+    name: str
+    created_at: datetime
+    description: str | None = None
+    owner: str | None = None
+    framework: str | None = None
+    external_id: str | None = None
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A named, loggable action: its id is the hash of name, kind and source."""
+
+    task_id: str
+    name: str
+    kind: str  # cell, command, function
+    source: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a task: before-snapshot, action, after-snapshot."""
+
+    run_id: str
+    name: str
+    started_at: datetime
+    namespace: str = DEFAULT_NAMESPACE
+    experiment: str = DEFAULT_EXPERIMENT
+    task: str | None = None
+    kind: str = "block"  # cell, command, function, block (a `with start_run()`)
+    status: str = "running"
+    executor: str = "kernel"  # kernel, process
+    ended_at: datetime | None = None
+    duration_s: float | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    notebook: str | None = None
+    session_id: str | None = None
+    before_snapshot_id: str | None = None
+    after_snapshot_id: str | None = None
+    environment_id: str | None = None
+    hardware_id: str | None = None
+    parent_run_id: str | None = None
+    rerun_of: str | None = None
+    user_name: str | None = None
+    host: str | None = None
+    archived: bool = False
+    pid: int | None = None
+    pid_started: float | None = None  # seconds since the epoch, as the operating system tells it
+    boot_id: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)  # the last value of each key
+    tags: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,108 @@
+"""A snapshot and its parts: cells, files, what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from renex_jupyter.records.runs import DEFAULT_NAMESPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the notebook at one moment: its source, and what was run of it."""
+
+    cell_id: str | None
+    cell_type: str  # code, markdown, raw
+    source: str
+    execution_count: int | None = None
+    executed_at: datetime | None = None
+    duration_s: float | None = None
+    status: str | None = None  # ok, error, interrupted, running; None: never run in this session
+    stale: bool = False  # the source changed since it ran
+
+
+@dataclass(frozen=True, slots=True)
+class CellExecution:
+    """One execution of one cell, in the order of its session."""
+
+    session_id: str
+    seq: int  # from 1
+    source: str
+    cell_id: str | None = None
+    execution_count: int | None = None
+    started_at: datetime | None = None
+    duration_s: float | None = None
+    status: str | None = None  # ok, error, interrupted
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One entry of the project tree."""
+
+    path: str  # relative to the project, with "/"
+    role: str  # code, file
+    kind: str  # file, link, dir
+    sha256: str | None  # of the content; of the target text for a link; None for a folder or a file that is only pointed at
+    size: int  # bytes
+    mode: int  # permission bits
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A path that was not kept, and why."""
+
+    path: str
+    reason: str  # secret, too large, unreadable, changed while read, vanished, special file
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a notebook says: its cells, without outputs and counts."""
+
+    code_id: str
+    notebook: str | None  # path relative to the project
+    source: str  # where the cells came from: live, disk, history, none
+    cells: tuple[Cell, ...]
+    document: str | None = None  # the notebook as JSON text, to be kept as a blob
+
+
+@dataclass(frozen=True, slots=True)
+class FileTree:
+    """The project's files at one moment."""
+
+    files_id: str
+    entries: tuple[FileEntry, ...]  # ordered by path
+    left_out: tuple[LeftOut, ...] = ()
+    partial: bool = False  # something could not be read
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state at one moment: code, environment, files, config and metrics."""
+
+    snapshot_id: str
+    state_id: str  # code, environment and files only
+    created_at: datetime
+    namespace: str = DEFAULT_NAMESPACE
+    message: str | None = None
+    label: str | None = None
+    parent_id: str | None = None
+    run_id: str | None = None
+    session_id: str | None = None
+    notebook: str | None = None
+    code_id: str | None = None
+    environment_id: str | None = None
+    files_id: str | None = None
+    hardware_id: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    partial: bool = False
+    hidden: bool = False
+    notebook_source: str | None = None  # live, disk, history, none
+    notebook_sha256: str | None = None
+    notebook_size: int | None = None
+    left_out: tuple[LeftOut, ...] = ()
