@@ -1,34 +1,34 @@
--- The tables of the store. First the folded tables (a leading underscore: inside), one row per object, whose first column
--- is the object's id; then the public views, which are the interface (version in store.json).
+-- The tables of the store. First the folded tables in the schema `inside`, one row per object, whose first column is the
+-- object's id; then the public views, which are the interface (version in store.json).
 -- Times are UTC, durations seconds, sizes bytes.
 
-create table _changes (
+create table inside.changes (
     writer    varchar,      -- the process that wrote the record: pid and 8 random digits
     seq       bigint,       -- orders the records of one writer
-    at        bigint,       -- microseconds since the epoch
+    at_us     bigint,       -- microseconds since the epoch
     actor     varchar,      -- user name
     action    varchar,      -- create, update, delete, checkout
-    kind      varchar,      -- table of the object, without the underscore
+    kind      varchar,      -- table of the object
     id        varchar,
     namespace varchar,
     before    json,         -- the fields as they were, where the writer knew them
     after     json          -- the fields that this change sets
 );
 
-create table _namespaces (name varchar, description varchar, created_at timestamptz);
+create table inside.namespaces (name varchar, description varchar, created_at timestamptz);
 
-create table _experiments (
+create table inside.experiments (
     experiment_id varchar, namespace varchar, name varchar, description varchar, owner varchar, framework varchar,
     external_id varchar, created_at timestamptz, archived boolean
 );
 
-create table _sessions (
+create table inside.sessions (
     session_id varchar, kernel_id varchar, notebook varchar, started_at timestamptz, user_name varchar, host varchar
 );
 
-create table _tasks (task_id varchar, name varchar, kind varchar, source varchar, created_at timestamptz);
+create table inside.tasks (task_id varchar, name varchar, kind varchar, source varchar, created_at timestamptz);
 
-create table _runs (
+create table inside.runs (
     run_id varchar, namespace varchar, experiment varchar, name varchar, task varchar, kind varchar, status varchar,
     executor varchar, started_at timestamptz, ended_at timestamptz, duration_s double, exit_code bigint, error varchar,
     notebook varchar, session_id varchar, before_snapshot_id varchar, after_snapshot_id varchar, environment_id varchar,
@@ -36,11 +36,11 @@ create table _runs (
     pid bigint, pid_started double, boot_id varchar     -- who is alive is asked of these three
 );
 
-create table _params (param_id varchar, run_id varchar, key varchar, value json, value_text varchar, value_number double);
+create table inside.params (param_id varchar, run_id varchar, key varchar, value json, value_text varchar, value_number double);
 
-create table _tags (tag_id varchar, owner_kind varchar, owner_id varchar, key varchar, value varchar);
+create table inside.tags (tag_id varchar, owner_kind varchar, owner_id varchar, key varchar, value varchar);
 
-create table _snapshots (
+create table inside.snapshots (
     snapshot_id varchar, namespace varchar, message varchar, label varchar, state_id varchar, parent_id varchar, run_id varchar,
     session_id varchar, notebook varchar, notebook_source varchar, code_id varchar, environment_id varchar, files_id varchar,
     hardware_id varchar, notebook_sha256 varchar, notebook_size bigint, config json, metrics json, partial boolean, hidden boolean,
@@ -49,60 +49,60 @@ create table _snapshots (
     left_out json           -- what was not kept: path, reason
 );
 
-create table _codes (code_id varchar, notebook varchar, cells json);              -- by position: cell_id, cell_type, source
+create table inside.codes (code_id varchar, notebook varchar, cells json);              -- by position: cell_id, cell_type, source
 
-create table _file_trees (part_id varchar, files_id varchar, entries json);     -- path, role, kind, sha256, size, mode
+create table inside.file_trees (part_id varchar, files_id varchar, entries json);     -- path, role, kind, sha256, size, mode
 
-create table _cell_executions (
+create table inside.cell_executions (
     execution_id varchar, session_id varchar, seq bigint, cell_id varchar, execution_count bigint, source varchar,
     started_at timestamptz, duration_s double, status varchar, error varchar
 );
 
-create table _environments (
+create table inside.environments (
     environment_id varchar, python varchar, implementation varchar, platform varchar, name varchar, requirements varchar,
     lock_files json, dockerfile varchar, packages json                          -- name, version, imported
 );
 
-create table _hardware (hardware_id varchar, cpu varchar, cores bigint, memory_bytes bigint, gpus json, host varchar);
+create table inside.hardware (hardware_id varchar, cpu varchar, cores bigint, memory_bytes bigint, gpus json, host varchar);
 
-create view namespaces as select * from _namespaces;
+create view namespaces as select * from inside.namespaces;
 
-create view experiments as select * from _experiments;
+create view experiments as select * from inside.experiments;
 
-create view sessions as select * from _sessions;
+create view sessions as select * from inside.sessions;
 
-create view tasks as select * from _tasks;
+create view tasks as select * from inside.tasks;
 
-create view runs as select * exclude (pid, pid_started, boot_id) from _runs;
+create view runs as select * exclude (pid, pid_started, boot_id) from inside.runs;
 
-create view params as select * exclude (param_id) from _params;
+create view params as select * exclude (param_id) from inside.params;
 
-create view tags as select * exclude (tag_id) from _tags;
+create view tags as select * exclude (tag_id) from inside.tags;
 
 create view metrics as
 select owner_kind, owner_id, case when owner_kind = 'run' then owner_id end as run_id, key, step, wallclock, value, text_value,
        bytes_value, dtype, shape
-from _points;
+from inside.points;
 
 create view latest_metrics as
 select owner_id as run_id, key, arg_max(value, {step: step, wallclock: wallclock}) as value, max(step) as step,
        max(wallclock) as wallclock, min(value) as min_value,
        coalesce(max(value) filter (where not isnan(value)), max(value)) as max_value, count(*) as points
-from _points
+from inside.points
 where owner_kind = 'run' and value is not null
 group by owner_id, key;
 
-create view snapshots as select * exclude (cell_states, left_out, notebook_source, notebook_sha256, notebook_size) from _snapshots;
+create view snapshots as select * exclude (cell_states, left_out, notebook_source, notebook_sha256, notebook_size) from inside.snapshots;
 
 create view snapshot_files as
 select snapshot_id, e.path, e.role, e.kind, e.sha256, e.size, e.mode
 from (
     select snapshot_id,
            unnest(from_json(entries, '[{"path":"VARCHAR","role":"VARCHAR","kind":"VARCHAR","sha256":"VARCHAR","size":"BIGINT","mode":"BIGINT"}]')) as e
-    from _snapshots join _file_trees using (files_id)
+    from inside.snapshots join inside.file_trees using (files_id)
 )
 union all
-select snapshot_id, notebook, 'notebook', 'file', notebook_sha256, notebook_size, 420 from _snapshots where notebook_sha256 is not null;
+select snapshot_id, notebook, 'notebook', 'file', notebook_sha256, notebook_size, 420 from inside.snapshots where notebook_sha256 is not null;
 
 create view snapshot_cells as
 select snapshot_id, position, c.cell_id, c.cell_type, c.source, s.execution_count, make_timestamptz(s.executed_at) as executed_at,
@@ -113,25 +113,25 @@ from (
         select snapshot_id,
                from_json(cells, '[{"cell_id":"VARCHAR","cell_type":"VARCHAR","source":"VARCHAR"}]') as cells,
                from_json(cell_states, '[{"execution_count":"BIGINT","executed_at":"BIGINT","duration_s":"DOUBLE","status":"VARCHAR","stale":"BOOLEAN"}]') as states
-        from _snapshots join _codes using (code_id)
+        from inside.snapshots join inside.codes using (code_id)
     )
 );
 
-create view cell_executions as select * exclude (execution_id) from _cell_executions;
+create view cell_executions as select * exclude (execution_id) from inside.cell_executions;
 
-create view environments as select * exclude (packages) from _environments;
+create view environments as select * exclude (packages) from inside.environments;
 
 create view packages as
 select environment_id, p.name, p.version, p.imported
 from (
     select environment_id, unnest(from_json(packages, '[{"name":"VARCHAR","version":"VARCHAR","imported":"BOOLEAN"}]')) as p
-    from _environments
+    from inside.environments
 );
 
-create view hardware as select * from _hardware;
+create view hardware as select * from inside.hardware;
 
 create view change_events as
-select writer || '.' || seq as change_id, writer, seq, make_timestamptz(at) as at, actor, action, kind as object_kind,
+select writer || '.' || seq as change_id, writer, seq, make_timestamptz(at_us) as "at", actor, action, kind as object_kind,
        id as object_id, namespace, before, after
-from _changes
+from inside.changes
 where kind not in ('codes', 'file_trees', 'cell_executions', 'sessions');

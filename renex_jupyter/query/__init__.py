@@ -1,0 +1,1 @@
+"""One question is one function is one SQL."""

@@ -1,0 +1,163 @@
+"""Questions about runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from renex_jupyter import ids
+from renex_jupyter.errors import invalid_argument
+from renex_jupyter.records.runs import Run
+from renex_jupyter.store import liveness
+from renex_jupyter.store.reader import Reader
+
+_SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
+
+
+def run_ids(read: Reader) -> list[str]:
+    """Return every run id."""
+    return [row["run_id"] for row in read.rows("select run_id from runs")]
+
+
+def find_run(read: Reader, wanted: str) -> str:
+    """Return the id of the run that an id, a unique prefix, or an unambiguous name means (a name: its newest run).
+
+    Raises
+    ------
+    RenexError : `not_found`, `ambiguous`.
+    """
+    named = read.rows("select run_id from runs where name = ? order by started_at desc limit 1", [wanted])
+    if named:
+        return str(named[0]["run_id"])
+    return ids.match("run", wanted, run_ids(read), listing="%renex ls runs")
+
+
+def get_run(read: Reader, run_id: str) -> Run:
+    """Return one run with its params, last metrics and tags.
+
+    Raises
+    ------
+    RenexError : `not_found` when no run has exactly this id.
+    """
+    rows = read.rows("select * from inside.runs where run_id = ?", [run_id])
+    if not rows:
+        return get_run(read, ids.match("run", run_id, run_ids(read)))
+    row = rows[0]
+    if row["status"] == "running" and liveness.is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"]):
+        row["status"] = "lost"
+    params = read.rows("select key, value from params where run_id = ? order by key", [run_id])
+    metrics = read.rows("select key, value from latest_metrics where run_id = ? order by key", [run_id])
+    tags = read.rows("select key, value from tags where owner_kind = 'run' and owner_id = ? order by key", [run_id])
+    return Run(
+        **row,
+        params={each["key"]: None if each["value"] is None else json.loads(each["value"]) for each in params},
+        metrics={each["key"]: each["value"] for each in metrics},
+        tags={each["key"]: each["value"] for each in tags},
+    )
+
+
+def vanished_runs(read: Reader) -> list[dict[str, Any]]:
+    """Return the runs that still say `running` but whose process is gone: run_id, namespace."""
+    rows = read.rows(
+        "select run_id, namespace, pid, pid_started, boot_id, host from inside.runs where status = 'running'"
+    )
+    return [row for row in rows if liveness.is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"])]
+
+
+def count_runs(read: Reader, *, search: str = "") -> int:
+    """Return how many runs match a search text."""
+    clause, params = _matching(search)
+    return int(read.rows(f"select count(*) as n from runs where {clause}", params)[0]["n"])
+
+
+def list_runs(
+    read: Reader, *, search: str = "", order_by: str = "started_at", descending: bool = True, limit: int = 50, offset: int = 0
+) -> list[dict[str, Any]]:
+    """Return one page of runs for a list: the columns of `runs` and `metrics`, the last value by key.
+
+    Parameters
+    ----------
+    search : words that must all be in the name, task, experiment, status, id, a tag, or a param (`key=value`).
+    order_by : one of started_at, ended_at, duration_s, name, status, experiment, task.
+
+    Returns
+    -------
+    dicts of all columns of `runs`, with `status` already `lost` where the process is gone, plus `metrics`: {key: value}
+    and `params`: {key: text}.
+    """
+    if order_by not in _SORTABLE:
+        raise invalid_argument(f"runs cannot be ordered by '{order_by}'.", f"Use one of {', '.join(sorted(_SORTABLE))}.")
+    clause, params = _matching(search)
+    direction = "desc" if descending else "asc"
+    rows = read.rows(
+        f"select * from inside.runs where {clause} order by {order_by} {direction} nulls last, run_id limit ? offset ?",
+        [*params, limit, offset],
+    )
+    for row in rows:
+        gone = liveness.is_gone(row.pop("pid"), row.pop("pid_started"), row.pop("boot_id"), row["host"])
+        if row["status"] == "running" and gone:
+            row["status"] = "lost"
+        row["metrics"], row["params"] = {}, {}
+    by_id = {row["run_id"]: row for row in rows}
+    if by_id:
+        marks = ", ".join("?" * len(by_id))
+        for kind, value in (("latest_metrics", "value"), ("params", "value_text")):
+            for each in read.rows(
+                f"select run_id, key, {value} as value from {kind} where run_id in ({marks}) order by key", list(by_id)
+            ):
+                by_id[each["run_id"]]["metrics" if kind == "latest_metrics" else "params"][each["key"]] = each["value"]
+    return rows
+
+
+def search_runs(
+    read: Reader, *, where: str | None = None, order_by: str | None = None, limit: int = 1000
+) -> pd.DataFrame:
+    """Return runs as a DataFrame: the columns of `runs`, then `params.KEY` and `metrics.KEY` (last values) as columns.
+
+    Parameters
+    ----------
+    where : SQL over the columns of `runs`, and over `params['lr']` (text), `metrics['loss']` (number), `tags['k']`.
+    order_by : SQL over the same, such as "metrics['accuracy'] desc".
+    """
+    query = f"""
+        select * from (
+            select r.*, coalesce(p.params, map {{}}) as params, coalesce(m.metrics, map {{}}) as metrics,
+                   coalesce(t.tags, map {{}}) as tags
+            from runs r
+            left join (select run_id, map(list(key order by key), list(value_text order by key)) as params
+                       from params group by run_id) p using (run_id)
+            left join (select run_id, map(list(key order by key), list(value order by key)) as metrics
+                       from latest_metrics group by run_id) m using (run_id)
+            left join (select owner_id as run_id, map(list(key order by key), list(value order by key)) as tags
+                       from tags where owner_kind = 'run' group by owner_id) t using (run_id)
+        )
+        where {where or "true"}
+        order by {order_by or "started_at desc"}
+        limit {int(limit)}"""
+    frame = read.ask(query)
+    return _widened(frame)
+
+
+def _widened(frame: pd.DataFrame) -> pd.DataFrame:
+    """Turn the map columns into one column per key."""
+    for column in ("params", "metrics", "tags"):
+        maps = [dict(each) for each in frame.pop(column)]
+        keys = sorted({key for each in maps for key in each})
+        wide = {f"{column}.{key}": [each.get(key) for each in maps] for key in keys}
+        frame = pd.concat([frame, pd.DataFrame(wide, index=frame.index)], axis=1) if wide else frame
+    return frame
+
+
+def _matching(search: str) -> tuple[str, list[Any]]:
+    """Return a WHERE clause that every word of the search must satisfy, and its parameters."""
+    clauses: list[str] = []
+    params: list[Any] = []
+    for word in search.split():
+        text = "concat_ws(' ', name, task, experiment, namespace, status, run_id, notebook, user_name)"
+        inside = "run_id in (select run_id from params where key || '=' || value_text ilike ?)"
+        tagged = "run_id in (select owner_id from tags where key || '=' || value ilike ?)"
+        clauses.append(f"({text} ilike ? or {inside} or {tagged})")
+        params += [f"%{word}%"] * 3
+    return " and ".join(clauses) or "true", params

@@ -1,0 +1,231 @@
+"""The journal: one process, one pair of append-only files, one `write()` per call.
+
+A line is a JSON object that ends with the CRC-32 of all that stands before it. Metric points have a file of their own,
+so that listing runs never parses them. A file is *live* while its writer holds the `flock` on it; a file that can be
+share-locked is *sealed*, because its writer went on to the next one or died.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from uuid import uuid4
+from zlib import crc32
+
+from renex_jupyter.errors import RenexError, from_os_error
+from renex_jupyter.records.changes import Change, to_json, to_microseconds
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.store import locks
+from renex_jupyter.store.layout import FORMAT, sync_folder
+
+CHANGES = ".jsonl"
+POINTS = ".points.jsonl"
+
+
+def seal_line(body: str) -> bytes:
+    """Return a JSON object's text as a journal line: its CRC appended as the last member."""
+    start = body[:-1].encode("utf-8", "replace")
+    return b'%s,"c":"%08x"}\n' % (start, crc32(start))
+
+
+def line_is_whole(line: bytes) -> bool:
+    """Say whether a line ends as it must and its CRC fits."""
+    return line.endswith(b'"}\n') and line[-17:-11] == b',"c":"' and line[-11:-3] == b"%08x" % crc32(line[:-17])
+
+
+class JournalFile:
+    """The file of one kind of records that this process appends to."""
+
+    def __init__(self, folder: Path, writer: str, suffix: str) -> None:
+        self.folder = folder
+        self.writer = writer
+        self.suffix = suffix
+        self.number = 0
+        self.descriptor: int | None = None
+        self.size = 0
+        self.dirty = False
+
+    def append(self, data: bytes) -> None:
+        """Append whole lines with one `write()`; a disk that takes only a part of them takes nothing."""
+        descriptor = self.descriptor if self.descriptor is not None else self._begin()
+        try:
+            written = os.write(descriptor, data)
+            if written != len(data):
+                os.ftruncate(descriptor, self.size)
+                raise OSError(28, "No space left on device", str(self.folder))
+        except OSError as error:
+            raise from_os_error(error, "the journal cannot be written") from error
+        self.size += written
+        self.dirty = True
+
+    def seal(self) -> None:
+        """Let go of the file; the next append begins a new one."""
+        descriptor, self.descriptor = self.descriptor, None
+        if descriptor is not None:
+            if self.dirty:
+                os.fsync(descriptor)
+            os.close(descriptor)
+        self.dirty = False
+
+    def sync(self) -> None:
+        """Make everything appended so far survive a power loss."""
+        if self.dirty and self.descriptor is not None:
+            self.dirty = False
+            _datasync(self.descriptor)
+
+    def _begin(self) -> int:
+        """Create the next file. It bears its name only once it is locked, or a folder might take it for sealed."""
+        name = f"{self.writer}.{self.number:06d}{self.suffix}"
+        path, temporary = self.folder / name, self.folder / f".{name}.tmp"
+        flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
+        try:
+            descriptor = os.open(temporary, flags, 0o600)
+            locks.take(descriptor)
+            os.rename(temporary, path)
+            sync_folder(self.folder)
+        except OSError as error:
+            raise from_os_error(error, "the journal cannot be written") from error
+        self.descriptor, self.size = descriptor, 0
+        self.number += 1
+        return descriptor
+
+
+class Journal:
+    """The hand of one process that writes into the store; safe for threads, and a forked child makes its own."""
+
+    def __init__(self, folder: Path, *, rotate_bytes: int, sync_interval: float) -> None:
+        self.pid = os.getpid()
+        self.writer = f"{self.pid}-{uuid4().hex[:8]}"
+        self.changes = JournalFile(folder, self.writer, CHANGES)
+        self.points = JournalFile(folder, self.writer, POINTS)
+        self.rotate_bytes = rotate_bytes
+        self.sealed = 0  # files let go so far; a reason to fold
+        self._sync_interval = sync_interval
+        self._lock = threading.RLock()
+        self._sequence = 0
+        self._last_at = 0
+        self._actor = _actor()
+        self._wake = threading.Event()
+        self._syncer: threading.Thread | None = None
+
+    def write_changes(self, changes: Iterable[Change]) -> None:
+        """Append changes, all of them with one `write()`; they are ordered by (time, sequence)."""
+        with self._lock:
+            data = b"".join(self._change_line(change) for change in changes)
+            if data:
+                self._append(self.changes, data)
+
+    def write_points(self, points: Iterable[Point]) -> None:
+        """Append metric points, all of them with one `write()`."""
+        data = b"".join(map(_point_line, points))
+        with self._lock:
+            self._append(self.points, data)
+
+    def sync(self) -> None:
+        """Make everything written so far durable."""
+        with self._lock:
+            self.changes.sync()
+            self.points.sync()
+
+    def seal(self) -> None:
+        """Seal both files so that they can be folded."""
+        with self._lock:
+            self.sealed += (self.changes.descriptor is not None) + (self.points.descriptor is not None)
+            self.changes.seal()
+            self.points.seal()
+
+    def abandon(self) -> None:
+        """In a forked child: close the parent's files without touching its locks."""
+        for file in (self.changes, self.points):
+            if file.descriptor is not None:
+                os.close(file.descriptor)
+                file.descriptor = None
+
+    def _append(self, file: JournalFile, data: bytes) -> None:
+        file.append(data)
+        if file.size >= self.rotate_bytes:
+            file.seal()
+            self.sealed += 1
+        if self._syncer is None:
+            self._syncer = threading.Thread(target=self._sync_now_and_then, name="renex-journal", daemon=True)
+            self._syncer.start()
+        self._wake.set()
+
+    def _change_line(self, change: Change) -> bytes:
+        self._sequence += 1
+        self._last_at = max(self._last_at + 1, time.time_ns() // 1000)  # a clock that jumps back does not reorder us
+        record = {
+            "v": FORMAT,
+            "n": self._sequence,
+            "at": self._last_at,
+            "u": self._actor,
+            "a": change.action,
+            "t": change.kind,
+            "i": change.id,
+            "ns": change.namespace,
+            "b": change.before,
+            "d": change.after,
+        }
+        return seal_line(to_json(record))
+
+    def _sync_now_and_then(self) -> None:
+        while True:
+            self._wake.wait()
+            time.sleep(self._sync_interval)
+            self._wake.clear()
+            for descriptor in self._unsynced():
+                try:
+                    _datasync(descriptor)
+                except OSError:
+                    pass  # the next write meets the same fault and tells the user
+                finally:
+                    os.close(descriptor)
+
+    def _unsynced(self) -> list[int]:
+        """Return duplicates of the descriptors to sync, so that nobody who logs waits for the disk."""
+        with self._lock:
+            files = [file for file in (self.changes, self.points) if file.dirty and file.descriptor is not None]
+            for file in files:
+                file.dirty = False
+            return [os.dup(file.descriptor) for file in files if file.descriptor is not None]
+
+
+def _point_line(point: Point) -> bytes:
+    value = point.value
+    if value is None:
+        shown = "null"
+    elif math.isfinite(value):
+        shown = repr(float(value))
+    else:
+        shown = f'"{value}"'
+    text = "" if point.text_value is None else f',"x":{json.dumps(point.text_value)}'
+    return seal_line(
+        f'{{"o":"{point.owner_kind}","i":"{point.owner_id}","k":{json.dumps(point.key)},"s":{point.step},'
+        f'"w":{to_microseconds(point.wallclock)},"y":{shown}{text}}}'
+    )
+
+
+def _datasync(descriptor: int) -> None:
+    (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(descriptor)
+
+
+def _actor() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+def files_in(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the journal files of a store, live and sealed, ordered by name."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((e for e in entries if e.name.endswith(CHANGES) and e.name[0] != "."), key=lambda e: e.name)
+    except FileNotFoundError as error:
+        raise RenexError("not_found", f"no journal in {folder.parent}.", "Was the store moved or deleted?") from error

@@ -1,0 +1,180 @@
+"""Where everything lies in a store folder, and how a file gets there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from renex_jupyter.config import STORE_FOLDER
+from renex_jupyter.errors import RenexError, from_os_error
+from renex_jupyter.ids import new_id
+
+FORMAT = 1  # of journal records and public tables
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one store."""
+
+    root: Path
+
+    @property
+    def about(self) -> Path:
+        """`store.json`: format version and store id."""
+        return self.root / "store.json"
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the journals, the truth."""
+        return self.root / "journal"
+
+    @property
+    def blobs(self) -> Path:
+        """Folder of file contents by SHA-256."""
+        return self.root / "blobs"
+
+    @property
+    def segments(self) -> Path:
+        """Folder of folded metric points, immutable Parquet files."""
+        return self.root / "segments"
+
+    @property
+    def generations(self) -> Path:
+        """Folder of the folded tables, immutable DuckDB files."""
+        return self.root / "generations"
+
+    @property
+    def current(self) -> Path:
+        """File that holds the name of the generation in force."""
+        return self.root / "CURRENT"
+
+    @property
+    def history(self) -> Path:
+        """The published database for every other DuckDB client."""
+        return self.root / "history.duckdb"
+
+    @property
+    def fold_lock(self) -> Path:
+        """File whose `flock` lets one folder work at a time."""
+        return self.root / "fold.lock"
+
+    @property
+    def project(self) -> Path:
+        """Folder of the project that the store belongs to."""
+        return self.root.parent
+
+    def generation_in_force(self) -> str | None:
+        """Return the file name of the generation in force; None before the first fold."""
+        try:
+            return self.current.read_text().strip()
+        except FileNotFoundError:
+            return None
+
+    def exists(self) -> bool:
+        """Say whether there is a store in this folder."""
+        return self.about.is_file()
+
+
+def create(root: Path) -> Layout:
+    """Make the folders of a store, or accept the ones that another process made in the same moment."""
+    layout = Layout(root)
+    with os_errors("the store cannot be created"):
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (layout.journal, layout.blobs, layout.segments, layout.generations):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        ignore = root / ".gitignore"
+        if not ignore.exists():
+            write_whole(ignore, b"*\n")
+        if not layout.exists():
+            write_whole(layout.about, json.dumps({"format": FORMAT, "store_id": new_id()}).encode() + b"\n", replace=False)
+    return layout
+
+
+def check(layout: Layout) -> None:
+    """Refuse a store that is another user's or newer than this program.
+
+    Raises
+    ------
+    RenexError : `foreign_store`, `newer_store` or `corrupt`.
+    """
+    if hasattr(os, "getuid") and layout.root.stat().st_uid != os.getuid():
+        owner = layout.root.stat().st_uid
+        raise RenexError("foreign_store", f"{layout.root} belongs to user {owner}.", "Set RENEX_STORE to a folder of your own.")
+    try:
+        version = int(json.loads(layout.about.read_text())["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RenexError("corrupt", f"{layout.about} cannot be read: {error}.", "The journal beside it is intact.") from error
+    if version > FORMAT:
+        hint = "Upgrade with: pip install -U renex_jupyter"
+        raise RenexError("newer_store", f"{layout.root} has format {version}, this program knows {FORMAT}.", hint)
+
+
+def find(start: Path) -> Path | None:
+    """Return the nearest store folder from `start` upward, or None."""
+    for folder in (start, *start.parents):
+        if (folder / STORE_FOLDER / "store.json").is_file():
+            return folder / STORE_FOLDER
+    return None
+
+
+def place_for_new(start: Path) -> Path:
+    """Return where a new store belongs: beside the nearest `.git` or `pyproject.toml`, else in `start`."""
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists() or (folder / "pyproject.toml").is_file():
+            return folder / STORE_FOLDER
+    return start / STORE_FOLDER
+
+
+def write_whole(path: Path, data: bytes, *, replace: bool = True, mode: int = 0o600) -> None:
+    """Write a file under a temporary name, fsync it and rename it into place; with `replace=False` the first one wins."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0), mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        put_in_place(temporary, path, replace=replace)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, path: Path, *, replace: bool = True) -> None:
+    """Rename a finished file to its name and make the name durable."""
+    if replace:
+        os.replace(temporary, path)
+    else:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable (Windows has no such call and needs none)."""
+    if os.name == "posix":
+        sync_file(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Make a closed file (or, on POSIX, a folder) durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def os_errors(what: str) -> Iterator[None]:
+    """Turn an `OSError` of the block into a `RenexError` that names the cause."""
+    try:
+        yield
+    except OSError as error:
+        raise from_os_error(error, what) from error

@@ -1,0 +1,165 @@
+"""An open store: writes go to the journal, questions to the reader, contents to the blobs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renex_jupyter.config import STORE_VARIABLE, settings
+from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import Change
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.store import layout as layouts
+from renex_jupyter.store.blobs import Blobs
+from renex_jupyter.store.journal import Journal
+from renex_jupyter.store.layout import Layout
+
+if TYPE_CHECKING:
+    from renex_jupyter.store.reader import Reader
+
+
+class Store:
+    """One store folder, as one process uses it. Nothing is created before the first record is written."""
+
+    def __init__(self, root: Path) -> None:
+        self.layout = Layout(root)
+        self.blobs = Blobs(self.layout.blobs)
+        self._journal: Journal | None = None
+        self._reader: Reader | None = None
+        self._known: set[tuple[str, str]] = set()
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._folding = self._fold_again = False
+        self._sealed_at_fold = 0
+        if self.layout.exists():
+            layouts.check(self.layout)
+
+    @property
+    def exists(self) -> bool:
+        """Say whether something was ever recorded here."""
+        return self.layout.exists()
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of this process.
+
+        Raises
+        ------
+        RenexError : `not_found` before anything was recorded.
+        """
+        if not self.exists:
+            hint = "Record something first: %snapshot, %%task or rx.start_run()."
+            raise RenexError("not_found", f"nothing is recorded yet in {self.layout.project}.", hint)
+        if self._reader is None:
+            from renex_jupyter.store.reader import Reader  # duckdb is loaded by the first question, not by logging
+
+            self._reader = Reader(self.layout)
+        return self._reader
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of this process; a forked child gets its own."""
+        journal = self._journal
+        if journal is None or journal.pid != os.getpid():
+            journal = self._open_journal()
+        return journal
+
+    def write(self, *changes: Change) -> None:
+        """Keep changes, with one `write()`."""
+        self.journal.write_changes(changes)
+        self._fold_if_rotated()
+
+    def write_points(self, points: Iterable[Point]) -> None:
+        """Keep metric points, with one `write()`."""
+        self.journal.write_points(points)
+        self._fold_if_rotated()
+
+    def ensure(self, kind: str, object_id: str, after: Mapping[str, Any], *, namespace: str | None = None) -> None:
+        """Create an object whose id says its content, unless it is there already."""
+        if (kind, object_id) in self._known:
+            return
+        if not (self.exists and self.has(kind, object_id)):
+            self.write(Change(kind, object_id, "create", after, namespace=namespace))
+        self._known.add((kind, object_id))
+
+    def has(self, kind: str, object_id: str) -> bool:
+        """Say whether an object is recorded."""
+        return bool(self.reader.rows("select 1 from inside.changes where kind = ? and id = ? limit 1", [kind, object_id]))
+
+    def settle(self) -> None:
+        """Make everything written durable and have it folded; called when a run or a snapshot ends."""
+        journal = self.journal
+        journal.sync()
+        journal.seal()
+        self.fold_in_background()
+
+    def fold_in_background(self) -> None:
+        """Have a child process fold; if one is at it, another follows it, so that nothing sealed is left waiting."""
+        if not settings().fold_in_background:
+            return
+        with self._lock:
+            self._sealed_at_fold = self.journal.sealed
+            self._fold_again = self._folding
+            if not self._folding:
+                self._folding = True
+                threading.Thread(target=self._fold_in_child, name="renex-fold", daemon=True).start()
+
+    def fold(self) -> int:
+        """Seal what this process wrote and fold everything sealed, here and now; return the number of files folded."""
+        from renex_jupyter.store.fold import fold
+
+        self.journal.seal()
+        return fold(self.layout)
+
+    def _fold_in_child(self) -> None:
+        again = True
+        while again:
+            try:
+                subprocess.run(
+                    [sys.executable, "-m", "renex_jupyter.store.fold", str(self.layout.root)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,  # an interrupt of the cell is not meant for it
+                    cwd=self.layout.root,
+                    check=False,
+                )
+            except OSError:
+                pass  # readers see the journal; the next fold catches up
+            with self._lock:
+                again, self._fold_again = self._fold_again, False
+                self._folding = again
+
+    def _open_journal(self) -> Journal:
+        if self._pid != os.getpid():  # forked: a lock may be held by a thread that does not exist here
+            self._pid, self._lock, self._folding = os.getpid(), threading.RLock(), False
+            inherited, self._journal = self._journal, None
+            if inherited is not None:
+                inherited.abandon()
+        with self._lock:
+            if self._journal is None:
+                layouts.create(self.layout.root)
+                layouts.check(self.layout)
+                limits = settings()
+                self._journal = Journal(
+                    self.layout.journal, rotate_bytes=limits.rotate_bytes, sync_interval=limits.sync_interval
+                )
+            return self._journal
+
+    def _fold_if_rotated(self) -> None:
+        journal = self._journal
+        if journal is not None and journal.sealed > self._sealed_at_fold:
+            self.fold_in_background()
+
+
+def locate(start: Path) -> Path:
+    """Return the folder of the store for work in `start`: the setting, the variable, the nearest upward, or a new place."""
+    named = settings().store or os.environ.get(STORE_VARIABLE, "")
+    if named:
+        return Path(named).expanduser().absolute()
+    return layouts.find(start) or layouts.place_for_new(start)
