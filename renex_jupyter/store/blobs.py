@@ -1,0 +1,184 @@
+"""File contents by their SHA-256: written once, never changed, verified whenever they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from uuid import uuid4
+
+import zstandard
+
+from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
+from renex_jupyter.store.layout import os_errors, sync_folder
+
+CHUNK = 2**20  # bytes that are in memory at one time
+LEVEL = 3
+WORTH_IT = 0.9  # a content is compressed when its first chunk shrinks below this share
+FRESH = 3600.0  # seconds; a content that is put again shows a time of change no older than this, so that gc spares it
+SHA256 = re.compile(r"[0-9a-f]{64}")
+READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Writable(Protocol):
+    """Anything that takes bytes."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of `data`."""
+
+
+class Blobs:
+    """The contents in one folder: `ab/cdef...`, with the suffix `.zst` where compression helps.
+
+    A content *must* be durable under its final name before the record that names it is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, data: bytes) -> str:
+        """Keep `data` and return its SHA-256; what is there already is not written again.
+
+        Raises
+        ------
+        RenexError : `disk_full`, `permission` or `read_only`; nothing half-written is ever visible.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        if not self.has(sha256):
+            self.put_stream(io.BytesIO(data))
+        return sha256
+
+    def put_stream(self, fileobj: BinaryIO) -> tuple[str, int]:
+        """Keep what `fileobj` gives until its end; return SHA-256 and size in bytes.
+
+        Raises
+        ------
+        RenexError : as `put`.
+        """
+        with os_errors("a file's content cannot be kept"):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = self.folder / f".{uuid4().hex}.tmp"
+            try:
+                sha256, size, suffix = _write(temporary, fileobj)
+                if not self.has(sha256):
+                    self._put_in_place(temporary, sha256, suffix)
+                return sha256, size
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def get(self, sha256: str) -> bytes:
+        """Return a content, verified.
+
+        Raises
+        ------
+        RenexError : `not_found`, or `corrupt` when the bytes are not those of the hash.
+        """
+        result = io.BytesIO()
+        self.copy_to(sha256, result)
+        return result.getvalue()
+
+    def copy_to(self, sha256: str, fileobj: Writable) -> int:
+        """Write a content into `fileobj` and return its size; on an error throw away what `fileobj` got.
+
+        Raises
+        ------
+        RenexError : as `get`; it comes after the last byte, since only then the hash is known.
+        """
+        digest, size = hashlib.sha256(), 0
+        for chunk in self._chunks(sha256):
+            digest.update(chunk)
+            size += len(chunk)
+            fileobj.write(chunk)
+        if digest.hexdigest() != sha256:
+            raise _corrupt(sha256, "its bytes have another hash")
+        return size
+
+    def has(self, sha256: str) -> bool:
+        """Say whether a content is here, and mark it as in use (see `FRESH`)."""
+        for path in self._paths(sha256):
+            try:
+                changed = path.stat().st_mtime
+                if time.time() - changed > FRESH:
+                    os.utime(path)
+            except FileNotFoundError:
+                continue
+            except PermissionError:  # somebody else's store: it can be read, not touched
+                return path.exists()
+            except OSError as error:
+                raise from_os_error(error, f"the content {sha256[:8]} cannot be looked up") from error
+            return True
+        return False
+
+    def _paths(self, sha256: str) -> tuple[Path, Path]:
+        if not SHA256.fullmatch(sha256):  # it becomes part of a path
+            raise invalid_argument(f"'{sha256}' is not a SHA-256.", "Give 64 lower-case hex digits.")
+        plain = self.folder / sha256[:2] / sha256[2:]
+        return plain.with_name(plain.name + ".zst"), plain
+
+    def _put_in_place(self, temporary: Path, sha256: str, suffix: str) -> None:
+        compressed, plain = self._paths(sha256)
+        path = compressed if suffix else plain
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self.folder)
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if not path.exists():  # Windows refuses to replace the same content that another process has just put
+                raise
+        sync_folder(path.parent)
+
+    def _chunks(self, sha256: str) -> Iterator[bytes]:
+        with os_errors(f"the content {sha256[:8]} cannot be read"), self._open(sha256) as (raw, compressed):
+            if not compressed:
+                yield from iter(lambda: raw.read(CHUNK), b"")
+                return
+            try:
+                yield from zstandard.ZstdDecompressor().read_to_iter(raw, write_size=CHUNK)
+            except zstandard.ZstdError as error:
+                raise _corrupt(sha256, f"zstd says {error}") from error
+
+    @contextmanager
+    def _open(self, sha256: str) -> Iterator[tuple[BinaryIO, bool]]:
+        for path in self._paths(sha256):
+            try:
+                descriptor = os.open(path, READ)
+            except FileNotFoundError:
+                continue
+            with os.fdopen(descriptor, "rb") as file:
+                yield file, path.suffix == ".zst"
+            return
+        raise RenexError(
+            "not_found", f"the content {sha256} is not in {self.folder}.", "Look for damage with %renex fsck."
+        )
+
+
+def _write(path: Path, source: BinaryIO) -> tuple[str, int, str]:
+    """Write a new durable file; return SHA-256 and size of the content, and the suffix that says how it is kept."""
+    digest, size = hashlib.sha256(), 0
+    chunk = source.read(CHUNK)
+    squeeze = len(zstandard.ZstdCompressor(LEVEL).compress(chunk)) < WORTH_IT * len(chunk)
+    with os.fdopen(os.open(path, CREATE, 0o600), "wb") as file:
+        sink = zstandard.ZstdCompressor(LEVEL).stream_writer(file, closefd=False) if squeeze else file
+        while chunk:
+            digest.update(chunk)
+            size += len(chunk)
+            sink.write(chunk)
+            chunk = source.read(CHUNK)
+        if squeeze:
+            sink.close()
+        file.flush()
+        path.chmod(0o400)
+        os.fsync(file.fileno())
+    return digest.hexdigest(), size, ".zst" if squeeze else ""
+
+
+def _corrupt(sha256: str, why: str) -> RenexError:
+    return RenexError("corrupt", f"the content {sha256} is damaged: {why}.", "Check the store with %renex fsck.")
