@@ -10,6 +10,9 @@ from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 # Of "numpy/linalg/x.py,sha256=..." the folder, of "six.py," and "_cffi.cpython-311-x86_64-linux-gnu.so," the module.
 TOP_LEVEL = re.compile(r"^([A-Za-z_]\w*)(?:/|\.py,|(?:\.[\w-]+)*\.(?:so|pyd),)", re.MULTILINE)
 MODULE_FILE = re.compile(r"^([A-Za-z_][\w/]*?)(?:/__init__)?(?:\.py|(?:\.[\w-]+)*\.(?:so|pyd)),", re.MULTILINE)
@@ -79,9 +82,6 @@ def _required(lines: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _required_name(line: str) -> str | None:
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.utils import canonicalize_name
-
     try:
         requirement = Requirement(line)
         applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
@@ -107,8 +107,7 @@ def _read(found: metadata.Distribution) -> Distribution | None:
     if not name or not version:
         return None  # what an interrupted uninstall leaves behind
     requires = tuple(value.strip() for key, _, value in pairs if key.lower() == "requires-dist")
-    normalised = re.sub(r"[-_.]+", "-", name).lower()
-    return Distribution(normalised, version, requires, str(Path(str(found.locate_file("")))), found)
+    return Distribution(canonicalize_name(name), version, requires, str(Path(str(found.locate_file("")))), found)
 
 
 def _text(found: metadata.Distribution, name: str) -> str:

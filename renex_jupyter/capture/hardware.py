@@ -21,10 +21,10 @@ Otherwise = TypeVar("Otherwise")
 def capture_hardware() -> Hardware:
     """Return CPU, memory (bytes), GPUs and host name; what the system does not tell is empty or 0, never an error."""
     cpu = _or(_cpu, "") or _or(platform.processor, "") or _or(platform.machine, "")
-    gpus: tuple[Mapping[str, Any], ...] = tuple(_or(_gpus, None) or ())
-    cores = _or(os.cpu_count, None) or 0
+    gpus = _or(_gpus, ())
+    cores = os.cpu_count() or 0
     memory, host = _or(_memory, 0), _or(platform.node, "")
-    return Hardware(content_id([cpu, cores, memory, to_json(gpus), host]), cpu, cores, memory, graphics, host)
+    return Hardware(content_id([cpu, cores, memory, to_json(gpus), host]), cpu, cores, memory, gpus, host)
 
 
 def _or(ask: Callable[[], Told], otherwise: Otherwise) -> Told | Otherwise:
@@ -45,23 +45,23 @@ def _memory() -> int:
     return int(psutil.virtual_memory().total)
 
 
-def _gpus() -> list[Mapping[str, Any]]:
+def _gpus() -> tuple[Mapping[str, Any], ...]:
     import pynvml
 
     pynvml.nvmlInit()
     try:
         driver = _text(pynvml.nvmlSystemGetDriverVersion())
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        return [
-            {
-                "name": _text(pynvml.nvmlDeviceGetName(handle)),
-                "memory_bytes": int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
-                "driver": driver,
-            }
-            for handle in handles
-        ]
+        return tuple(_gpu(handle, driver) for handle in handles)
     finally:
         pynvml.nvmlShutdown()
+
+
+def _gpu(handle: Any, driver: str) -> Mapping[str, Any]:
+    import pynvml
+
+    memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+    return {"name": _text(pynvml.nvmlDeviceGetName(handle)), "memory_bytes": memory, "driver": driver}
 
 
 def _text(told: bytes | str) -> str:

@@ -134,7 +134,7 @@ def test_the_platform_names_no_kernel_release() -> None:
     assert capture_environment().platform == f"{sys.platform}-{platform.machine().lower()}"
 
 
-def test_three_hundred_packages_take_less_than_a_third_of_a_second_and_then_next_to_nothing(site: Path) -> None:
+def test_three_hundred_packages_are_read_once_and_then_cost_next_to_nothing(site: Path) -> None:
     for number in range(300):
         files = "".join(f"package_{number}/module_{each}.py,sha256=0123456789abcdef,100\n" for each in range(200))
         install(site, f"package-{number}", "1.0", files=files, needs=("numpy",))
@@ -145,8 +145,8 @@ def test_three_hundred_packages_take_less_than_a_third_of_a_second_and_then_next
     assert capture_environment() == environment
     warm = time.perf_counter() - began
     assert len(environment.packages) > 400
-    assert warm < 0.05
-    assert cold < 1.0  # measured 0.15 s alone; the limit leaves room for a loaded machine
+    assert cold < 1.0  # measured 0.12 to 0.21 s; the limit leaves room for a loaded machine
+    assert warm < cold / 5
 
 
 def test_hardware_is_told_without_an_error_and_the_same_every_time() -> None:
