@@ -8,8 +8,8 @@ from traitlets.config import SingletonConfigurable
 STORE_FOLDER = ".renex"
 STORE_VARIABLE = "RENEX_STORE"
 RUN_VARIABLE = "RENEX_RUN_ID"
+RUN_NAME_VARIABLE = "RENEX_RUN_NAME"
 NOTEBOOK_VARIABLE = "RENEX_NOTEBOOK"
-JOURNAL_VARIABLE = "RENEX_JOURNAL"
 
 
 class Renex(SingletonConfigurable):  # type: ignore[misc]  # traitlets ships no types for its metaclass

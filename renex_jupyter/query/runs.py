@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from renex_jupyter import ids
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import invalid_argument, not_found
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store import liveness
 from renex_jupyter.store.reader import Reader
@@ -31,7 +31,10 @@ def find_run(read: Reader, wanted: str) -> str:
     named = read.rows("select run_id from runs where name = ? order by started_at desc limit 1", [wanted])
     if named:
         return str(named[0]["run_id"])
-    return ids.match("run", wanted, run_ids(read), listing="%renex ls runs")
+    if not ids.PREFIX_PATTERN.fullmatch(wanted.lower()):
+        names = [row["name"] for row in read.rows("select distinct name from runs where name is not null")]
+        raise not_found("run", wanted, names, listing="%renex ls")
+    return ids.match("run", wanted, run_ids(read))
 
 
 def get_run(read: Reader, run_id: str) -> Run:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from renex_jupyter.ids import short
+from renex_jupyter.records import display
+
 STATUSES = ("running", "finished", "failed", "stopped", "lost")
 DEFAULT_NAMESPACE = "default"
 DEFAULT_EXPERIMENT = "default"
@@ -72,3 +75,34 @@ class Run:
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)  # the last value of each key
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        """The run on one line."""
+        parts = [f"run '{self.name}' {short(self.run_id)} {self.status}", display.seconds(self.duration_s)]
+        return " · ".join(part for part in [*parts, display.pairs(self.metrics.items())] if part)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        return [
+            ("experiment", f"{self.namespace}/{self.experiment}"),
+            ("task", " ".join(part for part in (self.kind, self.task) if part)),
+            ("started", display.moment(self.started_at)),
+            ("duration", display.seconds(self.duration_s)),
+            ("error", self.error or ""),
+            ("exit code", "" if self.exit_code is None else str(self.exit_code)),
+            ("params", display.pairs(self.params.items())),
+            ("metrics", display.pairs(self.metrics.items())),
+            ("tags", display.pairs(self.tags.items())),
+            ("notebook", self.notebook or ""),
+            ("snapshots", " → ".join(short(each) for each in (self.before_snapshot_id, self.after_snapshot_id) if each)),
+            ("id", self.run_id),
+        ]
+
+    def __str__(self) -> str:
+        return display.text_card(f"run '{self.name}' {self.status}", self._rows())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return display.card(f"Run {self.name}: {self.status}", self._rows())

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from renex_jupyter.ids import short
+from renex_jupyter.records import display
 from renex_jupyter.records.runs import DEFAULT_NAMESPACE
 
 
@@ -106,3 +108,35 @@ class Snapshot:
     notebook_sha256: str | None = None
     notebook_size: int | None = None
     left_out: tuple[LeftOut, ...] = ()
+    summary: str = ""  # "12 cells, 4 files (3.1 MB), 109 packages"
+
+    @property
+    def line(self) -> str:
+        """The snapshot on one line."""
+        name = f'"{self.message}"' if self.message else ""
+        parts = [f"snapshot {short(self.snapshot_id)}", self.label or "", name, self.summary]
+        return " · ".join(part for part in parts if part)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        return [
+            ("message", self.message or ""),
+            ("label", self.label or ""),
+            ("created", display.moment(self.created_at)),
+            ("holds", self.summary),
+            ("config", display.pairs(self.config.items())),
+            ("metrics", display.pairs(self.metrics.items())),
+            ("notebook", " ".join(part for part in (self.notebook, f"({self.notebook_source})") if part)),
+            ("left out", ", ".join(f"{each.path} ({each.reason})" for each in self.left_out[:10])),
+            ("run", short(self.run_id)),
+            ("state", short(self.state_id)),
+            ("id", self.snapshot_id),
+        ]
+
+    def __str__(self) -> str:
+        return display.text_card(f"snapshot {short(self.snapshot_id)}", self._rows())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return display.card(f"Snapshot {short(self.snapshot_id)}", self._rows())

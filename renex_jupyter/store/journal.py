@@ -110,7 +110,7 @@ class Journal:
         self._lock = threading.RLock()
         self._sequence = 0
         self._last_at = 0
-        self._actor = _actor()
+        self.actor = _actor()
         self._wake = threading.Event()
         self._syncer: threading.Thread | None = None
 
@@ -164,7 +164,7 @@ class Journal:
             "v": FORMAT,
             "n": self._sequence,
             "at": self._last_at,
-            "u": self._actor,
+            "u": self.actor,
             "a": change.action,
             "t": change.kind,
             "i": change.id,

@@ -1,0 +1,110 @@
+"""renex_jupyter: a notebook's code, environment, files, config and metrics, kept where you work.
+
+Every public name is loaded on its first use, so that `import renex_jupyter` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from renex_jupyter.errors import RenexError as RenexError
+    from renex_jupyter.session.checkouts import checkout as checkout
+    from renex_jupyter.session.diffs import diff as diff
+    from renex_jupyter.session.environments import capture_environment as capture_environment
+    from renex_jupyter.session.environments import list_environments as list_environments
+    from renex_jupyter.session.metrics import log_metric as log_metric
+    from renex_jupyter.session.metrics import log_metrics as log_metrics
+    from renex_jupyter.session.runs import active_run as active_run
+    from renex_jupyter.session.runs import end_run as end_run
+    from renex_jupyter.session.runs import get_run as get_run
+    from renex_jupyter.session.runs import log_param as log_param
+    from renex_jupyter.session.runs import log_params as log_params
+    from renex_jupyter.session.runs import search_runs as search_runs
+    from renex_jupyter.session.runs import set_experiment as set_experiment
+    from renex_jupyter.session.runs import set_tag as set_tag
+    from renex_jupyter.session.runs import set_tags as set_tags
+    from renex_jupyter.session.runs import start_run as start_run
+    from renex_jupyter.session.snapshots import get_snapshot as get_snapshot
+    from renex_jupyter.session.snapshots import list_snapshots as list_snapshots
+    from renex_jupyter.session.snapshots import snapshot as snapshot
+    from renex_jupyter.session.snapshots import update_snapshot as update_snapshot
+    from renex_jupyter.session.sql import sql as sql
+    from renex_jupyter.session.tasks import run_task as run_task
+    from renex_jupyter.views.panel import show as panel
+
+_WHERE = {
+    "RenexError": "errors",
+    "checkout": "session.checkouts",
+    "diff": "session.diffs",
+    "capture_environment": "session.environments",
+    "list_environments": "session.environments",
+    "log_metric": "session.metrics",
+    "log_metrics": "session.metrics",
+    "active_run": "session.runs",
+    "end_run": "session.runs",
+    "get_run": "session.runs",
+    "log_param": "session.runs",
+    "log_params": "session.runs",
+    "search_runs": "session.runs",
+    "set_experiment": "session.runs",
+    "set_tag": "session.runs",
+    "set_tags": "session.runs",
+    "start_run": "session.runs",
+    "get_snapshot": "session.snapshots",
+    "list_snapshots": "session.snapshots",
+    "snapshot": "session.snapshots",
+    "update_snapshot": "session.snapshots",
+    "sql": "session.sql",
+    "run_task": "session.tasks",
+    "panel": "views.panel:show",
+}
+
+__all__ = [*sorted(_WHERE), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on its first use (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("renex_jupyter")
+    if name not in _WHERE:
+        raise AttributeError(f"module 'renex_jupyter' has no attribute '{name}'")
+    module, _, attribute = _WHERE[name].partition(":")
+    value = getattr(import_module(f"renex_jupyter.{module}"), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics; creates nothing on disk (`%load_ext renex_jupyter`)."""
+    from renex_jupyter.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the magics and the hooks away again."""
+    from renex_jupyter.magics import unload
+
+    unload(shell)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "renex-jupyter"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "renex_jupyter"}]
+
+
+def _load_jupyter_server_extension(server_app: Any) -> None:
+    from renex_jupyter.server import load
+
+    load(server_app)

@@ -1,0 +1,1 @@
+"""The command line, and the verbs that it shares with `%renex`."""

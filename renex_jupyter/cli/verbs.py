@@ -1,0 +1,125 @@
+"""The verbs of `%renex` and of `renex`: one parser, one function each."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import pandas as pd
+
+from renex_jupyter.cli.doctor import Report, examine
+from renex_jupyter.errors import RenexError, invalid_argument
+from renex_jupyter.query import runs as run_query
+from renex_jupyter.query import snapshots as snapshot_query
+from renex_jupyter.session import checkouts, diffs, environments, runs, snapshots, status
+from renex_jupyter.session.current import current
+from renex_jupyter.session.sql import sql
+
+KINDS = ("runs", "snapshots", "experiments", "environments", "tasks")
+RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
+SNAPSHOT_COLUMNS = ["snapshot_id", "label", "message", "notebook", "created_at", "run_id"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises our error instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise invalid_argument(message + ".", f"Usage: {' '.join(self.format_usage().split()[1:])}")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise _Shown
+
+
+class _Shown(Exception):
+    """The help was printed."""
+
+
+def parser_for(program: str) -> argparse.ArgumentParser:
+    """Return the parser of every verb."""
+    parser = _Parser(prog=program, description="Runs, snapshots and their history in this project.")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+    verbs.add_parser("status", help="where the store is, what it holds, what is recorded now").set_defaults(do=_status)
+    listing = verbs.add_parser("ls", help="list, newest first")
+    listing.add_argument("kind", nargs="?", default="runs", choices=KINDS)
+    listing.add_argument("-n", "--limit", type=int, default=20, help="at most this many (default 20)")
+    listing.add_argument("-a", "--all", action="store_true", help="snapshots that runs made by themselves, too")
+    listing.set_defaults(do=_list)
+    show = verbs.add_parser("show", help="show a run or a snapshot")
+    show.add_argument("id", help="id, unique prefix, name or label")
+    show.set_defaults(do=_show)
+    compare = verbs.add_parser("diff", help="compare two snapshots or runs, or one with the present state")
+    compare.add_argument("a")
+    compare.add_argument("b", nargs="?", default=diffs.NOW)
+    compare.set_defaults(do=lambda args: diffs.diff(args.a, args.b))
+    bring = verbs.add_parser("checkout", help="write the notebook and files of a state into a folder")
+    bring.add_argument("id")
+    bring.add_argument("--to", help="the folder (default: checkout-ID in the project)")
+    bring.add_argument("-f", "--force", action="store_true", help="overwrite files of a folder that is not empty")
+    bring.set_defaults(do=lambda args: checkouts.checkout(args.id, args.to, force=args.force))
+    ask = verbs.add_parser("sql", help="ask the history with SQL")
+    ask.add_argument("query", nargs="+")
+    ask.set_defaults(do=lambda args: sql(" ".join(args.query), frames={}))
+    verbs.add_parser("panel", help="the side panel's view in this cell").set_defaults(do=_panel)
+    verbs.add_parser("doctor", help="check the installation").set_defaults(do=_doctor)
+    return parser
+
+
+VERBS = ("status", "ls", "show", "diff", "checkout", "sql", "panel", "doctor")
+
+
+def run_verb(parser: argparse.ArgumentParser, words: Sequence[str]) -> Any:
+    """Parse the words, call the verb and return its result; None when only the help was shown."""
+    try:
+        args = parser.parse_args(list(words))
+    except _Shown:
+        return None
+    do: Callable[[argparse.Namespace], Any] = args.do
+    return do(args)
+
+
+def split(line: str) -> list[str]:
+    """Split a line into words as a shell does."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise invalid_argument(f"{line!r} cannot be split: {error}.", "Close the quotes.") from error
+
+
+def _status(args: argparse.Namespace) -> status.Status:
+    return status.status()
+
+
+def _list(args: argparse.Namespace) -> pd.DataFrame:
+    if args.limit < 1:
+        raise invalid_argument(f"-n {args.limit} lists nothing.", "Give a number from 1.")
+    if args.kind == "runs":
+        frame = runs.search_runs(limit=args.limit)
+        return frame[RUN_COLUMNS + [name for name in frame if name.startswith(("metrics.", "params."))]]
+    if args.kind == "snapshots":
+        return snapshots.list_snapshots(hidden=args.all, limit=args.limit)[SNAPSHOT_COLUMNS]
+    if args.kind == "environments":
+        return environments.list_environments().head(args.limit)
+    return sql(f"select * from {args.kind} order by created_at desc limit {args.limit}", frames={})
+
+
+def _show(args: argparse.Namespace) -> Any:
+    read = current().store.reader
+    try:
+        return runs.get_run(run_query.find_run(read, args.id))
+    except RenexError as error:
+        if error.code == "ambiguous":
+            raise
+    found = snapshot_query.find_snapshot(read, args.id)
+    return snapshots.get_snapshot(found)
+
+
+def _panel(args: argparse.Namespace) -> Any:
+    from renex_jupyter.views import panel
+
+    return panel.show()
+
+
+def _doctor(args: argparse.Namespace) -> Report:
+    return examine()

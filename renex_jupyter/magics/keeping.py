@@ -1,0 +1,113 @@
+"""`%snapshot` and `%%task`: the magics that record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, needs_local_scope
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from renex_jupyter.errors import invalid_argument
+from renex_jupyter.magics.arguments import name_and_params, plainly, unquote
+from renex_jupyter.session import snapshots, tasks
+from renex_jupyter.session.current import current
+
+TASK_USAGE = "%%task NAME [key=value ...]   or   %task NAME [key=value ...] -- command"
+
+
+@magics_class
+class KeepingMagics(Magics):
+    """Record the state of the moment, or an action with the state before and after it."""
+
+    @magic_arguments()
+    @argument("words", nargs="*", type=unquote, help="a message, as with -m")
+    @argument("-m", "--message", type=unquote, help="what this state is")
+    @argument("-l", "--label", type=unquote, help="a name by which the snapshot can be found again")
+    @argument(
+        "-c", "--config", action="append", type=unquote, help="a variable, a JSON/YAML/TOML file, or key=value; may repeat"
+    )
+    @argument("--metrics", action="append", type=unquote, help="the same, with numbers; default: what the open run logged")
+    @argument(
+        "-f", "--files", action="append", type=unquote, help="a path to keep although an ignore or secret rule leaves it out"
+    )
+    @argument("-o", "--out", help="put the snapshot into this variable")
+    @needs_local_scope
+    @line_magic
+    @plainly
+    def snapshot(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
+        """Keep the state of this moment: code, environment, files, config and metrics.
+
+        Examples::
+
+            %snapshot -m "baseline"
+            %snapshot "two layers" --label best -c params.yaml --metrics accuracy=0.97
+            s = %snapshot -c config          # a variable of the notebook
+        """
+        args = parse_argstring(self.snapshot, line)
+        message = args.message if args.message is not None else " ".join(args.words) or None
+        taken = snapshots.snapshot(
+            message,
+            label=args.label,
+            files=args.files,
+            config=_given(args.config, "config", local_ns),
+            metrics=_given(args.metrics, "metrics", local_ns),
+        )
+        if args.out:
+            self.shell.user_ns[args.out] = taken
+            print(taken.line)
+            return None
+        return taken
+
+    @magic_arguments()
+    @argument("words", nargs="*", help="the task's name, then params as key=value (also set as variables of the notebook)")
+    @argument("-o", "--out", help="put the run into this variable")
+    @line_cell_magic
+    @plainly
+    def task(self, line: str, cell: str | None = None) -> Any:
+        """Run a cell, or a command, as a run: the state before, the action, the state after.
+
+        Examples::
+
+            %%task train lr=0.1 epochs=5
+            for epoch in range(epochs):
+                rx.log_metric("loss", train_one_epoch(lr))
+
+            run = %task train -- python train.py --lr 0.1
+        """
+        __tracebackhide__ = True
+        line, dashes, command = _split(line)
+        args = parse_argstring(self.task, line)
+        name, params = name_and_params(args.words, TASK_USAGE)
+        if cell is None:
+            if not dashes:
+                raise invalid_argument("there is nothing to run.", f"Usage: {TASK_USAGE}")
+            run = tasks.run_task(command, name=name, params=params)
+            if args.out:
+                self.shell.user_ns[args.out] = run
+            return run
+        if dashes:
+            raise invalid_argument("a cell and a command were given.", f"Usage: {TASK_USAGE}")
+        run, error = tasks.run_cell(name, cell, params)
+        if args.out:
+            self.shell.user_ns[args.out] = run
+        print(run.line)
+        if error is not None:
+            raise error
+        return None
+
+
+def _split(line: str) -> tuple[str, bool, str]:
+    """Split a line at the first ` -- ` into what is ours and the command."""
+    head, dashes, command = f" {line} ".partition(" -- ")
+    return head.strip(), bool(dashes), command.strip()
+
+
+def _given(specs: list[str] | None, what: str, local_ns: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return config or metrics from the words of a line; a variable of the calling function goes first."""
+    if specs is None:
+        return None
+    names = {**current().names, **(local_ns or {})}
+    found: dict[str, Any] = {}
+    for spec in specs:
+        found.update(snapshots.read_given(spec, what, names))
+    return found

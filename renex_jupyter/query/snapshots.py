@@ -1,0 +1,115 @@
+"""Questions about snapshots."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from renex_jupyter import ids
+from renex_jupyter.errors import not_found
+from renex_jupyter.records import display
+from renex_jupyter.records.snapshots import Cell, FileEntry, LeftOut, Snapshot
+from renex_jupyter.store.reader import Reader
+
+
+def snapshot_ids(read: Reader) -> list[str]:
+    """Return every snapshot id."""
+    return [row["snapshot_id"] for row in read.rows("select snapshot_id from snapshots")]
+
+
+def find_snapshot(read: Reader, wanted: str) -> str:
+    """Return the id of the snapshot that a label, an id or a unique prefix means (a label: its newest snapshot).
+
+    Raises
+    ------
+    RenexError : `not_found`, `ambiguous`.
+    """
+    labelled = read.rows("select snapshot_id from snapshots where label = ? order by created_at desc limit 1", [wanted])
+    if labelled:
+        return str(labelled[0]["snapshot_id"])
+    if not ids.PREFIX_PATTERN.fullmatch(wanted.lower()):
+        labels = [row["label"] for row in read.rows("select distinct label from snapshots where label is not null")]
+        raise not_found("snapshot", wanted, labels, listing="%renex ls snapshots")
+    return ids.match("snapshot", wanted, snapshot_ids(read), listing="%renex ls snapshots")
+
+
+def get_snapshot(read: Reader, snapshot_id: str) -> Snapshot:
+    """Return one snapshot.
+
+    Raises
+    ------
+    RenexError : `not_found` when no snapshot has exactly this id.
+    """
+    rows = read.rows("select * exclude (cell_states) from inside.snapshots where snapshot_id = ?", [snapshot_id])
+    if not rows:
+        raise not_found("snapshot", snapshot_id, listing="%renex ls snapshots")
+    row = rows[0]
+    for column in ("config", "metrics"):
+        row[column] = json.loads(row[column]) if row[column] else {}
+    row["left_out"] = tuple(LeftOut(**each) for each in json.loads(row["left_out"] or "[]"))
+    return Snapshot(**row, summary=summary(read, snapshot_id))
+
+
+def summary(read: Reader, snapshot_id: str) -> str:
+    """Return what a snapshot holds, in a few words."""
+    row = read.rows(
+        """
+        select (select count(*) from snapshot_cells where snapshot_id = $id) as cells,
+               (select count(*) from snapshot_cells where snapshot_id = $id and stale) as stale,
+               (select count(*) from snapshot_files where snapshot_id = $id) as files,
+               (select coalesce(sum(size), 0) from snapshot_files where snapshot_id = $id) as bytes,
+               (select count(*) from packages join snapshots using (environment_id) where snapshot_id = $id) as packages""",
+        {"id": snapshot_id},
+    )[0]
+    return summarise(row["cells"], row["stale"], row["files"], int(row["bytes"]), row["packages"])
+
+
+def summarise(cells: int, stale: int, files: int, size: int, packages: int) -> str:
+    """Return "12 cells (2 changed since they ran), 4 files (3.1 MB), 109 packages"."""
+    changed = f" ({stale} changed since run)" if stale else ""
+    parts = [display.count(cells, "cell") + changed, f"{display.count(files, 'file')} ({display.size(size)})"]
+    return ", ".join([*parts, display.count(packages, "package")])
+
+
+def list_snapshots(read: Reader, *, hidden: bool = False, limit: int = 1000) -> pd.DataFrame:
+    """Return snapshots as a DataFrame, the newest first; those of runs are hidden unless asked for."""
+    clause = "true" if hidden else "not coalesce(hidden, false)"
+    return read.frame(f"select * from snapshots where {clause} order by created_at desc limit ?", [limit])
+
+
+def snapshot_cells(read: Reader, snapshot_id: str) -> tuple[Cell, ...]:
+    """Return the cells of a snapshot in the order of the notebook."""
+    rows = read.rows(
+        "select * exclude (snapshot_id, position) from snapshot_cells where snapshot_id = ? order by position", [snapshot_id]
+    )
+    return tuple(Cell(**{**row, "stale": bool(row["stale"])}) for row in rows)
+
+
+def snapshot_files(read: Reader, snapshot_id: str) -> tuple[FileEntry, ...]:
+    """Return the files of a snapshot, its notebook among them, ordered by path."""
+    rows = read.rows(
+        "select * exclude (snapshot_id) from snapshot_files where snapshot_id = ? order by path", [snapshot_id]
+    )
+    return tuple(FileEntry(**{**row, "size": row["size"] or 0}) for row in rows)
+
+
+def snapshot_packages(read: Reader, snapshot_id: str) -> dict[str, str]:
+    """Return name and version of every package of a snapshot's environment."""
+    query = "select p.name, p.version from packages p join snapshots using (environment_id) where snapshot_id = ?"
+    return {row["name"]: row["version"] for row in read.rows(query, [snapshot_id])}
+
+
+def environment_of(read: Reader, snapshot_id: str) -> dict[str, Any]:
+    """Return the environment's columns of a snapshot, or an empty dict."""
+    query = "select e.* from environments e join snapshots using (environment_id) where snapshot_id = ?"
+    rows = read.rows(query, [snapshot_id])
+    return rows[0] if rows else {}
+
+
+def newest_of_session(read: Reader, session_id: str) -> str | None:
+    """Return the id of the last snapshot that a session made."""
+    query = "select snapshot_id from snapshots where session_id = ? order by created_at desc limit 1"
+    rows = read.rows(query, [session_id])
+    return rows[0]["snapshot_id"] if rows else None

@@ -1,0 +1,74 @@
+"""The text and the HTML form of records: every stored string is hostile, so all of it is escaped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from html import escape
+from typing import Any
+
+_TABLE = "border-collapse:collapse;color:var(--jp-ui-font-color1,inherit);background:transparent;font-size:13px"
+_HEAD = "text-align:left;font-weight:600;padding:2px 12px 2px 0;color:var(--jp-ui-font-color2,inherit);vertical-align:top"
+_CELL = "text-align:left;padding:2px 12px 2px 0;white-space:pre-wrap;vertical-align:top"
+
+
+def number(value: Any) -> str:
+    """Return a value as a person wants to read it: six digits of a float, everything else as it is."""
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else str(value)
+    return str(value)
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration: 0.31 s, 12 s, 3 min 20 s, 2 h 5 min."""
+    if value is None:
+        return ""
+    if value < 10:
+        return f"{value:.2g} s"
+    if value < 60:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes: 512 B, 3.1 MB."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")
+
+
+def moment(value: datetime | None) -> str:
+    """Return a time in the zone of the reader."""
+    return "" if value is None else value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def count(n: int, noun: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def pairs(values: Iterable[tuple[str, Any]]) -> str:
+    """Return `a 1, b 2`."""
+    return ", ".join(f"{key} {number(value)}" for key, value in values)
+
+
+def card(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """Return a small HTML table: a title, then name and value of what is set."""
+    lines = "".join(
+        f'<tr><th style="{_HEAD}">{escape(name)}</th><td style="{_CELL}">{escape(text)}</td></tr>' for name, text in rows if text
+    )
+    return f'<table style="{_TABLE}"><caption style="text-align:left;font-weight:600">{escape(title)}</caption>{lines}</table>'
+
+
+def text_card(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """Return the same for a terminal."""
+    shown = [(name, text) for name, text in rows if text]
+    width = max((len(name) for name, _ in shown), default=0)
+    return "\n".join([title, *(f"  {name:<{width}}  {text}" for name, text in shown)])

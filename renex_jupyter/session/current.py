@@ -1,0 +1,158 @@
+"""The one global: this process's session, with its store, its executed cells and its open runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renex_jupyter.capture.notebook import notebook_path
+from renex_jupyter.errors import RenexError
+from renex_jupyter.ids import content_id, new_id
+from renex_jupyter.records.changes import Change, fields, now
+from renex_jupyter.records.runs import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment
+from renex_jupyter.records.snapshots import CellExecution
+from renex_jupyter.store.store import Store, locate
+
+if TYPE_CHECKING:
+    from renex_jupyter.capture.recorder import Recorder
+    from renex_jupyter.session.runs import ActiveRun
+
+
+class Session:
+    """One life of one process; its cells, store and runs."""
+
+    def __init__(self) -> None:
+        self.session_id = new_id()
+        self.started_at = now()
+        self.pid = os.getpid()
+        self.namespace = DEFAULT_NAMESPACE
+        self.experiment = DEFAULT_EXPERIMENT
+        self.runs: list[ActiveRun] = []
+        self.last_run_id: str | None = None
+        self.last_snapshot_id: str | None = None
+        self.recorder: Recorder | None = None
+        self._store: Store | None = None
+        self._recording = False
+        self._written = 0  # executions of the recorder that are in the store
+
+    @property
+    def shell(self) -> Any:
+        """The IPython shell of this process, or None in a script."""
+        module = sys.modules.get("IPython")
+        return module.get_ipython() if module is not None else None
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The variables of the notebook, or of the script."""
+        shell = self.shell
+        return shell.user_ns if shell is not None else vars(sys.modules["__main__"])
+
+    @property
+    def notebook(self) -> Path | None:
+        """The notebook file, where it is known."""
+        return notebook_path(self.names)
+
+    @property
+    def store(self) -> Store:
+        """The store of the notebook's project; nothing is created by looking."""
+        if self._store is None:
+            notebook = self.notebook
+            self._store = Store(locate(notebook.parent if notebook else Path.cwd()))
+        return self._store
+
+    @property
+    def project(self) -> Path:
+        """The folder whose files belong to a snapshot."""
+        root = self.store.layout.root
+        if root.name == ".renex":
+            return root.parent
+        notebook = self.notebook
+        return notebook.parent if notebook else Path.cwd()
+
+    def relative(self, path: Path | None) -> str | None:
+        """Return a path as the records name it: relative to the project where it lies in it."""
+        if path is None:
+            return None
+        try:
+            return path.resolve().relative_to(self.project.resolve()).as_posix()
+        except ValueError:
+            return path.as_posix()
+
+    def begin(self) -> None:
+        """Write down who records; called before the first record, so that looking creates nothing."""
+        if self._recording:
+            self._write_executions()
+            return
+        kernel = getattr(self.shell, "kernel", None)
+        after = {
+            "session_id": self.session_id,
+            "kernel_id": getattr(kernel, "ident", None),
+            "notebook": self.relative(self.notebook),
+            "started_at": self.started_at,
+            "user_name": self.store.journal.actor,
+            "host": platform.node(),
+        }
+        self.store.write(Change("sessions", self.session_id, "create", after))
+        self._recording = True
+        self._write_executions()
+
+    def executed(self, execution: CellExecution) -> None:
+        """Take note of a cell that ended; it is written at once when this session records."""
+        if self._recording:
+            self._write_executions()
+
+    def executions(self) -> tuple[CellExecution, ...]:
+        """Return every cell execution of this session in order, the running one last."""
+        return tuple(self.recorder.executions()) if self.recorder is not None else ()
+
+    def ensure_experiment(self) -> None:
+        """Create the namespace and the experiment in force on their first use."""
+        key = content_id([self.namespace, self.experiment])[:32]
+        moment = now()
+        namespace = {"name": self.namespace, "created_at": moment}
+        self.store.ensure("namespaces", self.namespace, namespace, namespace=self.namespace)
+        experiment = Experiment(key, self.namespace, self.experiment, moment, owner=self.store.journal.actor)
+        self.store.ensure("experiments", key, fields(experiment), namespace=self.namespace)
+
+    def _write_executions(self) -> None:
+        ended = [each for each in self.executions() if each.status != "running"]
+        fresh = ended[self._written :]
+        if fresh:
+            self.store.write(
+                *(Change("cell_executions", f"{e.session_id}/{e.seq}", "create", fields(e)) for e in fresh)
+            )
+            self._written = len(ended)
+
+
+_current: Session | None = None
+
+
+def current() -> Session:
+    """Return the session of this process; a forked child shares its parent's experiment and run, not its journal."""
+    global _current
+    if _current is None:
+        _current = Session()
+    return _current
+
+
+def reset() -> None:
+    """Forget the session, as a new process would; for tests and for `%renex` after the notebook moved."""
+    global _current
+    _current = None
+
+
+@contextmanager
+def never_in_the_way(what: str) -> Iterator[None]:
+    """Let a fault of ours become one warning: recording never breaks the user's own code."""
+    try:
+        yield
+    except RenexError as error:
+        warnings.warn(f"renex: {what} is not recorded: {error.line}", stacklevel=3)
+    except Exception as error:
+        warnings.warn(f"renex: {what} is not recorded: {type(error).__name__}: {error}", stacklevel=3)

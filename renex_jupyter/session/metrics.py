@@ -1,0 +1,82 @@
+"""Metric points of the open run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from renex_jupyter.errors import RenexError, invalid_argument, unsupported_value
+from renex_jupyter.records.changes import now
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.session.runs import ActiveRun, run_to_log_on
+
+
+def log_metric(key: str, value: Any, step: int | None = None, wallclock: float | datetime | None = None) -> None:
+    """Log one value of a metric on the open run; when this returns, the value survives the death of the process.
+
+    Parameters
+    ----------
+    key : a name such as "loss" or "val/loss"; a slash groups charts.
+    value : number (NaN and inf are kept), numpy or torch scalar, or text.
+    step : any whole number, may repeat and go back; None: one more than the highest so far (from 0) of this key.
+    wallclock : seconds since the epoch or an aware datetime; None: now.
+
+    Raises
+    ------
+    RenexError : `unsupported_value`, `invalid_argument`; `disk_full` and its like when it could not be written.
+    """
+    log_metrics({key: value}, step, wallclock)
+
+
+def log_metrics(values: Mapping[str, Any], step: int | None = None, wallclock: float | datetime | None = None) -> None:
+    """Log several metrics at one step, with one write; see `log_metric`."""
+    run = run_to_log_on()
+    moment = _moment(wallclock)
+    run.write_points([_point(run, key, value, step, moment) for key, value in values.items()])
+
+
+def _point(run: ActiveRun, key: str, value: Any, step: int | None, moment: datetime) -> Point:
+    _check_key(key)
+    at = run.next_step(key) if step is None else _whole(step)
+    if isinstance(value, str):
+        return Point("run", run.run_id, key, at, moment, None, value)
+    return Point("run", run.run_id, key, at, moment, _number(key, value))
+
+
+def _check_key(key: Any) -> None:
+    if not isinstance(key, str) or not key or len(key) > 500:
+        raise invalid_argument(f"{key!r} is not a metric key.", "Use a text of 1 to 500 characters.")
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise invalid_argument(f"{key!r} cannot be written as UTF-8.", "Use another key.") from error
+
+
+def _whole(step: Any) -> int:
+    try:
+        number = int(step)
+    except (TypeError, ValueError) as error:
+        raise invalid_argument(f"step {step!r} is not a whole number.", "Use step=epoch, for example.") from error
+    if number != step or not -(2**63) <= number < 2**63:
+        raise invalid_argument(f"step {step!r} is not a whole number of 64 bits.", "Use step=epoch, for example.")
+    return number
+
+
+def _number(key: str, value: Any) -> float:
+    try:
+        return float(value)  # also numpy, torch and jax scalars, Decimal, Fraction
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        hint = "Log a number or a text; of an array log its mean, of a tensor .item()."
+        raise unsupported_value(f"metric '{key}'", value, hint) from error
+
+
+def _moment(wallclock: float | datetime | None) -> datetime:
+    if wallclock is None:
+        return now()
+    if isinstance(wallclock, datetime):
+        return wallclock
+    try:
+        return datetime.fromtimestamp(wallclock, UTC)
+    except (OverflowError, OSError, ValueError, TypeError) as error:
+        raise RenexError("invalid_argument", f"wallclock {wallclock!r} is no time.", "Use time.time().") from error

@@ -1,0 +1,383 @@
+"""Runs: open, log on, close, find."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+
+from renex_jupyter.capture.secrets import redact
+from renex_jupyter.config import RUN_NAME_VARIABLE, RUN_VARIABLE
+from renex_jupyter.errors import RenexError, invalid_argument, unsupported_value
+from renex_jupyter.ids import content_id, new_id, short
+from renex_jupyter.query import runs as query
+from renex_jupyter.records.changes import Change, fields, now, plain, to_json
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.records.runs import STATUSES, Run, Task
+from renex_jupyter.records.snapshots import Snapshot
+from renex_jupyter.session import snapshots
+from renex_jupyter.session.current import Session, current, never_in_the_way
+from renex_jupyter.store import liveness
+
+NOT_COLUMNS = ("params", "metrics", "tags")
+
+
+class ActiveRun:
+    """An open run. As a context manager it ends with its block: `failed` on an exception, `stopped` on an interrupt."""
+
+    def __init__(self, session: Session, run: Run, *, joined: bool = False) -> None:
+        self.session = session
+        self.run = run
+        self.joined = joined  # opened by another process, which also closes it
+        self.held = False  # by a `with` block or a task: a new run nests below it
+        self._steps: dict[str, int] = {}
+        self._last: dict[str, float | str] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self.run.run_id
+
+    @property
+    def name(self) -> str:
+        """The name of the run."""
+        return self.run.name
+
+    def write_points(self, points: list[Point]) -> None:
+        """Keep points and remember what was logged last."""
+        self.session.store.write_points(points)
+        with self._lock:
+            for point in points:
+                self._steps[point.key] = max(point.step, self._steps.get(point.key, point.step))
+                self._last[point.key] = point.text_value if point.value is None else point.value  # type: ignore[assignment]
+
+    def next_step(self, key: str) -> int:
+        """Return the step after the highest of this key."""
+        return self._steps.get(key, -1) + 1
+
+    def last_values(self) -> dict[str, float | str]:
+        """Return the last value of each key that this process logged."""
+        with self._lock:
+            return dict(self._last)
+
+    def __enter__(self) -> ActiveRun:
+        self.held = True
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        status, reason = outcome_of(error)
+        close(self, status, error=reason)
+
+    def __repr__(self) -> str:
+        return f"<run '{self.name}' {short(self.run_id)}>"
+
+
+def outcome_of(error: BaseException | None) -> tuple[str, str | None]:
+    """Return the status and the error text that an exception gives a run."""
+    if error is None:
+        return "finished", None
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped", "KeyboardInterrupt"
+    return "failed", f"{type(error).__name__}: {error}"
+
+
+def set_experiment(name: str, namespace: str | None = None) -> None:
+    """Choose the experiment, and optionally the namespace, of the runs that follow; both are created on first use."""
+    for what, text in (("experiment", name), ("namespace", namespace)):
+        if text is not None and not str(text).strip():
+            raise invalid_argument(f"the {what} has no name.", "Use a text such as 'digits'.")
+    session = current()
+    session.experiment = name
+    session.namespace = namespace or session.namespace
+
+
+def start_run(
+    name: str | None = None, *, run_id: str | None = None, nested: bool = False, tags: Mapping[str, str] | None = None
+) -> ActiveRun:
+    """Open a run; use it as `with rx.start_run("train") as run:` or close it with `end_run()`.
+
+    A run that an earlier cell left open is finished with one line of notice. Inside a `with` block or a task the new
+    run becomes a child of that one, as with `nested=True`.
+
+    Parameters
+    ----------
+    run_id : go on with this recorded run (id or unique prefix) instead of a new one.
+
+    Raises
+    ------
+    RenexError : `not_found`, `ambiguous` for `run_id`; `permission`, `disk_full` when the store cannot be written.
+    """
+    session = current()
+    joined = _run_of_parent_process(session)
+    if joined is not None and run_id is None:
+        return joined
+    parent = session.runs[-1] if session.runs else None
+    if parent is not None and not (nested or parent.held):
+        close(parent, "finished")
+        print(f"renex: run '{parent.name}' ({short(parent.run_id)}) was still open and is finished now.")
+        parent = session.runs[-1] if session.runs else None
+    if run_id is not None:
+        active = _reopen(session, run_id)
+    else:
+        notebook = session.notebook
+        active = open_run(
+            session, name or (notebook.stem if notebook else Path(sys.argv[0] or "run").stem or "run"), parent=parent
+        )
+    if tags:
+        set_tags(tags)
+    return active
+
+
+def open_run(
+    session: Session,
+    name: str,
+    *,
+    kind: str = "block",
+    executor: str = "kernel",
+    source: str | None = None,
+    parent: ActiveRun | None = None,
+) -> ActiveRun:
+    """Record the state before, then the run, and make it the one that is logged on."""
+    session.begin()
+    session.ensure_experiment()
+    run_id, store = new_id(), session.store
+    task = _ensure_task(session, name, kind, source) if source is not None else None
+    before = snapshot_for(session, run_id, "before", {}, {})
+    run = Run(
+        run_id=run_id,
+        name=name,
+        started_at=now(),
+        namespace=session.namespace,
+        experiment=session.experiment,
+        task=task,
+        kind=kind,
+        executor=executor,
+        notebook=session.relative(session.notebook),
+        session_id=session.session_id,
+        before_snapshot_id=before.snapshot_id if before else None,
+        environment_id=before.environment_id if before else None,
+        hardware_id=before.hardware_id if before else None,
+        parent_run_id=parent.run_id if parent else None,
+        user_name=store.journal.actor,
+        host=platform.node(),
+        **liveness.identity(),  # type: ignore[arg-type]
+    )
+    after = {name: value for name, value in fields(run).items() if name not in NOT_COLUMNS}
+    store.write(Change("runs", run_id, "create", after, namespace=run.namespace))
+    active = ActiveRun(session, run)
+    session.runs.append(active)
+    atexit.unregister(_close_what_is_open)
+    atexit.register(_close_what_is_open)
+    return active
+
+
+def snapshot_for(
+    session: Session, run_id: str, moment: str, config: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> Snapshot | None:
+    """Take the hidden snapshot before or after a run; a fault of ours is a warning and no more."""
+    with never_in_the_way(f"the state {moment} the run"):
+        state = snapshots.capture(session)
+        return snapshots.keep(session, state, None, None, config, metrics, run_id=run_id, hidden=True)
+    return None
+
+
+def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code: int | None = None) -> None:
+    """Record the state after and the end of a run; children that are still open end with it."""
+    session = active.session
+    if active not in session.runs:
+        return
+    while session.runs[-1] is not active:
+        close(session.runs[-1], status)
+    session.runs.remove(active)
+    session.last_run_id = active.run_id
+    if active.joined:
+        session.store.journal.sync()
+        return
+    ended = now()
+    after_snapshot = snapshot_for(session, active.run_id, "after", {}, active.last_values())
+    after = {
+        "status": status,
+        "ended_at": ended,
+        "duration_s": (ended - active.run.started_at).total_seconds(),
+        "error": error[:4000] if error else None,
+        "exit_code": exit_code,
+        "after_snapshot_id": after_snapshot.snapshot_id if after_snapshot else None,
+    }
+    before = {"status": "running"}
+    session.store.write(Change("runs", active.run_id, "update", after, before, namespace=active.run.namespace))
+    session.store.settle()
+
+
+def end_run(status: str = "finished") -> None:
+    """Close the open run; without one this does nothing.
+
+    Parameters
+    ----------
+    status : finished, failed or stopped.
+    """
+    if status not in STATUSES or status in ("running", "lost"):
+        raise invalid_argument(f"a run cannot end as '{status}'.", "Use finished, failed or stopped.")
+    session = current()
+    if session.runs:
+        close(session.runs[-1], status)
+
+
+def active_run() -> ActiveRun | None:
+    """Return the run that is logged on, or None."""
+    session = current()
+    return session.runs[-1] if session.runs else _run_of_parent_process(session)
+
+
+def run_to_log_on() -> ActiveRun:
+    """Return the open run; where there is none, open one, as the line that it prints says."""
+    active = active_run()
+    if active is None:
+        active = start_run()
+        print(f"renex: no run was open, so '{active.name}' ({short(active.run_id)}) was started; rx.end_run() ends it.")
+    return active
+
+
+def log_param(key: str, value: Any) -> None:
+    """Keep one param of the open run; see `log_params`."""
+    log_params({key: value})
+
+
+def log_params(params: Mapping[str, Any]) -> None:
+    """Keep params of the open run; a param that is logged again is overwritten, and the change is an event.
+
+    Raises
+    ------
+    RenexError : `unsupported_value` when a value is no number, text, list or mapping of such.
+    """
+    if not isinstance(params, Mapping):
+        raise unsupported_value("params", params, "Give a dict, such as {'lr': 0.1}.")
+    changes = []
+    for key, value in params.items():
+        _check_key("param", key)
+        changes.append(_param(key, value))
+    active = run_to_log_on()
+    active.session.store.write(*(_of_run(active, "params", key, after) for key, after in changes))
+
+
+def set_tag(key: str, value: Any) -> None:
+    """Put a tag on the open run."""
+    set_tags({key: value})
+
+
+def set_tags(tags: Mapping[str, Any]) -> None:
+    """Put tags on the open run; the value is kept as text."""
+    for key in tags:
+        _check_key("tag", key)
+    active = run_to_log_on()
+    owner = {"owner_kind": "run", "owner_id": active.run_id}
+    changes = [_of_run(active, "tags", key, {**owner, "key": key, "value": str(value)}) for key, value in tags.items()]
+    active.session.store.write(*changes)
+
+
+def search_runs(where: str | None = None, order_by: str | None = None, limit: int = 1000) -> pd.DataFrame:
+    """Return runs as a DataFrame with `params.KEY`, `metrics.KEY` and `tags.KEY` columns.
+
+    Parameters
+    ----------
+    where, order_by : SQL over the columns of `runs`, `params['lr']` (text), `metrics['loss']` (last value), `tags['k']`,
+        such as `"metrics['accuracy'] > 0.9 and status = 'finished'"`.
+    """
+    session = current()
+    mark_vanished(session)
+    return query.search_runs(session.store.reader, where=where, order_by=order_by, limit=limit)
+
+
+def get_run(run_id: str) -> Run:
+    """Return a run by id, unique prefix or name (the newest of that name).
+
+    Raises
+    ------
+    RenexError : `not_found`, `ambiguous`.
+    """
+    session = current()
+    mark_vanished(session)
+    read = session.store.reader
+    return query.get_run(read, query.find_run(read, run_id))
+
+
+def mark_vanished(session: Session) -> None:
+    """Record as `lost` the runs whose process is gone."""
+    if not session.store.exists:
+        return
+    for row in query.vanished_runs(session.store.reader):
+        with never_in_the_way("that a run was lost"):
+            change = Change("runs", row["run_id"], "update", {"status": "lost"}, {"status": "running"}, row["namespace"])
+            session.store.write(change)
+
+
+def _run_of_parent_process(session: Session) -> ActiveRun | None:
+    """Return the run that the process which started this one has opened for it, if any."""
+    wanted = os.environ.get(RUN_VARIABLE)
+    if not wanted or session.shell is not None:
+        return None
+    for active in session.runs:
+        if active.run_id == wanted:
+            return active
+    run = Run(run_id=wanted, name=os.environ.get(RUN_NAME_VARIABLE, "run"), started_at=now(), namespace=session.namespace)
+    active = ActiveRun(session, run, joined=True)
+    session.runs.insert(0, active)
+    return active
+
+
+def _reopen(session: Session, run_id: str) -> ActiveRun:
+    read = session.store.reader
+    run = query.get_run(read, query.find_run(read, run_id))
+    active = ActiveRun(session, run)
+    rows = read.rows("select key, max(step) as step from metrics where run_id = ? group by key", [run.run_id])
+    active._steps = {row["key"]: row["step"] for row in rows}
+    after = {"status": "running", **liveness.identity()}
+    session.begin()
+    session.store.write(Change("runs", run.run_id, "update", after, {"status": run.status}, namespace=run.namespace))
+    session.runs.append(active)
+    return active
+
+
+def _ensure_task(session: Session, name: str, kind: str, source: str) -> str:
+    key = content_id([name, kind, source])[:32]
+    session.store.ensure("tasks", key, fields(Task(key, name, kind, source, now())), namespace=session.namespace)
+    return name
+
+
+def _param(key: str, value: Any) -> tuple[str, dict[str, Any]]:
+    try:
+        value = redact(plain(value), key)
+    except RenexError as error:
+        raise unsupported_value(f"param '{key}'", value, error.hint) from error
+    number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    shown = value if isinstance(value, str) else to_json(value)
+    return key, {"key": key, "value": value, "value_text": shown, "value_number": number}
+
+
+def _of_run(active: ActiveRun, kind: str, key: str, after: dict[str, Any]) -> Change:
+    owner = {"run_id": active.run_id} if kind == "params" else {}
+    return Change(kind, f"{active.run_id}/{key}", "update", {**owner, **after}, namespace=active.run.namespace)
+
+
+def _check_key(what: str, key: Any) -> None:
+    if not isinstance(key, str) or not key:
+        raise invalid_argument(f"{key!r} is not a {what} key.", "Use a text.")
+
+
+def _close_what_is_open() -> None:
+    """At the end of the process: what was left open ends as the process did."""
+    session = current()
+    if session.pid != os.getpid():
+        return
+    failed = session.shell is None and getattr(sys, "last_value", None) is not None
+    while session.runs:
+        with never_in_the_way("the end of the run"):
+            close(session.runs[-1], "failed" if failed else "finished")

@@ -1,0 +1,229 @@
+"""Snapshots: take one, list, show, change their words."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from renex_jupyter.capture import cells, environment, files, hardware, notebook, values
+from renex_jupyter.capture.secrets import redact
+from renex_jupyter.config import settings
+from renex_jupyter.errors import invalid_argument
+from renex_jupyter.ids import content_id, new_id
+from renex_jupyter.query import snapshots as query
+from renex_jupyter.records.changes import Change, fields, now, plain
+from renex_jupyter.records.environments import Environment, Hardware
+from renex_jupyter.records.snapshots import Code, FileTree, Snapshot
+from renex_jupyter.session.current import Session, current
+from renex_jupyter.store.store import Store
+
+PART = 5000  # file entries in one record: a line of the journal stays far below its limit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Captured:
+    """The state of this moment, not yet kept."""
+
+    code: Code
+    environment: Environment
+    hardware: Hardware
+    files: FileTree
+
+    @property
+    def state_id(self) -> str:
+        """The id of code, environment and files together."""
+        return content_id([self.code.code_id, self.environment.environment_id, self.files.files_id])
+
+
+def capture(session: Session, include: Sequence[str] = (), *, keep: bool = True) -> Captured:
+    """Return the state of this moment; with `keep` the contents of files are stored as blobs."""
+    path = session.notebook
+    live = notebook.live_notebook(settings().live_notebook_timeout)
+    document = notebook.read_document(path) if path is not None else None
+    code = cells.capture_code(session.project, path, session.executions(), live=live, document=document)
+    excluded = frozenset({code.notebook} if code.notebook else ())
+    if keep:
+        session.store.journal  # noqa: B018  the store's folder must exist before its blobs
+    tree = files.capture_files(
+        session.project,
+        session.store.layout.blobs if keep else None,
+        exclude=excluded,
+        include=include,
+        max_file_size=settings().max_file_size,
+        timeout=settings().capture_timeout,
+    )
+    return Captured(code, environment.capture_environment(session.project), hardware.capture_hardware(), tree)
+
+
+def snapshot(
+    message: str | None = None,
+    *,
+    label: str | None = None,
+    files: str | Sequence[str] | None = None,
+    config: Any = None,
+    metrics: Any = None,
+) -> Snapshot:
+    """Keep the state of this moment: code, environment, files, config and metrics.
+
+    Parameters
+    ----------
+    message, label : words that may be changed later; a label names a snapshot wherever an id is taken.
+    files : paths relative to the project (or patterns) to keep although an ignore or secret rule leaves them out.
+    config : mapping, dataclass, namespace, path of a JSON/YAML/TOML file, or `"key=value"`.
+    metrics : the same, with numbers as values; None: what the open run logged, last value by key.
+
+    Raises
+    ------
+    RenexError : `unsupported_value`, `not_found`, `disk_full`, `permission`, `timeout`. Nothing half-kept is ever listed.
+    """
+    chosen_config = read_given(config, "config")
+    chosen_metrics = read_given(metrics, "metrics")
+    include = [files] if isinstance(files, str) else list(files or ())
+    session = current()
+    if metrics is None and session.runs:
+        chosen_metrics = session.runs[-1].last_values()
+    return keep(session, capture_for(session, include), message, label, chosen_config, chosen_metrics)
+
+
+def capture_for(session: Session, include: Sequence[str] = ()) -> Captured:
+    """Open the store, then capture."""
+    session.begin()
+    session.ensure_experiment()
+    return capture(session, include)
+
+
+def read_given(given: Any, what: str, names: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return config or metrics as a dict from whatever the user gave; `names` are the variables that a word may mean."""
+    names = current().names if names is None else names
+    if given is None:
+        return {}
+    if isinstance(given, str):
+        found = values.read_values(given, names)
+    elif isinstance(given, (list, tuple)):
+        found = {key: value for each in given for key, value in read_given(each, what, names).items()}
+    elif isinstance(given, Path):
+        found = values.read_values(str(given), {})
+    else:
+        found = values.from_object(given, what)
+    return values.metrics_from(found) if what == "metrics" else {key: redact(value, key) for key, value in found.items()}
+
+
+def keep(
+    session: Session,
+    state: Captured,
+    message: str | None,
+    label: str | None,
+    config: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    *,
+    run_id: str | None = None,
+    hidden: bool = False,
+) -> Snapshot:
+    """Write a captured state: contents first, then the record that names them."""
+    store = session.store
+    document = state.code.document
+    digest = store.blobs.put(document.encode()) if document is not None else None
+    keep_parts(store, state)
+    record = Snapshot(
+        snapshot_id=new_id(),
+        state_id=state.state_id,
+        created_at=now(),
+        namespace=session.namespace,
+        message=message,
+        label=label,
+        parent_id=session.last_snapshot_id,
+        run_id=run_id or (session.runs[-1].run_id if session.runs else None),
+        session_id=session.session_id,
+        notebook=state.code.notebook,
+        code_id=state.code.code_id,
+        environment_id=state.environment.environment_id,
+        files_id=state.files.files_id,
+        hardware_id=state.hardware.hardware_id,
+        config=dict(config),
+        metrics=dict(metrics),
+        partial=state.files.partial,
+        hidden=hidden,
+        notebook_source=state.code.source,
+        notebook_sha256=digest if state.code.notebook else None,
+        notebook_size=len(document.encode()) if document is not None and state.code.notebook else None,
+        left_out=state.files.left_out,
+        summary=summary_of(state),
+    )
+    after = fields(record)
+    del after["summary"]
+    after["cell_states"] = [
+        {
+            "execution_count": cell.execution_count,
+            "executed_at": cell.executed_at,
+            "duration_s": cell.duration_s,
+            "status": cell.status,
+            "stale": cell.stale,
+        }
+        for cell in state.code.cells
+    ]
+    store.write(Change("snapshots", record.snapshot_id, "create", after, namespace=session.namespace))
+    session.last_snapshot_id = record.snapshot_id
+    if not hidden:
+        store.settle()
+    return record
+
+
+def keep_parts(store: Store, state: Captured) -> None:
+    """Write code, environment, hardware and file tree, each once for its id."""
+    code, made, machine, tree = state.code, state.environment, state.hardware, state.files
+    cells = [{"cell_id": c.cell_id, "cell_type": c.cell_type, "source": c.source} for c in code.cells]
+    store.ensure("codes", code.code_id, {"code_id": code.code_id, "notebook": code.notebook, "cells": cells})
+    keep_environment(store, made)
+    store.ensure("hardware", machine.hardware_id, fields(machine))
+    for part, start in enumerate(range(0, len(tree.entries) or 1, PART)):
+        key = f"{tree.files_id}/{part}"
+        entries = plain(tree.entries[start : start + PART])
+        store.ensure("file_trees", key, {"part_id": key, "files_id": tree.files_id, "entries": entries})
+
+
+def keep_environment(store: Store, made: Environment) -> None:
+    """Write an environment once for its id."""
+    store.ensure("environments", made.environment_id, fields(made))
+
+
+def summary_of(state: Captured) -> str:
+    """Return what a captured state holds, in a few words."""
+    stale = sum(cell.stale for cell in state.code.cells)
+    document = len(state.code.document or "") if state.code.notebook else 0
+    size = sum(entry.size for entry in state.files.entries) + document
+    n_files = len(state.files.entries) + bool(state.code.notebook)
+    return query.summarise(len(state.code.cells), stale, n_files, size, len(state.environment.packages))
+
+
+def get_snapshot(snapshot_id: str) -> Snapshot:
+    """Return a snapshot by id, unique prefix or label.
+
+    Raises
+    ------
+    RenexError : `not_found`, `ambiguous`.
+    """
+    read = current().store.reader
+    return query.get_snapshot(read, query.find_snapshot(read, snapshot_id))
+
+
+def list_snapshots(*, hidden: bool = False, limit: int = 1000) -> pd.DataFrame:
+    """Return snapshots as a DataFrame, the newest first; `hidden` adds those that runs made by themselves."""
+    return query.list_snapshots(current().store.reader, hidden=hidden, limit=limit)
+
+
+def update_snapshot(snapshot_id: str, *, message: str | None = None, label: str | None = None) -> Snapshot:
+    """Change the words of a snapshot; its state and its id stay. An empty string takes a word away."""
+    if message is None and label is None:
+        raise invalid_argument("nothing to change.", "Give message= or label=.")
+    before = get_snapshot(snapshot_id)
+    given = {"message": message, "label": label}
+    after = {name: value or None for name, value in given.items() if value is not None}
+    was = {name: getattr(before, name) for name in after}
+    current().store.write(
+        Change("snapshots", before.snapshot_id, "update", after, was, namespace=before.namespace)
+    )
+    return dataclasses.replace(before, **after)

@@ -1,0 +1,73 @@
+"""What is recorded, where, and what is open now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from renex_jupyter.ids import short
+from renex_jupyter.records import display
+from renex_jupyter.session.current import current
+from renex_jupyter.session.runs import mark_vanished
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The store of this project and the session of this process."""
+
+    store: str  # folder
+    exists: bool
+    notebook: str | None
+    experiment: str  # namespace/name
+    active_run: str | None
+    runs: int
+    snapshots: int
+    metric_points: int
+    store_bytes: int
+
+    def _rows(self) -> list[tuple[str, str]]:
+        if not self.exists:
+            return [("store", f"{self.store} (not there yet: nothing was recorded)"), ("notebook", self.notebook or "unknown")]
+        kept = [display.count(self.runs, "run"), display.count(self.snapshots, "snapshot")]
+        return [
+            ("store", f"{self.store} ({display.size(self.store_bytes)})"),
+            ("holds", ", ".join([*kept, display.count(self.metric_points, "metric point")])),
+            ("notebook", self.notebook or "unknown"),
+            ("experiment", self.experiment),
+            ("open run", self.active_run or "none"),
+        ]
+
+    def __str__(self) -> str:
+        return display.text_card("renex", self._rows())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return display.card("renex", self._rows())
+
+
+def status() -> Status:
+    """Return where the store is, what it holds and what is open; creates nothing."""
+    session = current()
+    store, notebook = session.store, session.notebook
+    counts = {"runs": 0, "snapshots": 0, "points": 0}
+    if store.exists:
+        mark_vanished(session)
+        counts = store.reader.rows(
+            """
+            select (select count(*) from runs) as runs, (select count(*) from metrics) as points,
+                   (select count(*) from snapshots where not coalesce(hidden, false)) as snapshots"""
+        )[0]
+    active = session.runs[-1] if session.runs else None
+    return Status(
+        store=str(store.layout.root),
+        exists=store.exists,
+        notebook=str(notebook) if notebook else None,
+        experiment=f"{session.namespace}/{session.experiment}",
+        active_run=f"{active.name} ({short(active.run_id)})" if active else None,
+        runs=counts["runs"],
+        snapshots=counts["snapshots"],
+        metric_points=counts["points"],
+        store_bytes=sum(path.stat().st_size for path in store.layout.root.rglob("*") if path.is_file()),
+    )

@@ -1,0 +1,143 @@
+"""Tasks: run an action as a run, with the state before and after it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from renex_jupyter.config import RUN_NAME_VARIABLE, RUN_VARIABLE, STORE_VARIABLE, settings
+from renex_jupyter.errors import invalid_argument
+from renex_jupyter.ids import short
+from renex_jupyter.query import runs as query
+from renex_jupyter.records.runs import Run
+from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.runs import ActiveRun, close, log_params, open_run, outcome_of
+from renex_jupyter.tasks import kernel
+from renex_jupyter.tasks.process import ProcessOutcome, run_process, split_command
+
+
+def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, BaseException | None]:
+    """Run a cell's body in the kernel as a run; the exception of the body is returned, for the magic to raise.
+
+    Raises
+    ------
+    SyntaxError, RenexError : before anything is recorded.
+    """
+    session = current()
+    kernel.check_cell(session.shell, source)
+    active = _open(session, name, "cell", source, params)
+    session.names.update(params)
+    error: BaseException | None = None
+    try:
+        error = kernel.run_cell(session.shell, source)
+    except BaseException as interrupt:  # an interrupt between the body and us
+        error = interrupt
+        raise
+    finally:
+        status, reason = outcome_of(error)
+        close(active, status, error=reason)
+    return _recorded(session, active), error
+
+
+def run_task(
+    command_or_callable: str | Sequence[str] | Callable[[], Any],
+    *,
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    echo: Callable[[str], None] | None = None,
+) -> Run:
+    """Run a command in a process of its own, or call a function here, as a run.
+
+    Parameters
+    ----------
+    command_or_callable : argv as a list; a string (split as a shell splits, but no shell runs); or a function, called
+        without arguments. A command finds its run through the environment: `rx.log_metric` inside it just works.
+    params : kept as params of the run.
+    cwd : folder to run in; None: the project's folder for a command.
+    echo : gets the output of a command while it comes; None: it is printed.
+
+    Returns
+    -------
+    The run. A command that fails gives status `failed` with its exit code, an interrupted one `stopped`.
+
+    Raises
+    ------
+    RenexError : `not_found` when there is no such command, `invalid_argument`. An exception of a function is raised
+        again after the run is closed.
+    """
+    if callable(command_or_callable):
+        return _call(command_or_callable, name, params or {})
+    argv = split_command(command_or_callable) if isinstance(command_or_callable, str) else [str(a) for a in command_or_callable]
+    if not argv:
+        raise invalid_argument("the command is empty.", "Example: %task train -- python train.py --lr 0.1")
+    session = current()
+    active = _open(session, name or Path(argv[0]).name, "command", shlex.join(argv), params or {}, executor="process")
+    folder = Path(cwd) if cwd is not None else session.project
+    outcome: ProcessOutcome | None = None
+    fault: BaseException | None = None
+    try:
+        outcome = run_process(
+            argv,
+            cwd=folder,
+            env={**os.environ, **_variables(session, active)},
+            echo=echo or _print,
+            interrupt_grace=settings().interrupt_grace,
+        )
+    except BaseException as error:
+        fault = error
+        raise
+    finally:
+        if outcome is not None:
+            close(active, outcome.status, error=outcome.error, exit_code=outcome.exit_code)
+        else:
+            status, reason = outcome_of(fault)
+            close(active, status, error=reason)
+    return _recorded(session, active)
+
+
+def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, Any]) -> Run:
+    session = current()
+    title = name or getattr(function, "__name__", "function")
+    active = _open(session, title, "function", getattr(function, "__qualname__", repr(function)), params)
+    with active:
+        function()
+    return _recorded(session, active)
+
+
+def _open(
+    session: Session, name: str, kind: str, source: str, params: Mapping[str, Any], *, executor: str = "kernel"
+) -> ActiveRun:
+    """Open the run of a task; a run that a plain `start_run()` left open before is finished first."""
+    if session.runs and not session.runs[-1].held:
+        left = session.runs[-1]
+        close(left, "finished")
+        print(f"renex: run '{left.name}' ({short(left.run_id)}) was still open and is finished now.")
+    parent = session.runs[-1] if session.runs else None
+    active = open_run(session, name, kind=kind, source=source, executor=executor, parent=parent)
+    active.held = True
+    if params:
+        log_params(params)
+    return active
+
+
+def _recorded(session: Session, active: ActiveRun) -> Run:
+    return query.get_run(session.store.reader, active.run_id)
+
+
+def _variables(session: Session, active: ActiveRun) -> dict[str, str]:
+    """Return what a child process needs to log on this run."""
+    return {
+        RUN_VARIABLE: active.run_id,
+        STORE_VARIABLE: str(session.store.layout.root),
+        RUN_NAME_VARIABLE: active.name,
+    }
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

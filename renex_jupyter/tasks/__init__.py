@@ -1,0 +1,1 @@
+"""Running an action somewhere: in the kernel, in a process; and putting a state back into a folder."""
