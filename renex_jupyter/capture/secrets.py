@@ -21,11 +21,11 @@ def _words(text: str) -> frozenset[str]:
 # Lower-case glob patterns for a file's name or, with a slash, for the end of its path.
 SECRET_FILES = _words(
     """
-    .env .env.* .env-* .env_* .envrc *.env *.pem *.key *.p12 *.pfx *.jks *.keystore *.ppk *.kdbx *.kdb
-    id_rsa* id_dsa* id_ecdsa* id_ed25519* .netrc _netrc .pypirc .npmrc .yarnrc.yml .git-credentials .pgpass .my.cnf
-    .htpasswd .dockercfg .vault-token .s3cfg .boto .databrickscfg kaggle.json credentials* client_secret*.json token.json
-    service-account*.json service_account*.json application_default_credentials.json secrets.toml secrets.y*ml secrets.json
-    rclone.conf .aws/* .ssh/* .gnupg/* .azure/* .docker/config.json .kube/config .config/gcloud/* .huggingface/token
+    .env .env.* .env-* .env_* .envrc *.env *.pem *.key *.p12 *.pfx *.jks *.keystore *.ppk *.kdbx *.kdb id_rsa* id_dsa*
+    id_ecdsa* id_ed25519* .netrc _netrc .pypirc .npmrc .yarnrc.yml .git-credentials .pgpass .my.cnf .htpasswd .dockercfg
+    .vault-token .s3cfg .boto .databrickscfg kaggle.json credentials* client_secret*.json token.json service-account*.json
+    service_account*.json application_default_credentials.json secrets.toml secrets.y*ml secrets.json rclone.conf
+    .aws/* .ssh/* .gnupg/* .azure/* .docker/config.json .kube/config .config/gcloud/* .huggingface/token
     """
 )
 HARMLESS_FILES = _words("*.env.example *.env.sample *.env.template *.env.dist *.pub known_hosts")
@@ -44,8 +44,8 @@ SECRET_ENDS: Mapping[str, frozenset[str]] = {
         text target input output batch data sample json row map unique natural shortcut hot arrow order query sub"""
     ),
     "token": _words(
-        """max min num n count pad eos bos unk mask sep cls special start end stop per first last next new prev total avg
-        mean image text vocab sub word class decoder prompt eot eod fim bpe audio separator begin"""
+        """max min num n count pad eos bos unk mask sep cls special start end stop per first last next new prev total
+        avg mean image text vocab sub word class decoder prompt eot eod fim bpe audio separator begin"""
     ),
     "auth": _words("use has is no require requires enable disable"),
     "session": _words("n num max min per user train training use new"),
