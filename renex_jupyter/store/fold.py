@@ -104,7 +104,7 @@ def _checked(layout: Layout, path: Path) -> tuple[Path, int, int]:
     if not bad:
         return path, len(good), 0
     copy = layout.generations / f".{path.name}"  # keeps the writer in its name
-    copy.write_bytes(b"".join(good))
+    copy.write_bytes(b"".join(line.removesuffix(b"\n") + b"\n" for line in good))
     return copy, len(good), bad
 
 

@@ -7,6 +7,7 @@ for a writer, a fold or an outside client, and none of them waits for it.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import warnings
@@ -64,8 +65,8 @@ class Reader:
         with self._lock:
             self._refresh()
             connection = self._own()
-            wanted = _tables_named(connection, query)
-            given = [name for name in frames or {} if name in wanted and not self._has_table(name)]
+            words = set(re.findall(r"\w+", query))  # more than the tables named, which only a query that binds would tell
+            given = [name for name in frames or {} if name in words and not self._has_table(name)]
             for name in given:
                 connection.register(name, frames[name])  # type: ignore[index]
             try:
@@ -192,13 +193,6 @@ def _as_frame(result: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 def _as_dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _tables_named(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
-    try:
-        return set(connection.get_table_names(query))
-    except duckdb.Error:
-        return set()  # the query itself will say what is wrong with it
 
 
 def _refused(error: duckdb.Error) -> RenexError:

@@ -1,0 +1,27 @@
+"""What every test shares: a store of its own, and a process that remembers nothing of the test before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from renex_jupyter.session import current as sessions
+from renex_jupyter.store.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store that nothing was written to."""
+    return Store(tmp_path / ".renex")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No variable of the machine, and no session of the test before."""
+    for name in ("RENEX_STORE", "RENEX_RUN_ID", "RENEX_RUN_NAME", "RENEX_NOTEBOOK", "JPY_SESSION_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    sessions.reset()
+    yield
+    sessions.reset()

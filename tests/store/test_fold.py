@@ -1,0 +1,167 @@
+"""Folding and reading: the same answer before, during and after."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import Change, now
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.store import layout as layouts
+from renex_jupyter.store.store import Store
+
+RUN = "a" * 32
+
+
+def open_run(store: Store, run_id: str = RUN, **more: object) -> None:
+    after = {"run_id": run_id, "name": "train", "status": "running", "started_at": now(), **more}
+    store.write(Change("runs", run_id, "create", after))
+
+
+def test_a_field_keeps_its_last_value_whether_folded_or_not(store: Store) -> None:
+    rng = random.Random(0)
+    last = {"name": "train", "status": "running"}
+    open_run(store)
+    for turn in range(40):
+        field = rng.choice(["name", "status"])
+        last[field] = f"{field}{turn}"
+        store.write(Change("runs", RUN, "update", {field: last[field]}))
+        if rng.random() < 0.3:
+            store.fold()
+        assert store.reader.rows("select name, status from runs") == [last]
+
+
+def test_a_field_set_to_none_is_null_and_a_missing_one_stays(store: Store) -> None:
+    open_run(store, error="boom")
+    store.write(Change("runs", RUN, "update", {"error": None}))
+    for _ in range(2):
+        assert store.reader.rows("select name, error from runs") == [{"name": "train", "error": None}]
+        store.fold()
+
+
+def test_an_old_record_that_is_folded_late_does_not_win(tmp_path: Path) -> None:
+    early, late = Store(tmp_path / ".renex"), Store(tmp_path / ".renex")
+    open_run(early)
+    late.write(Change("runs", RUN, "update", {"name": "newer"}))
+    late.fold()  # only its own file is sealed: `early` is still live
+    early.fold()
+    assert early.reader.rows("select name from runs") == [{"name": "newer"}]
+
+
+def test_a_deleted_object_is_gone_and_its_history_is_not(store: Store) -> None:
+    open_run(store)
+    store.fold()
+    store.write(Change("runs", RUN, "delete", {}))
+    for _ in range(2):
+        assert store.reader.rows("select * from runs") == []
+        actions = store.reader.rows('select action from change_events order by "at"')
+        assert [row["action"] for row in actions] == ["create", "delete"]
+        store.fold()
+
+
+def test_points_are_the_same_before_and_after_folding(store: Store) -> None:
+    values = [0.1, float("nan"), float("inf"), float("-inf"), 5e-324, -0.0, 1e308]
+    store.write_points([Point("run", RUN, "loss", i, now(), value) for i, value in enumerate(values)])
+    query = "select step, value, wallclock from metrics order by step"
+    before = store.reader.rows(query)
+    assert store.fold() == 1
+    after = store.reader.rows(query)
+    assert [repr(row) for row in after] == [repr(row) for row in before]
+    assert [repr(row["value"]) for row in after] == [repr(value) for value in values]
+
+
+def test_two_writers_and_folds_between_them_double_nothing(tmp_path: Path) -> None:
+    one, two = Store(tmp_path / ".renex"), Store(tmp_path / ".renex")
+    for step in range(100):
+        for store in (one, two):
+            store.write_points([Point("run", RUN, store.journal.writer, step, now(), step)])
+        if step % 10 == 0:
+            (one if step % 20 else two).fold()
+        assert one.reader.rows("select count(*) as n from metrics") == [{"n": 2 * (step + 1)}]
+    rows = two.reader.rows("select key, count(*) as n, count(distinct step) as steps from metrics group by key")
+    assert [(row["n"], row["steps"]) for row in rows] == [(100, 100)] * 2
+
+
+def test_history_opens_in_any_duckdb_client_while_we_go_on(store: Store) -> None:
+    open_run(store)
+    store.write_points([Point("run", RUN, "loss", 0, now(), 0.25)])
+    store.fold()
+    outside = duckdb.connect(str(store.layout.history), read_only=True)
+    assert outside.execute("select name from runs").fetchall() == [("train",)]
+    assert outside.execute("select value from metrics").fetchall() == [(0.25,)]
+    for step in range(1, 4):  # nobody waits for the client, and it keeps its answer
+        store.write_points([Point("run", RUN, "loss", step, now(), 0.25)])
+        store.fold()
+    assert outside.execute("select count(*) from metrics").fetchall() == [(1,)]
+    outside.close()
+    again = duckdb.connect(str(store.layout.history), read_only=True)
+    assert again.execute("select count(*) from metrics").fetchall() == [(4,)]
+
+
+def test_a_lost_index_is_remade_from_the_journal(store: Store) -> None:
+    open_run(store)
+    store.write_points([Point("run", RUN, "loss", step, now(), step) for step in range(5)])
+    store.fold()
+    for path in [store.layout.current, store.layout.history, *store.layout.generations.iterdir()]:
+        path.unlink()
+    fresh = Store(store.layout.root)
+    assert fresh.reader.rows("select name from runs") == [{"name": "train"}]
+    assert fresh.fold() == 2
+    assert fresh.reader.rows("select count(*) as n from metrics") == [{"n": 5}]
+
+
+def test_a_damaged_line_is_left_out_and_counted(store: Store) -> None:
+    store.write_points([Point("run", RUN, "loss", step, now(), 0.5) for step in range(3)])
+    store.journal.seal()
+    (path,) = store.layout.journal.glob("*.points.jsonl")
+    path.write_bytes(path.read_bytes().replace(b'"s":1', b'"s":7'))
+    store.fold()
+    assert [r["step"] for r in store.reader.rows("select step from metrics order by step")] == [0, 2]
+
+
+FOLDER = "import sys; from renex_jupyter.store.fold import main; main(sys.argv[1])"
+
+
+@pytest.mark.slow
+def test_a_folder_killed_anywhere_loses_and_doubles_nothing(store: Store) -> None:
+    rng = random.Random(1)
+    total = 0
+    for _ in range(15):
+        store.write_points([Point("run", RUN, "loss", total + i, now(), 0.5) for i in range(500)])
+        total += 500
+        open_run(store, f"{total:032x}")
+        store.journal.seal()
+        child = subprocess.Popen([sys.executable, "-c", FOLDER, str(store.layout.root)])
+        time.sleep(rng.uniform(0.15, 0.6))  # from importing to publishing
+        child.kill()
+        child.wait()
+        counted = store.reader.rows("select count(*) as n, count(distinct step) as steps from metrics")
+        assert counted == [{"n": total, "steps": total}]
+        assert store.reader.rows("select count(*) as n from runs") == [{"n": total // 500}]
+    store.fold()
+    assert store.reader.rows("select count(*) as n from metrics") == [{"n": total}]
+    left = [path.name for path in store.layout.root.rglob(".*.tmp*")]
+    assert left == []
+
+
+def test_a_newer_store_is_refused_with_its_version(store: Store) -> None:
+    open_run(store)
+    store.layout.about.write_text('{"format": 99, "store_id": "x"}')
+    with pytest.raises(RenexError, match="format 99") as error:
+        Store(store.layout.root)
+    assert error.value.code == "newer_store"
+
+
+def test_a_store_is_found_upward_and_made_beside_the_project(tmp_path: Path) -> None:
+    deep = tmp_path / "project" / "notebooks" / "a"
+    deep.mkdir(parents=True)
+    assert layouts.place_for_new(deep) == deep / ".renex"
+    (tmp_path / "project" / "pyproject.toml").touch()
+    assert layouts.place_for_new(deep) == tmp_path / "project" / ".renex"
+    layouts.create(tmp_path / "project" / ".renex")
+    assert layouts.find(deep) == tmp_path / "project" / ".renex"

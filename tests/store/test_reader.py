@@ -1,0 +1,49 @@
+"""What a user's query may and may not do."""
+
+import pandas as pd
+import pytest
+
+from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import Change, now
+from renex_jupyter.store.store import Store
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    store.write(Change("runs", "a" * 32, "create", {"run_id": "a" * 32, "name": "train", "started_at": now()}))
+    return store
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["drop view runs", "create table x (a int)", "copy runs to 'x.csv'", "attach 'x.db'", "set threads = 1", "select 1; select 2", ""],
+)
+def test_only_one_reading_statement_is_taken(filled: Store, query: str) -> None:
+    with pytest.raises(RenexError) as error:
+        filled.reader.ask(query)
+    assert error.value.code == "invalid_argument"
+    assert list(filled.reader.ask("select name from runs")["name"]) == ["train"]
+
+
+@pytest.mark.parametrize("query", ["selekt 1", "select * from nope", "select nope from runs", "select 1/'a'"])
+def test_a_mistake_is_told_in_the_words_of_duckdb(filled: Store, query: str) -> None:
+    with pytest.raises(RenexError) as error:
+        filled.reader.ask(query)
+    assert error.value.code == "invalid_argument"
+    assert "Error" in error.value.message
+
+
+def test_a_frame_can_be_joined_and_a_public_table_goes_before_it(filled: Store) -> None:
+    owners = pd.DataFrame({"name": ["train"], "owner": ["ada"]})
+    found = filled.reader.ask("select owner from runs join owners using (name)", frames={"owners": owners, "runs": owners})
+    assert list(found["owner"]) == ["ada"]
+
+
+def test_params_go_into_the_query(filled: Store) -> None:
+    assert len(filled.reader.ask("select * from runs where name = ?", ["train"])) == 1
+    assert len(filled.reader.ask("select * from runs where name = $n", {"n": "no"})) == 0
+
+
+def test_every_public_table_answers_when_nothing_of_it_is_recorded(filled: Store) -> None:
+    for name in filled.reader.ask("show tables")["name"]:
+        filled.reader.ask(f'select * from "{name}"')
