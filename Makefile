@@ -17,25 +17,25 @@ export PATH := $(BIN):$(PATH)
 help:  ## list these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-lab: $(VENV)/.linked  ## open JupyterLab on the quickstart (PORT=8899 picks a port, BROWSER=0 opens no browser)
+lab: $(VENV)/.ready  ## open JupyterLab on the quickstart (PORT=8899 picks a port, BROWSER=0 opens no browser)
 	jupyter-lab $(NOTEBOOK) $(if $(PORT),--ServerApp.port=$(PORT)) $(if $(filter 0,$(BROWSER)),--no-browser) \
 	    $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: lint chromium  ## run every check: lint, types, layers, tests, browser tests
 	pytest
 
-lint: $(VENV)/.linked  ## ruff, mypy, import layers
+lint: $(VENV)/.ready  ## ruff, mypy, import layers
 	ruff check .
 	mypy
 	lint-imports
 
-bench: $(VENV)/.linked  ## run the measurements in benchmarks/
+bench: $(VENV)/.ready  ## run the measurements in benchmarks/
 	@for each in benchmarks/*.py; do echo "== $$each"; python "$$each" || exit 1; done
 
 clean:  ## remove what builds and runs made; .venv and node_modules stay
 	rm -rf renex_jupyter/labextension labextension/lib labextension/*.tsbuildinfo dist build tests/artefacts
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -f $(VENV)/.linked
+	rm -f $(VENV)/.ready
 
 # --- how .venv comes about -------------------------------------------------------------------------------------------
 
@@ -58,16 +58,20 @@ $(BUILT): labextension/node_modules/.yarn-state.yml $(SOURCES)
 	cd labextension && jlpm build:prod
 
 $(VENV)/.installed: pyproject.toml labextension/package.json | $(BUILT)
-	python -m pip install --quiet --editable '.[dev]'
+	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-# pip links no data files of an editable install, so that part is done here, by links into the working tree.
-$(VENV)/.linked: $(VENV)/.installed $(BUILT)
-	@mkdir -p $(VENV)/share/jupyter/labextensions $(VENV)/etc/jupyter/jupyter_server_config.d $(VENV)/etc/ipython/startup
-	@ln -sfn $(CURDIR)/renex_jupyter/labextension $(VENV)/share/jupyter/labextensions/renex-jupyter
-	@ln -sfn $(CURDIR)/renex_jupyter/server/jupyter_server_config.json \
-	    $(VENV)/etc/jupyter/jupyter_server_config.d/renex_jupyter.json
-	@ln -sfn $(CURDIR)/renex_jupyter/magics/startup.py $(VENV)/etc/ipython/startup/50-renex_jupyter.py
+# pip copied the data files once; this keeps the copies fresh.
+DATA := renex_jupyter/server/jupyter_server_config.json renex_jupyter/magics/startup.py install.json
+EXTENSION := $(VENV)/share/jupyter/labextensions/renex-jupyter
+
+$(VENV)/.ready: $(VENV)/.installed $(BUILT) $(DATA)
+	@rm -rf $(EXTENSION)
+	@mkdir -p $(dir $(EXTENSION)) $(VENV)/etc/jupyter/jupyter_server_config.d $(VENV)/etc/ipython/startup
+	@cp -R renex_jupyter/labextension $(EXTENSION)
+	@cp install.json $(EXTENSION)/
+	@cp renex_jupyter/server/jupyter_server_config.json $(VENV)/etc/jupyter/jupyter_server_config.d/renex_jupyter.json
+	@cp renex_jupyter/magics/startup.py $(VENV)/etc/ipython/startup/50-renex_jupyter.py
 	@touch $@
 
 # The browser tests drive the system's Chromium.

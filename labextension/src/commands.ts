@@ -3,6 +3,7 @@ import { Notification } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 
 const LEVELS = ['info', 'success', 'warning', 'error'] as const;
+type Level = (typeof LEVELS)[number];
 
 /** The few things that the panel's kernel may ask of the page. None of them runs code. */
 export class PageCommands {
@@ -20,7 +21,7 @@ export class PageCommands {
     } else if (name === 'open-file' && typeof path === 'string' && this._isBelowRoot(path)) {
       this._whenTouched(() => this._openFile(path));
     } else if (name === 'notify' && typeof message === 'string' && isLevel(level)) {
-      Notification.emit(message, level);
+      notify(message, level);
     } else {
       console.warn('Renex: refused a command of the panel kernel', command);
     }
@@ -35,7 +36,7 @@ export class PageCommands {
   private _insertCell(code: string): void {
     const panel = this._tracker.currentWidget;
     if (!panel) {
-      Notification.warning('Open a notebook first');
+      notify('Open a notebook first', 'warning');
       return;
     }
     NotebookActions.insertBelow(panel.content);
@@ -48,7 +49,7 @@ export class PageCommands {
 
   private _openFile(path: string): void {
     this._app.commands.execute('docmanager:open', { path }).catch(error => {
-      Notification.error(`Could not open ${path}: ${error}`);
+      notify(`Could not open ${path}: ${error}`, 'error');
     });
   }
 
@@ -59,6 +60,11 @@ export class PageCommands {
   }
 }
 
-function isLevel(level: unknown): level is (typeof LEVELS)[number] {
+function isLevel(level: unknown): level is Level {
   return LEVELS.some(known => known === level);
+}
+
+/** An error stays until it is read. */
+function notify(message: string, level: Level): void {
+  Notification.emit(message, level, { autoClose: level === 'error' ? false : 5_000 });
 }

@@ -49,9 +49,17 @@ export class RenexPanel extends Panel {
     }
   }
 
-  /** The kernel starts with the first look at the panel, not with the page. */
   protected onAfterShow(): void {
-    if (this._phase === 'unseen') {
+    this._startOnFirstLook();
+  }
+
+  /** A restored layout may show the panel before the page itself is attached. */
+  protected onAfterAttach(): void {
+    this._startOnFirstLook();
+  }
+
+  private _startOnFirstLook(): void {
+    if (this._phase === 'unseen' && this.isVisible) {
       void this._start();
     }
   }
