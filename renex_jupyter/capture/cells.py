@@ -1,0 +1,175 @@
+"""The notebook's cells as they stand, and what of them was run in this session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from renex_jupyter.capture.notebook import LiveNotebook
+from renex_jupyter.ids import content_id
+from renex_jupyter.records.snapshots import Cell, CellExecution, Code
+
+CELL_TYPES = ("code", "markdown", "raw")
+
+
+def capture_code(
+    root: Path,
+    notebook: Path | None,
+    executions: Sequence[CellExecution],
+    *,
+    live: LiveNotebook | None,
+    document: dict[str, Any] | None,
+) -> Code:
+    """Return the notebook's cells: from the browser, else from disk, else what was executed.
+
+    Parameters
+    ----------
+    root : folder of the project; the notebook is named relative to it.
+    notebook : its file, where known; else the one that the browser names.
+    executions : what the kernel ran in this session, in order.
+    live : the notebook in the browser, with unsaved edits and without outputs.
+    document : the notebook on disk.
+
+    Returns
+    -------
+    Code whose id covers the notebook's name and the type and source of each cell: neither ids, counts nor outputs. Its
+    `document` is a valid notebook with the outputs that are on disk for unchanged cells; None if nothing is known.
+    """
+    path = notebook or (live.path if live else None)
+    kept, source = _chosen(executions, live, document)
+    ran = _Ran.of(executions, kept["cells"])
+    cells = tuple(_cell(each, ran) for each in kept["cells"])
+    name = _relative(path, root)
+    fields = [text for cell in cells for text in (cell.cell_type, cell.source)]
+    text = None if source == "none" else as_text(kept)
+    return Code(content_id([name, *fields]), name, source, cells, text)
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """Return a notebook as Jupyter writes it to disk, so that a restored file differs in nothing that was not changed.
+
+    References
+    ----------
+    nbformat, v4/nbjson.py: sorted keys, one space of indent, sources as lists of lines.
+    """
+    cells = [{**cell, "source": cell["source"].splitlines(keepends=True)} for cell in document["cells"]]
+    text = json.dumps({**document, "cells": cells}, ensure_ascii=False, indent=1, sort_keys=True)
+    return f"{text}\n"
+
+
+def _chosen(
+    executions: Sequence[CellExecution], live: LiveNotebook | None, document: dict[str, Any] | None
+) -> tuple[dict[str, Any], str]:
+    if live is not None:
+        return _valid(_with_outputs(live.document, document)), "live"
+    if document is not None:
+        return _valid(document), "disk"
+    return _from_history(executions), "history" if executions else "none"
+
+
+def _from_history(executions: Iterable[CellExecution]) -> dict[str, Any]:
+    sources = dict.fromkeys(each.source for each in executions if each.source.strip())
+    cells = [{"cell_type": "code", "source": source, "metadata": {}} for source in sources]
+    return _valid({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def _with_outputs(live: dict[str, Any], disk: dict[str, Any] | None) -> dict[str, Any]:
+    """Give the cells that are on disk as they are in the browser their outputs back, with the count that belongs to them."""
+    saved = {_key(cell): cell for cell in (disk or {"cells": []})["cells"]}
+    return {**live, "cells": [_with_output(cell, saved.get(_key(cell), {})) for cell in live["cells"]]}
+
+
+def _with_output(cell: dict[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
+    if cell.get("cell_type") != "code" or cell.get("outputs") or not saved.get("outputs"):
+        return cell
+    return {**cell, "outputs": saved["outputs"], "execution_count": saved.get("execution_count")}
+
+
+def _key(cell: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (cell.get("id"), cell.get("cell_type"), cell["source"])
+
+
+def _valid(document: dict[str, Any]) -> dict[str, Any]:
+    """Complete what the schema of nbformat demands and a front end or a hand may have left out."""
+    cells = [_valid_cell(cell) for cell in document["cells"]]
+    metadata = document.get("metadata")
+    minor = document.get("nbformat_minor")
+    minor = minor if isinstance(minor, int) else 5
+    # From 4.5 on every cell has an id, before that none has.
+    if minor >= 5 or any("id" in cell for cell in cells):
+        minor = max(minor, 5)
+        taken = {cell.get("id") for cell in cells}
+        free = (name for number in range(2 * len(cells)) if (name := f"cell-{number}") not in taken)
+        cells = [cell if "id" in cell else {**cell, "id": next(free)} for cell in cells]
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": minor}
+
+
+def _valid_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+    kind = cell.get("cell_type")
+    valid = {**cell, "cell_type": kind if kind in CELL_TYPES else "raw"}
+    metadata = cell.get("metadata")
+    # Trust is a matter of one machine: Jupyter leaves it out of files too.
+    valid["metadata"] = {k: v for k, v in metadata.items() if k != "trusted"} if isinstance(metadata, dict) else {}
+    if not isinstance(valid.get("id"), str) or not valid["id"]:
+        valid.pop("id", None)
+    if valid["cell_type"] != "code":
+        return {key: value for key, value in valid.items() if key not in ("outputs", "execution_count")}
+    outputs, count = valid.get("outputs"), valid.get("execution_count")
+    valid["outputs"] = outputs if isinstance(outputs, list) else []
+    valid["execution_count"] = count if isinstance(count, int) else None
+    return valid
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """The last execution of each cell of this notebook."""
+
+    by_id: Mapping[str, CellExecution] = field(default_factory=dict)
+    by_source: Mapping[str, CellExecution] = field(default_factory=dict)  # of those that name no cell of the notebook
+
+    @classmethod
+    def of(cls, executions: Iterable[CellExecution], cells: Iterable[Mapping[str, Any]]) -> _Ran:
+        here = {cell.get("id") for cell in cells}
+        by_id, by_source = {}, {}
+        for each in executions:
+            if each.cell_id is not None and each.cell_id in here:
+                by_id[each.cell_id] = each
+            else:
+                by_source[each.source.rstrip()] = each
+        return cls(by_id, by_source)
+
+    def last(self, cell_id: str | None, source: str) -> CellExecution | None:
+        """A cell that ran under its id is never taken for another one with the same words."""
+        found = self.by_id.get(cell_id) if cell_id else None
+        return found or self.by_source.get(source.rstrip())
+
+
+def _cell(cell: Mapping[str, Any], ran: _Ran) -> Cell:
+    cell_id, kind, source = cell.get("id"), cell["cell_type"], cell["source"]
+    run = ran.last(cell_id, source) if kind == "code" and source.strip() else None
+    if run is None:
+        return Cell(cell_id, kind, source)
+    return Cell(
+        cell_id=cell_id,
+        cell_type=kind,
+        source=source,
+        execution_count=run.execution_count,
+        executed_at=run.started_at,
+        duration_s=run.duration_s,
+        status=run.status,
+        stale=run.source.rstrip() != source.rstrip(),
+    )
+
+
+def _relative(path: Path | None, root: Path) -> str | None:
+    """Outside of the project a notebook goes by its name: nothing is ever restored to a place outside."""
+    if path is None:
+        return None
+    try:
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return path.name
