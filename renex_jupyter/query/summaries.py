@@ -1,0 +1,34 @@
+"""Questions whose answer is a line or two: what a snapshot holds, what a run's metrics came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from renex_jupyter.store.reader import Reader
+
+
+def metric_summaries(read: Reader, run_id: str) -> list[dict[str, Any]]:
+    """Return the columns of `latest_metrics` for one run, ordered by key."""
+    query = "select key, value, step, min_value, max_value, points from latest_metrics where run_id = ? order by key"
+    return read.rows(query, [run_id])
+
+
+def snapshot_summaries(read: Reader, snapshot_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what snapshots hold, in numbers.
+
+    Returns
+    -------
+    dicts: snapshot_id, message, label, created_at, partial, cells [count], files [count], packages [count].
+    """
+    query = """
+        select snapshot_id, message, label, created_at, coalesce(partial, false) as partial,
+               coalesce((select json_array_length(cells) from inside.codes c where c.code_id = s.code_id), 0) as cells,
+               coalesce((select sum(json_array_length(entries)) from inside.file_trees f
+                         where f.files_id = s.files_id), 0)::bigint as files,
+               coalesce((select json_array_length(packages) from inside.environments e
+                         where e.environment_id = s.environment_id), 0) as packages
+        from inside.snapshots s
+        where snapshot_id in (select unnest($ids::varchar[]))
+        order by created_at"""
+    return read.rows(query, {"ids": list(snapshot_ids)})

@@ -1,0 +1,152 @@
+function element(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined && text !== null) node.textContent = text;
+  return node;
+}
+
+function button(label, onClick, name) {
+  const node = element('button', 'rx-Detail-button', label);
+  node.type = 'button';
+  if (name) node.setAttribute('aria-label', name);
+  node.addEventListener('click', onClick);
+  return node;
+}
+
+/** Pages that are not served over HTTPS have no clipboard of the new kind. */
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = element('textarea', 'rx-Detail-offscreen');
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand('copy');
+  area.remove();
+}
+
+function section(label, body, count) {
+  const details = element('details', 'rx-Detail-section');
+  details.open = true;
+  details.append(element('summary', '', count === undefined ? label : `${label} (${count})`), body);
+  return details;
+}
+
+function table(head, rows) {
+  const node = element('table');
+  if (head) {
+    const tr = element('tr');
+    tr.append(...head.map(label => Object.assign(element('th', '', label), { scope: 'col' })));
+    node.append(element('thead'));
+    node.tHead.append(tr);
+  }
+  const body = element('tbody');
+  for (const [first, ...rest] of rows) {
+    const tr = element('tr');
+    const name = Object.assign(element('th', '', first), { scope: 'row', title: first });
+    tr.append(name, ...rest.map(text => Object.assign(element('td', '', text), { title: text ?? '' })));
+    body.append(tr);
+  }
+  node.append(body);
+  return node;
+}
+
+const PARTS = {
+  title(title, view) {
+    const head = element('div', 'rx-Detail-head');
+    const name = element('h3', '', title.text);
+    name.title = title.text;
+    head.append(name);
+    if (title.closable) head.append(button('✕', () => view.model.send({ action: 'close' }), 'Close the details'));
+    const under = element('div', 'rx-Detail-under');
+    const status = element('span', 'rx-Detail-status', title.status);
+    status.dataset.status = title.status;
+    under.append(status, element('code', '', title.id));
+    const box = element('div');
+    box.append(head, under);
+    return box;
+  },
+  error: error => element('pre', 'rx-Detail-error', error),
+  facts: facts => table(null, facts),
+  metrics(metrics) {
+    const rows = metrics.map(each => [each.key, each.last, each.low, each.high, each.points]);
+    return section('Metrics', table(['metric', 'last', 'min', 'max', 'points'], rows), metrics.length);
+  },
+  params: params => section('Parameters', table(null, params), params.length),
+  tags: tags => section('Tags', table(null, tags), tags.length),
+  snapshots(snapshots) {
+    const list = element('ul');
+    for (const each of snapshots) {
+      const item = element('li');
+      item.append(element('span', 'rx-Detail-when', each.when), element('code', '', each.id));
+      if (each.message) item.append(element('span', '', each.message));
+      item.append(element('span', 'rx-Detail-holds', each.holds));
+      list.append(item);
+    }
+    return section('Snapshots', list);
+  }
+};
+
+class DetailView {
+  constructor(model, el) {
+    this.model = model;
+    this.root = element('section', 'rx-Detail');
+    this.places = new Map(); // part -> { place, told }
+    for (const part of Object.keys(PARTS)) {
+      const place = element('div', `rx-Detail-${part}`);
+      this.places.set(part, { place, told: undefined });
+      this.root.append(place);
+      if (part === 'title') {
+        this.actions = element('div', 'rx-Detail-actions');
+        this.root.append(this.actions);
+      }
+    }
+    el.append(this.root);
+  }
+
+  /** Only what changed is drawn again, so that marked text and closed sections stay as they are. */
+  draw() {
+    const content = this.model.get('content');
+    this.root.hidden = Object.keys(content).length === 0;
+    for (const [part, entry] of this.places) {
+      const told = JSON.stringify(content[part] ?? null);
+      if (told === entry.told) continue;
+      entry.told = told;
+      const open = entry.place.querySelector('details')?.open ?? true;
+      const value = content[part];
+      const some = value !== undefined && value !== null && value.length !== 0;
+      entry.place.replaceChildren(...(some ? [PARTS[part](value, this)] : []));
+      const details = entry.place.querySelector('details');
+      if (details) details.open = open;
+    }
+  }
+
+  drawActions() {
+    this.actions.replaceChildren(...this.model.get('actions').map(action => button(action.label, event => this.act(action, event.target))));
+  }
+
+  async act(action, node) {
+    if (action.name !== 'copy') {
+      this.model.send({ action: action.name });
+      return;
+    }
+    await copy(action.text);
+    node.textContent = 'Copied';
+    setTimeout(() => (node.textContent = action.label), 1200);
+  }
+}
+
+function render({ model, el }) {
+  const view = new DetailView(model, el);
+  const draw = () => view.draw();
+  const actions = () => view.drawActions();
+  model.on('change:content', draw);
+  model.on('change:actions', actions);
+  draw();
+  actions();
+  return () => {
+    model.off('change:content', draw);
+    model.off('change:actions', actions);
+  };
+}
+
+export default { render };

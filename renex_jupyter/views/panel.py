@@ -1,0 +1,181 @@
+"""The panel: the list of runs, and the run selected in it, as widgets that follow the store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from renex_jupyter.errors import RenexError
+from renex_jupyter.records.runs import Run
+from renex_jupyter.store.store import Store
+from renex_jupyter.views import page
+from renex_jupyter.views.live import Watcher
+from renex_jupyter.views.notice import Notice
+from renex_jupyter.views.place import Place
+from renex_jupyter.views.run import RunDetail, code_for
+from renex_jupyter.views.runs import RunsList
+
+EXAMPLE = """%%task example
+import renex_jupyter as rx
+
+for step in range(50):
+    rx.log_metric("loss", 1 / (step + 1), step=step)"""
+
+
+class Panel:
+    """Widgets, and the thread that keeps them up to date.
+
+    Only that thread asks the store. What the page says arrives in other threads, sets a trait and wakes it.
+
+    Parameters
+    ----------
+    root : the contents root, or the folder that the store is looked for from.
+    hosted : whether the page has our side panel, which can insert cells and open files.
+    """
+
+    def __init__(self, root: Path, *, hosted: bool) -> None:
+        self.place = Place(root)
+        self.notice = Notice()
+        self._hosted = hosted
+        self._lock = threading.RLock()
+        self._shown: Store | None = None
+        self._go: Callable[[], None] = self._wake
+        self.runs = RunsList(self._wake)
+        self.run = RunDetail(self._wake, self._act, hosted=hosted)
+        self.notice.on_msg(lambda *_: self._go())
+        parts = [self.notice, self.runs.bar, self.runs.table, *self.run.widgets]
+        for part in parts:
+            _one_at_a_time(part, self._lock)
+            part.layout.min_width = "0"
+        layout = ipywidgets.Layout(width="auto", min_width="0", overflow="visible")
+        self.root = ipywidgets.VBox(parts, layout=layout)
+        self._watcher = Watcher(self._marker, self.refresh, self._failed)
+        self._show_parts(False)
+
+    def start(self) -> None:
+        """Begin to follow the store."""
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Follow it no longer."""
+        self._watcher.stop()
+
+    def follow(self, said: dict[str, Any]) -> None:
+        """Take in what a page says of itself: `notebook` is the active one's path below the contents root, or None."""
+        if "notebook" in said:
+            self.place.notebook = said["notebook"]
+            self._wake()
+
+    def refresh(self) -> None:
+        """Ask the store for what is shown, and show it: the list first, then the run."""
+        store = self.place.store()
+        self._switch_to(store)
+        listed = self.runs.ask(store.reader) if store else None
+        if store is None or listed is None or listed.total == 0:
+            with self._lock:
+                self._draw_empty()
+            return
+        with self._lock:
+            self.runs.draw(listed)
+            self._draw_notice("", "")
+            self._show_parts(True)
+        selected = self.runs.selected
+        picture = self.run.ask(store.reader, selected) if selected else None
+        with self._lock:
+            if selected == self.runs.selected:  # else the reader went on, and woke us
+                self.run.draw(picture)
+
+    def _switch_to(self, store: Store | None) -> None:
+        project = self.place.project
+        with self._lock:
+            with self.runs.bar.hold_sync():
+                self.runs.bar.project, self.runs.bar.place = project.name or str(project), str(project)
+            if store is not self._shown:
+                if self._shown is not None:
+                    self.runs.forget()
+                self._shown = store
+
+    def _marker(self) -> object:
+        store = self.place.store()
+        return (store.layout.root, store.reader.marker()) if store else self.place.project
+
+    def _draw_empty(self) -> None:
+        self._go = self._insert_example
+        action = "Insert example cell" if self._hosted else ""
+        self._draw_notice("No runs yet", f"Run %snapshot or %%task in a notebook of {self.place.project.name}.", action)
+        self._show_parts(False)
+        self.runs.bar.layout.display = ""
+
+    def _failed(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, RenexError) else f"{type(error).__name__}: {error}"
+        with self._lock:
+            self._go = self._wake
+            self._draw_notice("The store cannot be read", text, "Retry", level="error")
+            self._show_parts(False)
+
+    def _draw_notice(self, title: str, text: str, action: str = "", *, level: str = "info") -> None:
+        with self.notice.hold_sync():
+            self.notice.title, self.notice.text, self.notice.action, self.notice.level = title, text, action, level
+
+    def _show_parts(self, visible: bool) -> None:
+        for part in (self.runs.bar, self.runs.table, *self.run.widgets):
+            part.layout.display = "" if visible else "none"
+
+    def _act(self, action: str, run: Run) -> None:
+        if action == "close":
+            self.runs.table.selected = []
+        elif action == "insert" and self._hosted:
+            page.send_command("insert-cell", code=code_for(run.run_id))
+        elif action == "open" and self._hosted and run.notebook:
+            self._open(run.notebook)
+
+    def _open(self, notebook: str) -> None:
+        path = self.place.in_contents(notebook)
+        if path is None:
+            message = f"{notebook} is outside the folder that JupyterLab was started in."
+            page.send_command("notify", level="warning", message=message)
+        else:
+            page.send_command("open-file", path=path)
+
+    def _insert_example(self) -> None:
+        page.send_command("insert-cell", code=EXAMPLE)
+
+    def _wake(self) -> None:
+        self._watcher.wake()
+
+
+def _one_at_a_time(widget: Any, lock: threading.RLock) -> None:
+    """Handle a widget's messages under the lock: ipykernel delivers them in threads of its own."""
+    handle = widget._handle_msg  # noqa: SLF001  # ipywidgets offers no public way in between
+
+    def guarded(message: dict[str, Any]) -> None:
+        with lock:
+            handle(message)
+
+    widget.comm.on_msg(guarded)
+
+
+@cache
+def _side_panel() -> Panel:
+    panel = Panel(Path.cwd(), hosted=True)
+    panel.start()
+    return panel
+
+
+def get() -> ipywidgets.VBox:
+    """Return the root widget of the side panel's kernel: the same one for every page that asks."""
+    panel = _side_panel()
+    page.listen(panel.follow)
+    return panel.root
+
+
+def show() -> ipywidgets.VBox:
+    """Return a panel for a cell of a notebook, drawn by the notebook's own kernel."""
+    panel = Panel(Path.cwd(), hosted=False)
+    panel.start()
+    return panel.root

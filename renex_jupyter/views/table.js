@@ -1,0 +1,334 @@
+const SVG = 'http://www.w3.org/2000/svg';
+const SPARK = { width: 64, height: 18 };
+const SECOND = 1000;
+
+const ICONS = {
+  running: 'M8 2a6 6 0 1 1-6 6',
+  finished: 'M3 8.5l3.2 3.2L13 5',
+  failed: 'M4 4l8 8M12 4l-8 8',
+  stopped: 'M4 4h8v8H4z',
+  lost: 'M5.5 6a2.5 2.5 0 1 1 3.6 2.2C8.3 8.7 8 9.2 8 10M8 12.5v.5'
+};
+
+function element(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function drawing(tag, attributes) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+  return node;
+}
+
+function durationText(seconds) {
+  if (seconds === null || seconds === undefined) return '';
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.floor(seconds)} s`;
+  const whole = Math.floor(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${whole % 60} s`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} m`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+}
+
+function agoText(milliseconds) {
+  const seconds = (Date.now() - milliseconds) / SECOND;
+  if (seconds < 60) return 'just now';
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  if (seconds < 30 * 86400) return `${Math.floor(seconds / 86400)} d ago`;
+  return new Date(milliseconds).toLocaleDateString();
+}
+
+function statusIcon(status) {
+  const icon = drawing('svg', { viewBox: '0 0 16 16', width: 14, height: 14, 'aria-hidden': true });
+  icon.append(drawing('path', { d: ICONS[status] ?? ICONS.lost }));
+  return icon;
+}
+
+/** Pieces of line between the gaps; a lonely point becomes a short dash. */
+function sparkPath(values) {
+  const known = values.filter(value => value !== null);
+  const low = Math.min(...known);
+  const span = Math.max(...known) - low;
+  const x = index => (values.length > 1 ? (index / (values.length - 1)) * (SPARK.width - 4) : SPARK.width / 2 - 2) + 2;
+  const y = value => (span > 0 ? SPARK.height - 2 - ((value - low) / span) * (SPARK.height - 4) : SPARK.height / 2);
+  let path = '';
+  values.forEach((value, index) => {
+    if (value === null) return;
+    const starts = index === 0 || values[index - 1] === null;
+    const point = `${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
+    const ends = index === values.length - 1 || values[index + 1] === null;
+    path += starts ? `M${point}${ends ? 'h1.5' : ''}` : `L${point}`;
+  });
+  return path;
+}
+
+const FILL = {
+  text(cell, value) {
+    cell.textContent = value ?? '';
+  },
+  number(cell, value) {
+    cell.textContent = value ?? '';
+  },
+  time(cell, value) {
+    cell.textContent = value === null || value === undefined ? '' : agoText(value);
+    cell.title = value === null || value === undefined ? '' : new Date(value).toLocaleString();
+  },
+  duration(cell, value) {
+    const running = value !== null && typeof value === 'object';
+    cell.textContent = durationText(running ? Math.max(0, Math.floor((Date.now() - value.since) / SECOND)) : value);
+  },
+  status(cell, value) {
+    const badge = element('span', 'rx-Status');
+    badge.dataset.status = value;
+    badge.append(statusIcon(value), element('span', 'rx-Status-text', value));
+    cell.replaceChildren(badge);
+    cell.title = value;
+  },
+  spark(cell, value) {
+    const known = (value ?? []).filter(each => each !== null);
+    if (known.length === 0) {
+      cell.replaceChildren();
+      return;
+    }
+    const picture = drawing('svg', { viewBox: `0 0 ${SPARK.width} ${SPARK.height}`, class: 'rx-Spark', 'aria-hidden': true });
+    picture.append(drawing('path', { d: sparkPath(value) }));
+    cell.replaceChildren(picture);
+  }
+};
+
+class TableView {
+  constructor(model, el) {
+    this.model = model;
+    this.rows = new Map(); // id -> { tr, cells: key -> { node, told } }
+    this.root = element('div', 'rx-Table');
+    this.table = element('table');
+    this.caption = element('caption', 'rx-hidden');
+    this.head = element('tr');
+    this.body = element('tbody');
+    this.empty = element('p', 'rx-Table-empty');
+    const thead = element('thead');
+    thead.append(this.head);
+    this.table.append(this.caption, thead, this.body);
+    this.root.append(this.table, this.empty, this.pager());
+    this.body.addEventListener('click', event => this.clicked(event));
+    this.body.addEventListener('keydown', event => this.moved(event));
+    el.append(this.root);
+  }
+
+  pager() {
+    const pages = element('nav', 'rx-Table-pages');
+    pages.setAttribute('aria-label', 'Pages');
+    this.previous = this.pageButton('‹', 'Previous page', -1);
+    this.next = this.pageButton('›', 'Next page', 1);
+    this.range = element('span', 'rx-Table-range');
+    this.range.setAttribute('role', 'status');
+    pages.append(this.previous, this.range, this.next);
+    return pages;
+  }
+
+  pageButton(text, label, step) {
+    const button = element('button', 'rx-Button', text);
+    button.type = 'button';
+    button.setAttribute('aria-label', label);
+    button.addEventListener('click', () => this.tell({ page: this.model.get('page') + step }));
+    return button;
+  }
+
+  tell(values) {
+    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+    this.model.save_changes();
+  }
+
+  drawHead() {
+    const sortKey = this.model.get('sort_key');
+    const descending = this.model.get('sort_descending');
+    const focused = this.head.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    this.head.replaceChildren(
+      ...this.model.get('columns').map(column => {
+        const cell = this.placed(element('th'), column);
+        cell.scope = 'col';
+        if (!column.sortable) {
+          cell.append(element('span', column.label ? 'rx-Table-label' : 'rx-hidden', column.label || column.key));
+          cell.title = column.label;
+          return cell;
+        }
+        const sorted = column.key === sortKey;
+        cell.setAttribute('aria-sort', sorted ? (descending ? 'descending' : 'ascending') : 'none');
+        const button = element('button', 'rx-Table-sort', column.label);
+        button.type = 'button';
+        button.dataset.key = column.key;
+        button.title = `Sort by ${column.label.toLowerCase()}`;
+        button.addEventListener('click', () => this.sortBy(column.key));
+        cell.append(button);
+        return cell;
+      })
+    );
+    if (focused) this.head.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  sortBy(key) {
+    const again = this.model.get('sort_key') === key;
+    this.tell({ sort_key: key, sort_descending: again ? !this.model.get('sort_descending') : true, page: 0 });
+  }
+
+  placed(cell, column) {
+    cell.dataset.kind = column.kind;
+    cell.dataset.width = column.width ?? 0;
+    if (column.main) cell.dataset.main = '';
+    if (column.align) cell.style.textAlign = column.align;
+    return cell;
+  }
+
+  /** Rows are matched by id and moved only where the order changed, so that nothing flickers. */
+  drawRows() {
+    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
+    const rows = this.model.get('rows');
+    const kept = new Set(rows.map(row => row.id));
+    for (const [id, entry] of this.rows) {
+      if (!kept.has(id)) {
+        entry.tr.remove();
+        this.rows.delete(id);
+      }
+    }
+    rows.forEach((row, index) => {
+      const entry = this.rows.get(row.id) ?? this.newRow(row.id);
+      this.fillRow(entry, row);
+      if (this.body.children[index] !== entry.tr) this.body.insertBefore(entry.tr, this.body.children[index] ?? null);
+    });
+    if (focused && focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+    this.drawSelected();
+    this.drawRange();
+  }
+
+  newRow(id) {
+    const tr = element('tr', 'rx-row');
+    tr.dataset.id = id;
+    tr.dataset.kind = this.model.get('kind');
+    const cells = new Map();
+    for (const column of this.model.get('columns')) {
+      const cell = this.placed(element('td'), column);
+      let node = cell;
+      if (column.main) {
+        node = element('button', 'rx-Table-main');
+        node.type = 'button';
+        cell.append(node);
+      }
+      cells.set(column.key, { node, told: undefined });
+      tr.append(cell);
+    }
+    const entry = { tr, cells };
+    this.rows.set(id, entry);
+    return entry;
+  }
+
+  fillRow(entry, row) {
+    for (const column of this.model.get('columns')) {
+      const cell = entry.cells.get(column.key);
+      const note = row.notes?.[column.key];
+      const told = JSON.stringify([row[column.key], note]);
+      if (cell.told === told) continue;
+      cell.told = told;
+      cell.value = row[column.key];
+      FILL[column.kind](cell.node, cell.value);
+      if (note !== undefined) cell.node.title = note;
+    }
+  }
+
+  drawSelected() {
+    const selected = new Set(this.model.get('selected'));
+    for (const [id, { tr }] of this.rows) {
+      tr.classList.toggle('rx-mod-selected', selected.has(id));
+      tr.querySelector('.rx-Table-main')?.setAttribute('aria-pressed', String(selected.has(id)));
+    }
+  }
+
+  drawRange() {
+    const [page, size, total, shown] = ['page', 'page_size', 'total', 'rows'].map(name => this.model.get(name));
+    const first = page * size + 1;
+    this.range.textContent = shown.length ? `${first}–${first + shown.length - 1} of ${total}` : '';
+    this.previous.disabled = page === 0;
+    this.next.disabled = (page + 1) * size >= total;
+    this.root.classList.toggle('rx-mod-onePage', page === 0 && total <= size);
+    this.empty.textContent = this.model.get('empty');
+    this.empty.hidden = shown.length > 0;
+    this.table.hidden = shown.length === 0;
+    this.caption.textContent = this.model.get('caption');
+  }
+
+  /** Time goes on between two messages of the kernel. */
+  tick() {
+    if (document.hidden) return;
+    for (const column of this.model.get('columns')) {
+      if (column.kind !== 'time' && column.kind !== 'duration') continue;
+      for (const { cells } of this.rows.values()) {
+        const cell = cells.get(column.key);
+        const moves = column.kind === 'time' ? cell.value != null : cell.value?.since !== undefined;
+        if (moves) FILL[column.kind](cell.node, cell.value);
+      }
+    }
+  }
+
+  clicked(event) {
+    const id = event.target.closest('tr')?.dataset.id;
+    if (!id || String(getSelection()) !== '') return; // somebody marks text to copy it
+    const before = this.model.get('selected');
+    const adds = event.ctrlKey || event.metaKey || event.shiftKey;
+    const others = before.filter(each => each !== id);
+    this.tell({ selected: !adds ? [id] : others.length < before.length ? others : [...before, id] });
+    this.drawSelected();
+  }
+
+  moved(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const rows = [...this.body.children];
+    const target = rows[rows.indexOf(event.target.closest('tr')) + step];
+    target?.querySelector('.rx-Table-main')?.focus();
+    event.preventDefault();
+  }
+
+  redraw() {
+    this.rows.clear();
+    this.body.replaceChildren();
+    this.drawHead();
+    this.drawRows();
+  }
+}
+
+function sameKeys(before, after) {
+  return before.map(column => column.key + column.kind).join() === after.map(column => column.key + column.kind).join();
+}
+
+function render({ model, el }) {
+  const view = new TableView(model, el);
+  let columns = model.get('columns');
+  const handlers = {
+    'change:columns': () => {
+      const same = sameKeys(columns, model.get('columns'));
+      columns = model.get('columns');
+      same ? view.drawHead() : view.redraw();
+    },
+    'change:rows': () => view.drawRows(),
+    'change:total': () => view.drawRange(),
+    'change:page': () => view.drawRange(),
+    'change:page_size': () => view.drawRange(),
+    'change:empty': () => view.drawRange(),
+    'change:caption': () => view.drawRange(),
+    'change:selected': () => view.drawSelected(),
+    'change:sort_key': () => view.drawHead(),
+    'change:sort_descending': () => view.drawHead()
+  };
+  for (const [event, handler] of Object.entries(handlers)) model.on(event, handler);
+  view.redraw();
+  const timer = setInterval(() => view.tick(), SECOND);
+  return () => {
+    clearInterval(timer);
+    for (const [event, handler] of Object.entries(handlers)) model.off(event, handler);
+  };
+}
+
+export default { render };

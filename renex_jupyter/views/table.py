@@ -1,0 +1,41 @@
+"""A table that a page can sort, page and select in, drawn as a real HTML table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anywidget
+from traitlets import Bool, Dict, Int, List, Unicode
+
+_HERE = Path(__file__).parent
+
+
+class Table(anywidget.AnyWidget):
+    """One page of rows. Sorting and paging are asked for through the traits; whoever owns the table brings the rows.
+
+    A column is a dict: `key`, `label`, `kind` (text, number, time, duration, status, spark), `sortable`, `align`,
+    `main` (its cell is the button that selects the row) and `width` (0, 360 or 480: pixels of the table from which on
+    the column is shown).
+    A row is a dict of an `id`, optional `notes` (key -> tooltip) and one plain value per column key:
+
+    - text, number: text, as it is to be read;
+    - time: milliseconds since the epoch;
+    - duration: seconds, or `{"since": milliseconds}` for one that still runs;
+    - status: a run status;
+    - spark: numbers in order, None for a gap.
+    """
+
+    _esm = _HERE / "table.js"
+    _css = _HERE / "table.css"
+
+    columns = List(Dict()).tag(sync=True)
+    rows = List(Dict()).tag(sync=True)
+    total = Int(0, help="Rows on all pages.").tag(sync=True)
+    page = Int(0, help="From 0.").tag(sync=True)
+    page_size = Int(50).tag(sync=True)
+    sort_key = Unicode("").tag(sync=True)
+    sort_descending = Bool(True).tag(sync=True)
+    selected = List(Unicode(), help="Ids of the selected rows.").tag(sync=True)
+    kind = Unicode("", help="What a row is, for context menus: run.").tag(sync=True)
+    caption = Unicode("", help="Read out by screen readers.").tag(sync=True)
+    empty = Unicode("Nothing to show.").tag(sync=True)
