@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from renex_jupyter.ids import content_id
 from renex_jupyter.records.snapshots import Cell, CellExecution, Code
 
 CELL_TYPES = ("code", "markdown", "raw")
+CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as the schema of nbformat has it
 
 
 def capture_code(
@@ -44,7 +47,7 @@ def capture_code(
     cells = tuple(_cell(each, ran) for each in kept["cells"])
     name = _relative(path, root)
     fields = [text for cell in cells for text in (cell.cell_type, cell.source)]
-    text = None if source == "none" else as_text(kept)
+    text = None if source == "none" else as_text(_with_ids(kept))
     return Code(content_id([name, *fields]), name, source, cells, text)
 
 
@@ -77,7 +80,7 @@ def _from_history(executions: Iterable[CellExecution]) -> dict[str, Any]:
 
 
 def _with_outputs(live: dict[str, Any], disk: dict[str, Any] | None) -> dict[str, Any]:
-    """Give the cells that are on disk as they are in the browser their outputs back, with the count that belongs to them."""
+    """Give the cells that are the same on disk their outputs back, with the count that belongs to them."""
     saved = {_key(cell): cell for cell in (disk or {"cells": []})["cells"]}
     return {**live, "cells": [_with_output(cell, saved.get(_key(cell), {})) for cell in live["cells"]]}
 
@@ -97,15 +100,27 @@ def _valid(document: dict[str, Any]) -> dict[str, Any]:
     cells = [_valid_cell(cell) for cell in document["cells"]]
     metadata = document.get("metadata")
     minor = document.get("nbformat_minor")
-    minor = minor if isinstance(minor, int) else 5
-    # From 4.5 on every cell has an id, before that none has.
-    if minor >= 5 or any("id" in cell for cell in cells):
-        minor = max(minor, 5)
-        taken = {cell.get("id") for cell in cells}
-        free = (name for number in range(2 * len(cells)) if (name := f"cell-{number}") not in taken)
-        cells = [cell if "id" in cell else {**cell, "id": next(free)} for cell in cells]
-    metadata = metadata if isinstance(metadata, dict) else {}
-    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": minor}
+    return {
+        "cells": cells,
+        "metadata": metadata if isinstance(metadata, dict) else {},
+        "nbformat": 4,
+        "nbformat_minor": minor if isinstance(minor, int) else 5,
+    }
+
+
+def _with_ids(document: dict[str, Any]) -> dict[str, Any]:
+    """From 4.5 on every cell has an id of its own, before that none has."""
+    cells = document["cells"]
+    if document["nbformat_minor"] < 5 and not any("id" in cell for cell in cells):
+        return document
+    free = (name for number in count() if (name := f"cell-{number}") not in {cell.get("id") for cell in cells})
+    taken: set[str] = set()
+    done = []
+    for cell in cells:
+        own = cell["id"] if "id" in cell and cell["id"] not in taken else next(free)
+        taken.add(own)
+        done.append({**cell, "id": own})
+    return {**document, "cells": done, "nbformat_minor": max(document["nbformat_minor"], 5)}
 
 
 def _valid_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,13 +129,13 @@ def _valid_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     metadata = cell.get("metadata")
     # Trust is a matter of one machine: Jupyter leaves it out of files too.
     valid["metadata"] = {k: v for k, v in metadata.items() if k != "trusted"} if isinstance(metadata, dict) else {}
-    if not isinstance(valid.get("id"), str) or not valid["id"]:
+    if not CELL_ID.fullmatch(str(valid.get("id", ""))):
         valid.pop("id", None)
     if valid["cell_type"] != "code":
         return {key: value for key, value in valid.items() if key not in ("outputs", "execution_count")}
-    outputs, count = valid.get("outputs"), valid.get("execution_count")
+    outputs, number = valid.get("outputs"), valid.get("execution_count")
     valid["outputs"] = outputs if isinstance(outputs, list) else []
-    valid["execution_count"] = count if isinstance(count, int) else None
+    valid["execution_count"] = number if isinstance(number, int) else None
     return valid
 
 
