@@ -1,0 +1,168 @@
+"""What differs between two states: cells, files, packages, config and metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from renex_jupyter.analysis.alignment import line_changes, moved_pairs, pairs_of_cells
+from renex_jupyter.records.changes import plain
+from renex_jupyter.records.diffs import CellChange, Diff, FileChange, State, ValueChange
+from renex_jupyter.records.snapshots import Cell, FileEntry
+
+NUMBERS_AS_TEXT = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # as the journal keeps them
+ABSENT = object()
+
+__all__ = ["Diff", "State", "diff_cells", "diff_files", "diff_states", "diff_values", "flatten"]
+
+
+def diff_states(a: State, b: State) -> Diff:
+    """Return what changed from `a` to `b`.
+
+    Cells are aligned by id, then by the same source, then by similar source. A file whose content went from one path to
+    another is renamed. Nested config is compared by dotted keys; 1 equals 1.0, and NaN equals NaN.
+    """
+    python = _value("python", a.python or ABSENT, b.python or ABSENT)
+    return Diff(
+        a=a.title,
+        b=b.title,
+        cells=diff_cells(a.cells, b.cells),
+        files=diff_files(a.files, b.files),
+        packages=((python,) if python else ()) + diff_values(a.packages, b.packages, text=True),
+        config=diff_values(flatten(a.config), flatten(b.config)),
+        metrics=diff_values(flatten(a.metrics), flatten(b.metrics)),
+    )
+
+
+def diff_cells(a: tuple[Cell, ...], b: tuple[Cell, ...]) -> tuple[CellChange, ...]:
+    """Return the cells that were added, removed, changed or moved, by position; removed ones where they stood."""
+    pairs = pairs_of_cells(a, b)
+    moved = moved_pairs(pairs)
+    changes = [each for i, j in pairs.items() if (each := _paired(a[i], b[j], i, j, moved=(i, j) in moved))]
+    changes += [_single("removed", cell, i) for i, cell in enumerate(a) if i not in pairs]
+    there = set(pairs.values())
+    changes += [_single("added", cell, j) for j, cell in enumerate(b) if j not in there]
+    return tuple(sorted(changes, key=_place))
+
+
+def diff_files(a: Mapping[str, FileEntry], b: Mapping[str, FileEntry]) -> tuple[FileChange, ...]:
+    """Return the files that were added, removed, changed (content, mode or kind) or renamed, ordered by path."""
+    gone, new = sorted(a.keys() - b.keys()), sorted(b.keys() - a.keys())
+    renames = dict(_renames({path: a[path] for path in gone}, {path: b[path] for path in new}))
+    changes = [_file("renamed", path, a[before], b[path], before) for path, before in renames.items()]
+    left = set(renames.values())
+    changes += [_file("removed", path, a[path], None) for path in gone if path not in left]
+    changes += [_file("added", path, None, b[path]) for path in new if path not in renames]
+    changes += [_file("changed", path, a[path], b[path]) for path in a.keys() & b.keys() if _differ(a[path], b[path])]
+    return tuple(sorted(changes, key=lambda each: each.path))
+
+
+def diff_values(a: Mapping[str, Any], b: Mapping[str, Any], *, text: bool = False) -> tuple[ValueChange, ...]:
+    """Return the keys whose values differ, ordered by key; with `text` values are words."""
+    keys = sorted(a.keys() | b.keys())
+    found = (_value(key, a.get(key, ABSENT), b.get(key, ABSENT), text=text) for key in keys)
+    return tuple(each for each in found if each is not None)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with dots in the keys; lists stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat
+
+
+def _paired(a: Cell, b: Cell, i: int, j: int, *, moved: bool) -> CellChange | None:
+    if a.source == b.source and a.cell_type == b.cell_type:
+        return CellChange("moved", b.cell_type, b.cell_id, i, j, moved=True) if moved else None
+    kind = b.cell_type if a.cell_type == b.cell_type else f"{a.cell_type} -> {b.cell_type}"
+    return CellChange("changed", kind, b.cell_id, i, j, moved, line_changes(a.source, b.source))
+
+
+def _single(kind: str, cell: Cell, position: int) -> CellChange:
+    sign = "+" if kind == "added" else "-"
+    lines = tuple(f"{sign}{line}" for line in cell.source.splitlines())
+    before, after = (None, position) if kind == "added" else (position, None)
+    return CellChange(kind, cell.cell_type, cell.cell_id, before, after, lines=lines)
+
+
+def _place(change: CellChange) -> tuple[int, int]:
+    place = change.before if change.after is None else change.after
+    return (place or 0, 0 if change.after is None else 1)
+
+
+def _differ(a: FileEntry, b: FileEntry) -> bool:
+    return (a.kind, a.sha256, a.size, a.mode) != (b.kind, b.sha256, b.size, b.mode)
+
+
+def _renames(gone: Mapping[str, FileEntry], new: Mapping[str, FileEntry]) -> Iterator[tuple[str, str]]:
+    """Yield new path and old path; among several of the same content the one that kept its name goes first."""
+    by_content: dict[tuple[str, str], list[str]] = {}
+    for path, entry in gone.items():
+        if entry.sha256 and entry.size:  # every empty file has the same content
+            by_content.setdefault((entry.kind, entry.sha256), []).append(path)
+    waiting = [(path, by_content[key]) for path, e in new.items() if (key := (e.kind, e.sha256 or "")) in by_content]
+    for kept_its_name in (True, False):
+        for path, candidates in list(waiting):
+            fit = [each for each in candidates if not kept_its_name or _name(each) == _name(path)]
+            if fit:
+                candidates.remove(fit[0])
+                waiting.remove((path, candidates))
+                yield path, fit[0]
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _file(kind: str, path: str, a: FileEntry | None, b: FileEntry | None, before_path: str | None = None) -> FileChange:
+    return FileChange(
+        kind=kind,
+        path=path,
+        before_path=before_path,
+        before_size=a.size if a else None,
+        after_size=b.size if b else None,
+        before_mode=a.mode if a else None,
+        after_mode=b.mode if b else None,
+    )
+
+
+def _value(key: str, before: Any, after: Any, *, text: bool = True) -> ValueChange | None:
+    if before is ABSENT or after is ABSENT:
+        if before is after:
+            return None
+        kind = "added" if before is ABSENT else "removed"
+        return ValueChange(kind, key, *(None if each is ABSENT else each for each in (before, after)))
+    if not text:
+        before, after = _comparable(before), _comparable(after)
+    if _equal(before, after):
+        return None
+    return ValueChange("changed", key, before, after, None if text else _delta(before, after))
+
+
+def _comparable(value: Any) -> Any:
+    """Return a value as it would come back from the store, and NaN and inf as numbers."""
+    kept = plain(value)
+    return NUMBERS_AS_TEXT.get(kept, kept) if isinstance(kept, str) else kept
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, bool) != isinstance(b, bool):
+        return False  # true is no 1
+    return bool(a == b) or (isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b))
+
+
+def _delta(before: Any, after: Any) -> float | None:
+    for each in (before, after):
+        if isinstance(each, bool) or not isinstance(each, (int, float)):
+            return None
+    try:
+        delta = float(after - before)
+    except OverflowError:
+        return None
+    return delta if math.isfinite(delta) else None
