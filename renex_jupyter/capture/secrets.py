@@ -21,11 +21,12 @@ def _words(text: str) -> frozenset[str]:
 # Lower-case glob patterns for a file's name or, with a slash, for the end of its path.
 SECRET_FILES = _words(
     """
-    .env .env.* .env-* .env_* .envrc *.env *.pem *.key *.p12 *.pfx *.jks *.keystore *.ppk *.kdbx *.kdb id_rsa* id_dsa*
-    id_ecdsa* id_ed25519* .netrc _netrc .pypirc .npmrc .yarnrc.yml .git-credentials .pgpass .my.cnf .htpasswd .dockercfg
-    .vault-token .s3cfg .boto .databrickscfg kaggle.json credentials* client_secret*.json token.json service-account*.json
-    service_account*.json application_default_credentials.json secrets.toml secrets.y*ml secrets.json rclone.conf
-    .aws/* .ssh/* .gnupg/* .azure/* .docker/config.json .kube/config .config/gcloud/* .huggingface/token
+    .env .env.* .env-* .env_* .envrc *.env *.pem *.key *.p12 *.pfx *.jks *.keystore *.ppk *.kdbx *.kdb id_rsa*
+    id_dsa* id_ecdsa* id_ed25519* .netrc _netrc .pypirc .npmrc .yarnrc.yml .git-credentials .pgpass .my.cnf
+    .htpasswd .dockercfg .vault-token .s3cfg .boto .databrickscfg kaggle.json credentials* client_secret*.json
+    token.json service-account*.json service_account*.json application_default_credentials.json secrets.toml
+    secrets.y*ml secrets.json rclone.conf .aws/* .ssh/* .gnupg/* .azure/* .docker/config.json .kube/config
+    .config/gcloud/* .huggingface/token
     """
 )
 HARMLESS_FILES = _words("*.env.example *.env.sample *.env.template *.env.dist *.pub known_hosts")

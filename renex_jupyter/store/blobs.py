@@ -27,6 +27,13 @@ READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
+class Readable(Protocol):
+    """Anything that gives bytes, and none at its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most `size` bytes."""
+
+
 class Writable(Protocol):
     """Anything that takes bytes."""
 
@@ -55,7 +62,7 @@ class Blobs:
             self.put_stream(io.BytesIO(data))
         return sha256
 
-    def put_stream(self, fileobj: BinaryIO) -> tuple[str, int]:
+    def put_stream(self, fileobj: Readable) -> tuple[str, int]:
         """Keep what `fileobj` gives until its end; return SHA-256 and size in bytes.
 
         Raises
@@ -160,7 +167,7 @@ class Blobs:
         )
 
 
-def _write(path: Path, source: BinaryIO) -> tuple[str, int, str]:
+def _write(path: Path, source: Readable) -> tuple[str, int, str]:
     """Write a new durable file; return SHA-256 and size of the content, and the suffix that says how it is kept."""
     digest, size = hashlib.sha256(), 0
     chunk = source.read(CHUNK)

@@ -1,0 +1,228 @@
+"""The project's files at one moment, read by a process of its own (worker.py)."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, cast
+
+from renex_jupyter.errors import RenexError, from_os_error
+from renex_jupyter.ids import content_id
+from renex_jupyter.records.snapshots import FileEntry, FileTree, LeftOut
+
+COMMAND = ("-X", "utf8", "-P", "-m", "renex_jupyter.capture.worker")  # -P: a random.py of the project is not imported
+
+
+def capture_files(
+    root: Path,
+    blobs: Path | None,
+    *,
+    exclude: Collection[str] = (),
+    include: Sequence[str] = (),
+    max_file_size: int,
+    timeout: float,
+) -> FileTree:
+    """Return the tree of files below `root` and keep their contents.
+
+    Parameters
+    ----------
+    root : the project's folder.
+    blobs : the store's `blobs` folder; None: contents are hashed, nothing is kept.
+    exclude : paths relative to `root` that are left out with all that is below them.
+    include : paths relative to `root` that are kept although an ignore file or, for a file named itself, its name
+        as a secret says otherwise.
+    max_file_size : bytes; a larger file becomes an entry without `sha256`.
+    timeout : seconds.
+
+    Returns
+    -------
+    Entries ordered by path; a path that is not valid UTF-8 is in the form of `renex_jupyter.records.paths`.
+
+    Raises
+    ------
+    RenexError : `timeout`, `not_found` (no such folder), `interrupted` (the reading process died twice), or what the
+        store says: `disk_full`, `permission`, `read_only`.
+    """
+    request = {
+        "root": _text(root.absolute()),
+        "blobs": _text(blobs.absolute()) if blobs else None,
+        "exclude": [_text(Path(os.path.normpath(each))) for each in exclude],
+        "include": [_text(Path(os.path.normpath(each))) for each in include],
+        "max_file_size": max_file_size,
+    }
+    answer = _ask(request, timeout)
+    entries = tuple(FileEntry(*each) for each in answer["entries"])
+    left_out = tuple(LeftOut(*each) for each in answer["left_out"])
+    return FileTree(files_id(entries), entries, left_out, answer["partial"])
+
+
+def files_id(entries: Iterable[FileEntry]) -> str:
+    """Return the id of a tree: over path, kind, mode and content of each entry.
+
+    Of a file that is kept without its content the size stands in for it.
+    """
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    return content_id(field for each in ordered for field in (each.path, each.kind, each.mode, _content(each)))
+
+
+def _content(entry: FileEntry) -> str | None:
+    return entry.sha256 or (f"{entry.size} bytes" if entry.kind == "file" else None)
+
+
+def stop_worker() -> None:
+    """End the reading process; the next capture starts another."""
+    with _slot.lock:
+        worker, _slot.worker = _slot.worker, None
+        if worker and worker.owner == os.getpid():
+            worker.end()
+
+
+class EndedError(Exception):
+    """The reading process is gone."""
+
+
+class Worker:
+    """A running reading process. Only one thread talks to it at a time."""
+
+    def __init__(self) -> None:
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, *COMMAND],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                cwd=Path(sys.executable).anchor,  # no folder of the user stays busy
+                start_new_session=True,  # Ctrl-C is for the kernel
+            )
+        except OSError as error:
+            raise from_os_error(error, "the process that reads files cannot be started") from error
+        self.input = cast("IO[bytes]", self.process.stdin)
+        self.owner = os.getpid()
+        self.number = 0
+        self.answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(self.process.stdout, self.answers), daemon=True).start()
+
+    def ask(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """Return the answer to this request; answers to earlier ones, which nobody waited for, are dropped."""
+        number = self._send(request)
+        try:
+            while answer := self.answers.get(timeout=max(0.0, deadline - time.monotonic())):
+                if answer["id"] == number:
+                    return answer
+        except queue.Empty:
+            self.end(kill=True)
+            raise
+        except BaseException:  # Ctrl-C: nobody waits any more
+            with suppress(EndedError):
+                self._send({})
+            raise
+        raise EndedError
+
+    def end(self, *, kill: bool = False) -> None:
+        """End the process, at once or after what it is doing."""
+        self.input.close()
+        try:
+            self.process.wait(0 if kill else 1.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _send(self, request: dict[str, Any]) -> int:
+        self.number += 1
+        rest = memoryview(json.dumps({"id": self.number, **request}).encode() + b"\n")
+        try:
+            while rest:
+                rest = rest[self.input.write(rest) or 0 :]
+        except OSError as error:
+            raise EndedError from error
+        except BaseException:  # half a line was sent
+            self.end(kill=True)
+            raise
+        return self.number
+
+
+class Slot:
+    """The one worker of this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.worker: Worker | None = None
+        self.inherited: list[Worker] = []  # of the process that forked us: kept, so that none is finalised here
+
+    def running(self) -> Worker:
+        """Return the worker, started if need be."""
+        if self.worker and self.worker.owner != os.getpid():
+            self.forget()
+        if self.worker is None or self.worker.process.poll() is not None:
+            self.worker = Worker()
+        return self.worker
+
+    def forget(self) -> None:
+        """Leave the worker to the process that we were forked from."""
+        if self.worker:
+            self.inherited.append(self.worker)
+            self.worker.input.close()
+        self.worker = None
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child; another thread may have held the lock in that moment."""
+        self.lock = threading.Lock()
+        self.forget()
+
+
+_slot = Slot()
+
+
+def _ask(request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    deadline = time.monotonic() + timeout
+    if not _slot.lock.acquire(timeout=timeout):
+        raise _too_slow(request, timeout)
+    try:
+        for _ in range(2):
+            with suppress(EndedError):
+                return _unpacked(_slot.running().ask(request, deadline))
+        hint = f"Try it by hand: {sys.executable} {' '.join(COMMAND)} < /dev/null"
+        raise RenexError("interrupted", "the process that reads the project's files ended twice.", hint)
+    except queue.Empty:
+        raise _too_slow(request, timeout) from None
+    finally:
+        _slot.lock.release()
+
+
+def _unpacked(answer: dict[str, Any]) -> dict[str, Any]:
+    if "error" in answer:
+        raise RenexError(*answer["error"])
+    return answer
+
+
+def _listen(stream: IO[bytes], answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    with suppress(OSError, ValueError), os.fdopen(stream.fileno(), "rb", closefd=False) as lines:
+        for line in lines:
+            answers.put(json.loads(line))
+    answers.put(None)
+    stream.close()
+
+
+def _text(path: Path) -> str:
+    """Return a path as the worker's Python, which is always in UTF-8 mode, reads it."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape").replace(os.sep, "/")
+
+
+def _too_slow(request: dict[str, Any], timeout: float) -> RenexError:
+    hint = "Leave large folders out in .renexignore, or raise %config Renex.capture_timeout."
+    return RenexError("timeout", f"reading the files of {request['root']} took longer than {timeout:g} s.", hint)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_slot.after_fork)
+atexit.register(stop_worker)

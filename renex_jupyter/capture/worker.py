@@ -1,0 +1,105 @@
+"""The process that reads the project's files, since the kernel must not.
+
+Closing a file drops every POSIX lock that the closing process has on it (fcntl(2), "record locks"), so a kernel that
+reads the user's open DuckDB or SQLite file lets a second writer in. This process holds none of them. It takes requests
+as lines of JSON on its standard input, answers on its standard output in the same form, and ends with its input. A
+newer request ends the one that is being worked on; `{"id": n}` alone does just that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from renex_jupyter.capture.index import Index
+from renex_jupyter.capture.walk import Capture
+from renex_jupyter.errors import RenexError
+from renex_jupyter.store.blobs import Blobs
+
+PARENT_CHECK = (
+    5.0  # seconds between two looks whether the kernel is still there; its forked children keep our input open
+)
+
+
+class SupersededError(Exception):
+    """Nobody waits for this answer any more."""
+
+
+class Inbox:
+    """The requests as they arrive; the newest one is the one that somebody waits for."""
+
+    def __init__(self) -> None:
+        self.requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self.newest: int | None = 0  # None: the input has ended
+
+    def listen(self) -> None:
+        """Take requests until the input ends."""
+        for line in sys.stdin.buffer:
+            request = json.loads(line)
+            self.newest = request["id"]
+            self.requests.put(request)
+        self.newest = None
+        self.requests.put(None)
+
+    def check(self, wanted: int) -> None:
+        """Raise `SupersededError` when nobody waits for this request."""
+        if self.newest != wanted:
+            raise SupersededError
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    inbox, indexes, kernel = Inbox(), dict[str, Index](), os.getppid()
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="ascii")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints does not garble an answer
+    threading.Thread(target=inbox.listen, daemon=True).start()
+    while os.getppid() == kernel:
+        try:
+            request = inbox.requests.get(timeout=PARENT_CHECK)
+        except queue.Empty:
+            continue
+        if request is None:
+            return
+        if answer := _answer(request, inbox, indexes):
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+
+
+def _answer(request: dict[str, Any], inbox: Inbox, indexes: dict[str, Index]) -> dict[str, Any] | None:
+    number = request["id"]
+    try:
+        inbox.check(number)
+        return {"id": number, **_capture(request, inbox, indexes)} if "root" in request else None
+    except SupersededError:
+        return None
+    except RenexError as error:
+        return {"id": number, "error": [error.code, error.message, error.hint]}
+    except Exception:  # noqa: BLE001  whatever it was, the kernel waits for an answer
+        return {
+            "id": number,
+            "error": ["interrupted", f"the project's files cannot be read: {traceback.format_exc(-2)}", ""],
+        }
+
+
+def _capture(request: dict[str, Any], inbox: Inbox, indexes: dict[str, Index]) -> dict[str, Any]:
+    root = request["root"]
+    capture = Capture(
+        root=root,
+        blobs=Blobs(Path(request["blobs"])) if request["blobs"] else None,
+        exclude=frozenset(request["exclude"]),
+        include=tuple(request["include"]),
+        max_file_size=request["max_file_size"],
+        index=indexes.setdefault(root, Index()),
+        go_on=lambda: inbox.check(request["id"]),
+    )
+    return capture.run()
+
+
+if __name__ == "__main__":
+    main()
