@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from renex_jupyter.records.changes import plain
 from renex_jupyter.records.snapshots import Cell, FileEntry
 
 SHOWN_LINES = 200  # of one part; `as_dict` has them all
