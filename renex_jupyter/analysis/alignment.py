@@ -10,8 +10,8 @@ from difflib import SequenceMatcher
 from renex_jupyter.records.snapshots import Cell
 
 SIMILAR = 0.6
-MOST_PAIRS = 4000  # that are looked at for similarity: beyond that only neighbours
-MOST_WORDS = 400  # a longer cell is compared by lines
+MOST_PAIRS = 2000  # that are looked at for similarity: beyond that only neighbours
+MOST_WORDS = 120  # a longer cell is compared by lines: the effort grows with the square
 WORDS = re.compile(r"\w+|[^\w\s]")
 CONTEXT = 2  # unchanged lines around a change
 

@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from renex_jupyter.analysis.diff import Diff, State, diff_states, flatten
+from renex_jupyter.records.snapshots import Cell, FileEntry
+
+
+def cells(*sources: str, ids: str | None = None, kind: str = "code") -> tuple[Cell, ...]:
+    return tuple(Cell(ids[n] if ids else None, kind, source) for n, source in enumerate(sources))
+
+
+def file(path: str, content: str, **more: Any) -> FileEntry:
+    fields = {"role": "file", "kind": "file", "sha256": content * 8, "size": len(content), "mode": 0o644, **more}
+    return FileEntry(path=path, **fields)
+
+
+def files(*entries: FileEntry) -> dict[str, FileEntry]:
+    return {entry.path: entry for entry in entries}
+
+
+def of_cells(a: tuple[Cell, ...], b: tuple[Cell, ...]) -> list[tuple[str, int | None, int | None]]:
+    return [(each.kind, each.before, each.after) for each in diff_states(State("a", a), State("b", b)).cells]
+
+
+def of_files(a: dict[str, FileEntry], b: dict[str, FileEntry]) -> list[tuple[str, str, str | None]]:
+    found = diff_states(State("a", files=a), State("b", files=b)).files
+    return [(each.kind, each.path, each.before_path) for each in found]
+
+
+def of_config(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, str, Any, Any, float | None]]:
+    found = diff_states(State("a", config=a), State("b", config=b)).config
+    return [(each.kind, each.key, each.before, each.after, each.delta) for each in found]
+
+
+def test_a_state_is_the_same_as_itself() -> None:
+    state = State(
+        "a", cells("x", "x", ""), files(file("f", "1")), {"numpy": "1"}, "3.11", {"a": [math.nan]}, {"b": math.nan}
+    )
+    found = diff_states(state, state)
+    assert found.same
+    assert "No differences" in str(found)
+
+
+def test_cells_are_the_same_by_id_even_when_rewritten() -> None:
+    assert of_cells(cells("x = 1", ids="a"), cells("entirely(different)", ids="a")) == [("changed", 0, 0)]
+
+
+def test_without_ids_a_cell_is_found_by_its_source_and_then_by_likeness() -> None:
+    before = cells("import numpy as np", "model = fit(data, lr=0.1, epochs=10)", "plot(model)")
+    after = cells("import numpy as np", "plot(model)", "model = fit(data, lr=0.2, epochs=10)", "new_thing()")
+    assert of_cells(before, after) == [("changed", 1, 2), ("added", None, 3)] or of_cells(before, after) == [
+        ("moved", 2, 1), ("changed", 1, 2), ("added", None, 3),
+    ]  # fmt: skip
+
+
+def test_the_fewest_cells_count_as_moved() -> None:
+    assert of_cells(cells(*"abcde", ids="12345"), cells(*"eabcd", ids="51234")) == [("moved", 4, 0)]
+
+
+def test_an_inserted_cell_moves_nothing() -> None:
+    assert of_cells(cells("a", "b", ids="12"), cells("new", "a", "b", ids="312")) == [("added", None, 0)]
+
+
+def test_cells_of_the_same_source_stay_in_order() -> None:
+    assert of_cells(cells("x", "x"), cells("x", "x", "x")) == [("added", None, 2)]
+
+
+def test_unlike_cells_and_cells_of_another_type_are_removed_and_added() -> None:
+    assert of_cells(cells("load('a.csv')"), cells("for i in range(3): print(i)")) == [
+        ("removed", 0, None),
+        ("added", None, 0),
+    ]
+    assert of_cells(cells("# title"), cells("# title", kind="markdown")) == [("removed", 0, None), ("added", None, 0)]
+
+
+def test_a_changed_cell_shows_its_lines_with_context() -> None:
+    before = "\n".join(f"line_{n}" for n in range(20))
+    after = before.replace("line_3\n", "changed\n").replace("\nline_19", "")
+    (change,) = diff_states(State("a", cells(before)), State("b", cells(after))).cells
+    assert change.lines == (
+        " line_1", " line_2", "-line_3", "+changed", " line_4", " line_5", "", " line_17", " line_18", "-line_19",
+    )  # fmt: skip
+
+
+def test_only_a_changed_count_or_time_is_no_difference() -> None:
+    assert (
+        of_cells((Cell("a", "code", "x", 1, None, 0.1, "ok"),), (Cell("a", "code", "x", 9, None, 3.0, "error", True),))
+        == []
+    )
+
+
+def test_hundreds_of_rewritten_cells_are_aligned_in_bounded_time() -> None:
+    steps = ["".join(f"step_{n}_{line}(x)\n" for line in range(30)) for n in range(400)]
+    before, after = (cells(*(f"{each}value = {side}" for each in steps)) for side in (1, 2))
+    began = time.perf_counter()
+    assert of_cells(before, after) == [("changed", n, n) for n in range(400)]
+    assert time.perf_counter() - began < 10  # measured 0.3 s
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b = 1", "c"]), max_size=8),
+    st.lists(st.sampled_from(["a", "b = 2", "c"]), max_size=8),
+)
+def test_every_cell_is_told_of_once(a: list[str], b: list[str]) -> None:
+    found = diff_states(State("a", cells(*a)), State("b", cells(*b))).cells
+    before = [each.before for each in found if each.before is not None]
+    after = [each.after for each in found if each.after is not None]
+    assert len(set(before)) == len(before)
+    assert len(set(after)) == len(after)
+    assert len(a) - len(before) == len(b) - len(after)
+
+
+def test_files_are_added_removed_changed_and_renamed() -> None:
+    a = files(file("old.py", "content"), file("gone", "x"), file("data,1.csv", "1"), file("same", "s"))
+    b = files(file("new.py", "content"), file("fresh", "y"), file("data,1.csv", "2"), file("same", "s"))
+    assert of_files(a, b) == [
+        ("changed", "data,1.csv", None), ("added", "fresh", None), ("removed", "gone", None), ("renamed", "new.py", "old.py"),
+    ]  # fmt: skip
+
+
+def test_two_files_that_swap_their_contents_are_both_changed() -> None:
+    a, b = files(file("a", "1"), file("b", "2")), files(file("a", "2"), file("b", "1"))
+    assert of_files(a, b) == [("changed", "a", None), ("changed", "b", None)]
+
+
+def test_of_several_copies_the_one_that_keeps_its_name_is_renamed() -> None:
+    a = files(file("a/one.py", "x"), file("a/two.py", "x"))
+    b = files(file("b/two.py", "x"), file("b/three.py", "x"), file("b/four.py", "x"))
+    assert of_files(a, b) == [
+        ("renamed", "b/four.py", "a/one.py"), ("added", "b/three.py", None), ("renamed", "b/two.py", "a/two.py"),
+    ]  # fmt: skip
+
+
+def test_empty_files_folders_and_pointed_at_files_are_no_renames() -> None:
+    a = files(
+        file("a/__init__.py", "", size=0),
+        file("a", "", kind="dir", sha256=None),
+        file("a/big", "", sha256=None, size=9),
+    )
+    b = files(
+        file("b/__init__.py", "", size=0),
+        file("b", "", kind="dir", sha256=None),
+        file("b/big", "", sha256=None, size=9),
+    )
+    assert {kind for kind, _, _ in of_files(a, b)} == {"added", "removed"}
+
+
+def test_a_mode_alone_is_a_change_and_is_shown() -> None:
+    found = diff_states(
+        State("a", files=files(file("run.sh", "x"))), State("b", files=files(file("run.sh", "x", mode=0o755)))
+    )
+    assert "~ run.sh (1 bytes, mode 644 -> 755)" in str(found)
+
+
+def test_packages_and_the_interpreter_are_compared_by_version_text() -> None:
+    a = State("a", packages={"numpy": "1.10", "old": "1"}, python="3.11.7")
+    b = State("b", packages={"numpy": "1.1", "new": "2"}, python="3.12.0")
+    assert [(each.kind, each.key) for each in diff_states(a, b).packages] == [
+        ("changed", "python"), ("added", "new"), ("changed", "numpy"), ("removed", "old"),
+    ]  # fmt: skip
+    assert "~ numpy 1.10 -> 1.1" in str(diff_states(a, b))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (1, 1.0),
+        (math.nan, math.nan),
+        (math.nan, "NaN"),
+        ("Infinity", math.inf),
+        ((1, 2), [1, 2]),
+        ({}, {}),
+        (None, None),
+    ],
+)
+def test_values_that_mean_the_same_are_equal(before: Any, after: Any) -> None:
+    assert of_config({"x": before}, {"x": after}) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "delta"),
+    [
+        (0, 0.5, 0.5),
+        (0.0, None, None),
+        (0.1, 0.0, -0.1),
+        (1, True, None),
+        ("1", 1, None),
+        (math.nan, 1.0, None),
+        (math.inf, 1.0, None),
+        (10**400, 1, None),
+        ([1], [1, 2], None),
+        (False, 0, None),
+    ],
+)
+def test_values_that_differ_are_told_with_their_numeric_difference(
+    before: Any, after: Any, delta: float | None
+) -> None:
+    ((kind, key, _, _, found),) = of_config({"x": before}, {"x": after})
+    assert (kind, key) == ("changed", "x")
+    assert found == delta
+
+
+def test_zero_is_a_value_and_not_a_missing_one() -> None:
+    assert of_config({}, {"a": 0.0}) == [("added", "a", None, 0.0, None)]
+    assert of_config({"a": 0}, {}) == [("removed", "a", 0, None, None)]
+    assert "+ a 0" in str(diff_states(State("a"), State("b", metrics={"a": 0.0})))
+    assert "- a 0" in str(diff_states(State("a", metrics={"a": 0}), State("b")))
+
+
+def test_a_value_none_that_came_or_went_is_told() -> None:
+    assert of_config({}, {"a": None}) == [("added", "a", None, None, None)]
+
+
+def test_nested_config_is_compared_by_dotted_keys() -> None:
+    assert flatten({"a": {"b": {"c": 1}, "d": {}}, "e": [{"f": 1}]}) == {"a.b.c": 1, "a.d": {}, "e": [{"f": 1}]}
+    assert of_config({"opt": {"lr": 0.1, "name": "sgd"}}, {"opt": {"lr": 0.2, "name": "sgd"}}) == [
+        ("changed", "opt.lr", 0.1, 0.2, 0.1)
+    ]
+
+
+def everything() -> Diff:
+    a = State(
+        "a1b2 base",
+        cells("lr = 0.1\nfit(lr)", ids="a"),
+        files(file("x.csv", "1")),
+        {"numpy": "1"},
+        "3.11",
+        {"lr": 0.1},
+        {"acc": 0.9},
+    )
+    b = State(
+        "now",
+        cells("lr = 0.2\nfit(lr)", ids="a"),
+        files(file("x.csv", "22")),
+        {"numpy": "2"},
+        "3.11",
+        {"lr": 0.2},
+        {"acc": math.nan},
+    )
+    return diff_states(a, b)
+
+
+def test_the_text_shows_each_part_on_lines_with_signs() -> None:
+    assert str(everything()).splitlines() == [
+        "a1b2 base -> now",
+        "code: 1 changed",
+        "  ~ code cell 0",
+        "      - lr = 0.1",
+        "      + lr = 0.2",
+        "        fit(lr)",
+        "files: 1 changed",
+        "  ~ x.csv (1 bytes -> 2 bytes)",
+        "environment: 1 changed",
+        "  ~ numpy 1 -> 2",
+        "config: 1 changed",
+        "  ~ lr 0.1 -> 0.2 (+0.1)",
+        "metrics: 1 changed",
+        "  ~ acc 0.9 -> nan",
+    ]
+
+
+def test_it_goes_through_strict_json() -> None:
+    found = json.loads(json.dumps(everything().as_dict(), allow_nan=False))
+    assert found["same"] is False
+    assert found["metrics"] == [{"kind": "changed", "key": "acc", "before": 0.9, "after": "NaN", "delta": None}]
+    assert found["code"][0]["lines"][0] == "-lr = 0.1"
+
+
+def test_hostile_text_reaches_neither_page_nor_terminal() -> None:
+    bad = "<script>alert(1)</script>\x1b[2J\u202e"
+    found = diff_states(
+        State(bad, cells("x", ids="a"), files(file(bad, "1")), {bad: bad}, bad, {bad: bad}, {bad: 1}),
+        State(bad, cells(bad, ids="a"), files(), {}, "", {}, {}),
+    )
+    page = found._repr_html_()
+    assert "<script" not in page
+    for text in (page, str(found)):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    same = diff_states(State(bad), State(bad))
+    assert "<script" not in same._repr_html_()
+
+
+def test_colours_come_from_the_theme_with_a_fallback() -> None:
+    import re
+
+    page = everything()._repr_html_()
+    assert re.findall(r"(?:color|family):(?!var\(--jp-[\w-]+, )", page) == []
+
+
+def test_a_very_long_difference_is_cut_for_the_eye_and_whole_in_the_data() -> None:
+    many = files(*(file(f"f{n:05}", "x") for n in range(5000)))
+    found = diff_states(State("a"), State("b", files=many, config={"long": "x" * 10_000}))
+    assert len(str(found)) < 10_000
+    assert "and 4,800 lines more" in str(found)
+    assert len(found.as_dict()["files"]) == 5000
