@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from renex_jupyter.session.snapshots import update_snapshot as update_snapshot
     from renex_jupyter.session.sql import sql as sql
     from renex_jupyter.session.tasks import run_task as run_task
-    from renex_jupyter.views.panel import show as panel
+    from renex_jupyter.views.panel import show
+
+    panel = show
 
 _WHERE = {
     "RenexError": "errors",
@@ -61,7 +63,7 @@ _WHERE = {
     "panel": "views.panel:show",
 }
 
-__all__ = [*sorted(_WHERE), "__version__"]
+__all__ = list(_WHERE)  # noqa: PLE0605  ruff does not follow it
 
 
 def __getattr__(name: str) -> Any:

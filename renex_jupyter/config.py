@@ -12,10 +12,12 @@ RUN_NAME_VARIABLE = "RENEX_RUN_NAME"
 NOTEBOOK_VARIABLE = "RENEX_NOTEBOOK"
 
 
-class Renex(SingletonConfigurable):  # type: ignore[misc]  # traitlets ships no types for its metaclass
+class Renex(SingletonConfigurable):
     """Settings, changed with `%config Renex.name = value` or in `ipython_config.py`."""
 
-    store = Unicode("", help="Folder of the store; empty: found upward from the notebook, see docs/store.md.").tag(config=True)
+    store = Unicode("", help="Folder of the store; empty: found upward from the notebook, see docs/store.md.").tag(
+        config=True
+    )
     max_file_size = Int(
         256 * 2**20, help="Bytes. A larger project file is kept by its hash and size only, without its content."
     ).tag(config=True)
@@ -25,15 +27,23 @@ class Renex(SingletonConfigurable):  # type: ignore[misc]  # traitlets ships no 
     capture_timeout = Float(120.0, help="Seconds that reading the project's files may take before it is given up.").tag(
         config=True
     )
-    sync_interval = Float(1.0, help="Seconds between two fdatasync of the journal while something is logged.").tag(config=True)
-    rotate_bytes = Int(4 * 2**20, help="Bytes after which a journal file is sealed and a new one begun.").tag(config=True)
+    sync_interval = Float(1.0, help="Seconds between two fdatasync of the journal while something is logged.").tag(
+        config=True
+    )
+    rotate_bytes = Int(4 * 2**20, help="Bytes after which a journal file is sealed and a new one begun.").tag(
+        config=True
+    )
     grace = Float(60.0, help="Seconds that a superseded file of the store is kept for slow readers.").tag(config=True)
-    fold_in_background = Bool(True, help="Fold journals into the index in a child process when a run ends.").tag(config=True)
+    fold_in_background = Bool(True, help="Fold journals into the index in a child process when a run ends.").tag(
+        config=True
+    )
     panel_poll = Float(0.4, help="Seconds between two looks of the panel at the store.").tag(config=True)
     panel_rows = Int(50, help="Rows on one page of a panel list.").tag(config=True)
-    interrupt_grace = Float(5.0, help="Seconds that an interrupted command gets to end before it is killed.").tag(config=True)
+    interrupt_grace = Float(5.0, help="Seconds that an interrupted command gets to end before it is killed.").tag(
+        config=True
+    )
 
 
 def settings() -> Renex:
     """Return the settings of this process."""
-    return Renex.instance()  # type: ignore[no-any-return]
+    return Renex.instance()

@@ -6,9 +6,27 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 CODES = frozenset(
-    "not_found ambiguous invalid_argument unsupported_value disk_full permission read_only locked corrupt foreign_store "
-    "newer_store unsafe_path conflict too_large interrupted timeout docker_unavailable environment_unavailable "
-    "policy_failed".split()
+    {
+        "not_found",
+        "ambiguous",
+        "invalid_argument",
+        "unsupported_value",
+        "disk_full",
+        "permission",
+        "read_only",
+        "locked",
+        "corrupt",
+        "foreign_store",
+        "newer_store",
+        "unsafe_path",
+        "conflict",
+        "too_large",
+        "interrupted",
+        "timeout",
+        "docker_unavailable",
+        "environment_unavailable",
+        "policy_failed",
+    }
 )
 
 
@@ -42,7 +60,9 @@ def not_found(kind: str, wanted: str, known: Sequence[str] = (), *, listing: str
 def ambiguous(kind: str, wanted: str, matches: Sequence[str]) -> RenexError:
     """A prefix that fits several ids."""
     shown = ", ".join(matches[:5]) + (" ..." if len(matches) > 5 else "")
-    return RenexError("ambiguous", f"{kind} '{wanted}' fits {len(matches)}: {shown}.", "Give more characters of the id.")
+    return RenexError(
+        "ambiguous", f"{kind} '{wanted}' fits {len(matches)}: {shown}.", "Give more characters of the id."
+    )
 
 
 def invalid_argument(message: str, hint: str = "") -> RenexError:

@@ -38,7 +38,13 @@ def content_id(fields: Iterable[bytes | str | int | None]) -> str:
     """Return the SHA-256 (hex) over length-delimited fields, so that ("ab", "c") differs from ("a", "bc")."""
     digest = hashlib.sha256()
     for field in fields:
-        data = b"" if field is None else field if isinstance(field, bytes) else str(field).encode("utf-8", "surrogateescape")
+        data = (
+            b""
+            if field is None
+            else field
+            if isinstance(field, bytes)
+            else str(field).encode("utf-8", "surrogateescape")
+        )
         digest.update(b"-" if field is None else b"%d:" % len(data))
         digest.update(data)
     return digest.hexdigest()
@@ -60,5 +66,3 @@ def match(kind: str, wanted: str, known: Sequence[str], *, listing: str = "%rene
     if found:
         raise ambiguous(kind, wanted, found)
     raise not_found(kind, wanted, [short(each) for each in known], listing=listing)
-
-

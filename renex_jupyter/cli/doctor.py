@@ -39,9 +39,11 @@ class Report:
         return [(each.name, f"{'ok' if each.ok else 'WRONG'}: {each.detail}") for each in self.findings]
 
     def __str__(self) -> str:
-        return display.text_card("renex doctor: all well" if self.ok else "renex doctor: something is wrong", self._rows())
+        return display.text_card(
+            "renex doctor: all well" if self.ok else "renex doctor: something is wrong", self._rows()
+        )
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
@@ -93,7 +95,9 @@ def _server_extension() -> str:
 
 
 def _jupyter_folders(below: str) -> list[Path]:
-    named = [Path(text) / below.split("/", 2)[-1] for text in os.environ.get("JUPYTER_PATH", "").split(os.pathsep) if text]
+    named = [
+        Path(text) / below.split("/", 2)[-1] for text in os.environ.get("JUPYTER_PATH", "").split(os.pathsep) if text
+    ]
     return [folder for folder in [*named, Path(sys.prefix) / below] if folder.exists()]
 
 

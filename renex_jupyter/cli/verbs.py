@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.errors import RenexError, invalid_argument
@@ -16,6 +14,9 @@ from renex_jupyter.query import snapshots as snapshot_query
 from renex_jupyter.session import checkouts, diffs, environments, runs, snapshots, status
 from renex_jupyter.session.current import current
 from renex_jupyter.session.sql import sql
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ("runs", "snapshots", "experiments", "environments", "tasks")
 RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
@@ -28,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise invalid_argument(message + ".", f"Usage: {' '.join(self.format_usage().split()[1:])}")
 
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+    def exit(self, _status: int = 0, _message: str | None = None) -> NoReturn:
         raise _Shown
 
 
@@ -87,7 +88,7 @@ def split(line: str) -> list[str]:
         raise invalid_argument(f"{line!r} cannot be split: {error}.", "Close the quotes.") from error
 
 
-def _status(args: argparse.Namespace) -> status.Status:
+def _status(_args: argparse.Namespace) -> status.Status:
     return status.status()
 
 
@@ -96,7 +97,7 @@ def _list(args: argparse.Namespace) -> pd.DataFrame:
         raise invalid_argument(f"-n {args.limit} lists nothing.", "Give a number from 1.")
     if args.kind == "runs":
         frame = runs.search_runs(limit=args.limit)
-        return frame[RUN_COLUMNS + [name for name in frame if name.startswith(("metrics.", "params."))]]
+        return frame[RUN_COLUMNS + [name for name in map(str, frame) if name.startswith(("metrics.", "params."))]]
     if args.kind == "snapshots":
         return snapshots.list_snapshots(hidden=args.all, limit=args.limit)[SNAPSHOT_COLUMNS]
     if args.kind == "environments":
@@ -115,11 +116,11 @@ def _show(args: argparse.Namespace) -> Any:
     return snapshots.get_snapshot(found)
 
 
-def _panel(args: argparse.Namespace) -> Any:
+def _panel(_args: argparse.Namespace) -> Any:
     from renex_jupyter.views import panel
 
     return panel.show()
 
 
-def _doctor(args: argparse.Namespace) -> Report:
+def _doctor(_args: argparse.Namespace) -> Report:
     return examine()

@@ -22,8 +22,8 @@ def complete(shell: Any, event: Any) -> list[str]:
     try:
         typed = event.text_until_cursor.split()
         return _words(shell, magic, typed[1:], event.symbol)
-    except Exception:
-        return []  # no completion is better than a traceback between two keystrokes
+    except Exception:  # noqa: BLE001  no completion is better than a traceback between two keystrokes
+        return []
 
 
 def _words(shell: Any, magic: str, typed: list[str], symbol: str) -> list[str]:

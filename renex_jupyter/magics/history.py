@@ -36,7 +36,7 @@ class HistoryMagics(Magics):
         variable, query = _variable_and_query(line, cell)
         frame = sql(query, frames={**current().names, **(local_ns or {})})
         if variable:
-            self.shell.user_ns[variable] = frame
+            current().names[variable] = frame
             print(f"{variable}: {len(frame)} rows, {len(frame.columns)} columns")
             return None
         return frame

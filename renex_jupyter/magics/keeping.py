@@ -24,11 +24,21 @@ class KeepingMagics(Magics):
     @argument("-m", "--message", type=unquote, help="what this state is")
     @argument("-l", "--label", type=unquote, help="a name by which the snapshot can be found again")
     @argument(
-        "-c", "--config", action="append", type=unquote, help="a variable, a JSON/YAML/TOML file, or key=value; may repeat"
+        "-c",
+        "--config",
+        action="append",
+        type=unquote,
+        help="a variable, a JSON/YAML/TOML file, or key=value; may repeat",
     )
-    @argument("--metrics", action="append", type=unquote, help="the same, with numbers; default: what the open run logged")
     @argument(
-        "-f", "--files", action="append", type=unquote, help="a path to keep although an ignore or secret rule leaves it out"
+        "--metrics", action="append", type=unquote, help="the same, with numbers; default: what the open run logged"
+    )
+    @argument(
+        "-f",
+        "--files",
+        action="append",
+        type=unquote,
+        help="a path to keep although an ignore or secret rule leaves it out",
     )
     @argument("-o", "--out", help="put the snapshot into this variable")
     @needs_local_scope
@@ -53,13 +63,15 @@ class KeepingMagics(Magics):
             metrics=_given(args.metrics, "metrics", local_ns),
         )
         if args.out:
-            self.shell.user_ns[args.out] = taken
+            current().names[args.out] = taken
             print(taken.line)
             return None
         return taken
 
     @magic_arguments()
-    @argument("words", nargs="*", help="the task's name, then params as key=value (also set as variables of the notebook)")
+    @argument(
+        "words", nargs="*", help="the task's name, then params as key=value (also set as variables of the notebook)"
+    )
     @argument("-o", "--out", help="put the run into this variable")
     @line_cell_magic
     @plainly
@@ -83,13 +95,13 @@ class KeepingMagics(Magics):
                 raise invalid_argument("there is nothing to run.", f"Usage: {TASK_USAGE}")
             run = tasks.run_task(command, name=name, params=params)
             if args.out:
-                self.shell.user_ns[args.out] = run
+                current().names[args.out] = run
             return run
         if dashes:
             raise invalid_argument("a cell and a command were given.", f"Usage: {TASK_USAGE}")
         run, error = tasks.run_cell(name, cell, params)
         if args.out:
-            self.shell.user_ns[args.out] = run
+            current().names[args.out] = run
         print(run.line)
         if error is not None:
             raise error

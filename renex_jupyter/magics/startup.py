@@ -11,7 +11,7 @@ def _renex_autoload() -> None:
 
         from IPython import get_ipython
 
-        shell = get_ipython()  # type: ignore[no-untyped-call]
+        shell = get_ipython()
         if shell is not None and os.environ.get("RENEX_AUTOLOAD") != "0":
             for name in ("snapshot", "task", "rxsql", "renex"):
                 shell.magics_manager.register_lazy(name, "renex_jupyter")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from renex_jupyter.store.reader import Reader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def metric_keys(read: Reader, run_id: str) -> list[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from renex_jupyter import ids
 from renex_jupyter.errors import invalid_argument, not_found
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store import liveness
 from renex_jupyter.store.reader import Reader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
@@ -76,7 +77,13 @@ def count_runs(read: Reader, *, search: str = "") -> int:
 
 
 def list_runs(
-    read: Reader, *, search: str = "", order_by: str = "started_at", descending: bool = True, limit: int = 50, offset: int = 0
+    read: Reader,
+    *,
+    search: str = "",
+    order_by: str = "started_at",
+    descending: bool = True,
+    limit: int = 50,
+    offset: int = 0,
 ) -> list[dict[str, Any]]:
     """Return one page of runs for a list: the columns of `runs` and `metrics`, the last value by key.
 
@@ -91,7 +98,9 @@ def list_runs(
     and `params`: {key: text}.
     """
     if order_by not in _SORTABLE:
-        raise invalid_argument(f"runs cannot be ordered by '{order_by}'.", f"Use one of {', '.join(sorted(_SORTABLE))}.")
+        raise invalid_argument(
+            f"runs cannot be ordered by '{order_by}'.", f"Use one of {', '.join(sorted(_SORTABLE))}."
+        )
     clause, params = _matching(search)
     direction = "desc" if descending else "asc"
     rows = read.rows(
@@ -145,6 +154,8 @@ def search_runs(
 
 def _widened(frame: pd.DataFrame) -> pd.DataFrame:
     """Turn the map columns into one column per key."""
+    import pandas as pd
+
     for column in ("params", "metrics", "tags"):
         maps = [dict(each) for each in frame.pop(column)]
         keys = sorted({key for each in maps for key in each})

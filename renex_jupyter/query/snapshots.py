@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from renex_jupyter import ids
 from renex_jupyter.errors import not_found
 from renex_jupyter.records import display
 from renex_jupyter.records.snapshots import Cell, FileEntry, LeftOut, Snapshot
 from renex_jupyter.store.reader import Reader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def snapshot_ids(read: Reader) -> list[str]:
@@ -82,7 +83,8 @@ def list_snapshots(read: Reader, *, hidden: bool = False, limit: int = 1000) -> 
 def snapshot_cells(read: Reader, snapshot_id: str) -> tuple[Cell, ...]:
     """Return the cells of a snapshot in the order of the notebook."""
     rows = read.rows(
-        "select * exclude (snapshot_id, position) from snapshot_cells where snapshot_id = ? order by position", [snapshot_id]
+        "select * exclude (snapshot_id, position) from snapshot_cells where snapshot_id = ? order by position",
+        [snapshot_id],
     )
     return tuple(Cell(**{**row, "stale": bool(row["stale"])}) for row in rows)
 

@@ -9,7 +9,9 @@ from html import escape
 from typing import Any
 
 _TABLE = "border-collapse:collapse;color:var(--jp-ui-font-color1,inherit);background:transparent;font-size:13px"
-_HEAD = "text-align:left;font-weight:600;padding:2px 12px 2px 0;color:var(--jp-ui-font-color2,inherit);vertical-align:top"
+_HEAD = (
+    "text-align:left;font-weight:600;padding:2px 12px 2px 0;color:var(--jp-ui-font-color2,inherit);vertical-align:top"
+)
 _CELL = "text-align:left;padding:2px 12px 2px 0;white-space:pre-wrap;vertical-align:top"
 
 
@@ -62,7 +64,9 @@ def pairs(values: Iterable[tuple[str, Any]]) -> str:
 def card(title: str, rows: Iterable[tuple[str, str]]) -> str:
     """Return a small HTML table: a title, then name and value of what is set."""
     lines = "".join(
-        f'<tr><th style="{_HEAD}">{escape(name)}</th><td style="{_CELL}">{escape(text)}</td></tr>' for name, text in rows if text
+        f'<tr><th style="{_HEAD}">{escape(name)}</th><td style="{_CELL}">{escape(text)}</td></tr>'
+        for name, text in rows
+        if text
     )
     return f'<table style="{_TABLE}"><caption style="text-align:left;font-weight:600">{escape(title)}</caption>{lines}</table>'
 

@@ -94,14 +94,17 @@ class Run:
             ("metrics", display.pairs(self.metrics.items())),
             ("tags", display.pairs(self.tags.items())),
             ("notebook", self.notebook or ""),
-            ("snapshots", " → ".join(short(each) for each in (self.before_snapshot_id, self.after_snapshot_id) if each)),
+            (
+                "snapshots",
+                " → ".join(short(each) for each in (self.before_snapshot_id, self.after_snapshot_id) if each),
+            ),
             ("id", self.run_id),
         ]
 
     def __str__(self) -> str:
         return display.text_card(f"run '{self.name}' {self.status}", self._rows())
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:

@@ -48,7 +48,9 @@ class FileEntry:
     path: str  # relative to the project, with "/"
     role: str  # code, file
     kind: str  # file, link, dir
-    sha256: str | None  # of the content; of the target text for a link; None for a folder or a file that is only pointed at
+    sha256: (
+        str | None
+    )  # of the content; of the target text for a link; None for a folder or a file that is only pointed at
     size: int  # bytes
     mode: int  # permission bits
 
@@ -135,7 +137,7 @@ class Snapshot:
     def __str__(self) -> str:
         return display.text_card(f"snapshot {short(self.snapshot_id)}", self._rows())
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:

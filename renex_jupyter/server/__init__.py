@@ -12,4 +12,5 @@ def load(server_app: ServerApp) -> None:
     """Add our endpoints to a running server."""
     web_app = server_app.web_app
     base_url = web_app.settings["base_url"]
-    web_app.add_handlers(".*$", [(url_path_join(base_url, "renex-jupyter", "health"), HealthHandler)])
+    routes = [(url_path_join(base_url, "renex-jupyter", "health"), HealthHandler)]
+    web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]

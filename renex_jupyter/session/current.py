@@ -39,7 +39,7 @@ class Session:
         self.recorder: Recorder | None = None
         self._store: Store | None = None
         self._recording = False
-        self._written = 0  # executions of the recorder that are in the store
+        self._written: set[int] = set()  # executions of the recorder, by seq, that are in the store
 
     @property
     def shell(self) -> Any:
@@ -102,7 +102,7 @@ class Session:
         self._recording = True
         self._write_executions()
 
-    def executed(self, execution: CellExecution) -> None:
+    def executed(self, _execution: CellExecution) -> None:
         """Take note of a cell that ended; it is written at once when this session records."""
         if self._recording:
             self._write_executions()
@@ -121,30 +121,27 @@ class Session:
         self.store.ensure("experiments", key, fields(experiment), namespace=self.namespace)
 
     def _write_executions(self) -> None:
-        ended = [each for each in self.executions() if each.status != "running"]
-        fresh = ended[self._written :]
+        fresh = [each for each in self.executions() if each.status != "running" and each.seq not in self._written]
         if fresh:
             self.store.write(
                 *(Change("cell_executions", f"{e.session_id}/{e.seq}", "create", fields(e)) for e in fresh)
             )
-            self._written = len(ended)
+            self._written.update(each.seq for each in fresh)
 
 
-_current: Session | None = None
+_sessions: list[Session] = []  # none or one
 
 
 def current() -> Session:
     """Return the session of this process; a forked child shares its parent's experiment and run, not its journal."""
-    global _current
-    if _current is None:
-        _current = Session()
-    return _current
+    if not _sessions:
+        _sessions.append(Session())
+    return _sessions[0]
 
 
 def reset() -> None:
-    """Forget the session, as a new process would; for tests and for `%renex` after the notebook moved."""
-    global _current
-    _current = None
+    """Forget the session, as a new process would."""
+    _sessions.clear()
 
 
 @contextmanager
@@ -154,5 +151,5 @@ def never_in_the_way(what: str) -> Iterator[None]:
         yield
     except RenexError as error:
         warnings.warn(f"renex: {what} is not recorded: {error.line}", stacklevel=3)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, it is our fault and not the user's
         warnings.warn(f"renex: {what} is not recorded: {type(error).__name__}: {error}", stacklevel=3)

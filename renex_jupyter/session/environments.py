@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from renex_jupyter.capture import environment
 from renex_jupyter.records.environments import Environment
 from renex_jupyter.session.current import current
 from renex_jupyter.session.snapshots import keep_environment
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def capture_environment() -> Environment:

@@ -10,9 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Self
 
 from renex_jupyter.capture.secrets import redact
 from renex_jupyter.config import RUN_NAME_VARIABLE, RUN_VARIABLE
@@ -27,18 +25,23 @@ from renex_jupyter.session import snapshots
 from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.store import liveness
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 NOT_COLUMNS = ("params", "metrics", "tags")
 
 
 class ActiveRun:
     """An open run. As a context manager it ends with its block: `failed` on an exception, `stopped` on an interrupt."""
 
-    def __init__(self, session: Session, run: Run, *, joined: bool = False) -> None:
+    def __init__(
+        self, session: Session, run: Run, *, joined: bool = False, steps: Mapping[str, int] | None = None
+    ) -> None:
         self.session = session
         self.run = run
         self.joined = joined  # opened by another process, which also closes it
         self.held = False  # by a `with` block or a task: a new run nests below it
-        self._steps: dict[str, int] = {}
+        self._steps = dict(steps or {})
         self._last: dict[str, float | str] = {}
         self._lock = threading.Lock()
 
@@ -69,11 +72,13 @@ class ActiveRun:
         with self._lock:
             return dict(self._last)
 
-    def __enter__(self) -> ActiveRun:
+    def __enter__(self) -> Self:
         self.held = True
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         status, reason = outcome_of(error)
         close(self, status, error=reason)
 
@@ -187,7 +192,7 @@ def snapshot_for(
     with never_in_the_way(f"the state {moment} the run"):
         state = snapshots.capture(session)
         return snapshots.keep(session, state, None, None, config, metrics, run_id=run_id, hidden=True)
-    return None
+    return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
 
 
 def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code: int | None = None) -> None:
@@ -315,7 +320,9 @@ def mark_vanished(session: Session) -> None:
         return
     for row in query.vanished_runs(session.store.reader):
         with never_in_the_way("that a run was lost"):
-            change = Change("runs", row["run_id"], "update", {"status": "lost"}, {"status": "running"}, row["namespace"])
+            change = Change(
+                "runs", row["run_id"], "update", {"status": "lost"}, {"status": "running"}, row["namespace"]
+            )
             session.store.write(change)
 
 
@@ -327,7 +334,9 @@ def _run_of_parent_process(session: Session) -> ActiveRun | None:
     for active in session.runs:
         if active.run_id == wanted:
             return active
-    run = Run(run_id=wanted, name=os.environ.get(RUN_NAME_VARIABLE, "run"), started_at=now(), namespace=session.namespace)
+    run = Run(
+        run_id=wanted, name=os.environ.get(RUN_NAME_VARIABLE, "run"), started_at=now(), namespace=session.namespace
+    )
     active = ActiveRun(session, run, joined=True)
     session.runs.insert(0, active)
     return active
@@ -336,9 +345,8 @@ def _run_of_parent_process(session: Session) -> ActiveRun | None:
 def _reopen(session: Session, run_id: str) -> ActiveRun:
     read = session.store.reader
     run = query.get_run(read, query.find_run(read, run_id))
-    active = ActiveRun(session, run)
     rows = read.rows("select key, max(step) as step from metrics where run_id = ? group by key", [run.run_id])
-    active._steps = {row["key"]: row["step"] for row in rows}
+    active = ActiveRun(session, run, steps={row["key"]: row["step"] for row in rows})
     after = {"status": "running", **liveness.identity()}
     session.begin()
     session.store.write(Change("runs", run.run_id, "update", after, {"status": run.status}, namespace=run.namespace))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.capture import cells, environment, files, hardware, notebook, values
 from renex_jupyter.capture.secrets import redact
@@ -20,6 +18,9 @@ from renex_jupyter.records.environments import Environment, Hardware
 from renex_jupyter.records.snapshots import Code, FileTree, Snapshot
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.store.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PART = 5000  # file entries in one record: a line of the journal stays far below its limit
 
@@ -109,7 +110,9 @@ def read_given(given: Any, what: str, names: Mapping[str, Any] | None = None) ->
         found = values.read_values(str(given), {})
     else:
         found = values.from_object(given, what)
-    return values.metrics_from(found) if what == "metrics" else {key: redact(value, key) for key, value in found.items()}
+    return (
+        values.metrics_from(found) if what == "metrics" else {key: redact(value, key) for key, value in found.items()}
+    )
 
 
 def keep(
@@ -221,9 +224,7 @@ def update_snapshot(snapshot_id: str, *, message: str | None = None, label: str 
         raise invalid_argument("nothing to change.", "Give message= or label=.")
     before = get_snapshot(snapshot_id)
     given = {"message": message, "label": label}
-    after = {name: value or None for name, value in given.items() if value is not None}
+    after: dict[str, Any] = {name: value or None for name, value in given.items() if value is not None}
     was = {name: getattr(before, name) for name in after}
-    current().store.write(
-        Change("snapshots", before.snapshot_id, "update", after, was, namespace=before.namespace)
-    )
+    current().store.write(Change("snapshots", before.snapshot_id, "update", after, was, namespace=before.namespace))
     return dataclasses.replace(before, **after)

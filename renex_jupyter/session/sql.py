@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.session.current import current
 from renex_jupyter.session.runs import mark_vanished
 from renex_jupyter.store.reader import Params
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def sql(query: str, params: Params = None, *, frames: Mapping[str, Any] | None = None) -> pd.DataFrame:

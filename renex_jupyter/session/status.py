@@ -27,7 +27,10 @@ class Status:
 
     def _rows(self) -> list[tuple[str, str]]:
         if not self.exists:
-            return [("store", f"{self.store} (not there yet: nothing was recorded)"), ("notebook", self.notebook or "unknown")]
+            return [
+                ("store", f"{self.store} (not there yet: nothing was recorded)"),
+                ("notebook", self.notebook or "unknown"),
+            ]
         kept = [display.count(self.runs, "run"), display.count(self.snapshots, "snapshot")]
         return [
             ("store", f"{self.store} ({display.size(self.store_bytes)})"),
@@ -40,7 +43,7 @@ class Status:
     def __str__(self) -> str:
         return display.text_card("renex", self._rows())
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:

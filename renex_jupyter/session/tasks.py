@@ -72,7 +72,11 @@ def run_task(
     """
     if callable(command_or_callable):
         return _call(command_or_callable, name, params or {})
-    argv = split_command(command_or_callable) if isinstance(command_or_callable, str) else [str(a) for a in command_or_callable]
+    argv = (
+        split_command(command_or_callable)
+        if isinstance(command_or_callable, str)
+        else [str(a) for a in command_or_callable]
+    )
     if not argv:
         raise invalid_argument("the command is empty.", "Example: %task train -- python train.py --lr 0.1")
     session = current()
@@ -102,7 +106,7 @@ def run_task(
 
 def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, Any]) -> Run:
     session = current()
-    title = name or getattr(function, "__name__", "function")
+    title = name or str(getattr(function, "__name__", "function"))
     active = _open(session, title, "function", getattr(function, "__qualname__", repr(function)), params)
     with active:
         function()

@@ -80,7 +80,9 @@ def _build(layout: Layout, before: str | None, sealed: list[Path]) -> str:
         if changes:
             _fold_changes(connection, changes)
         for original, (_, lines, bad) in zip(sealed, checked, strict=True):
-            connection.execute("insert into inside.folded values (?, ?, ?, ?)", [original.name, lines, bad, time.time()])
+            connection.execute(
+                "insert into inside.folded values (?, ?, ?, ?)", [original.name, lines, bad, time.time()]
+            )
         connection.execute("commit")
         connection.execute("checkpoint")
     for path, *_ in checked:
@@ -159,7 +161,7 @@ def _publish(layout: Layout) -> None:
         for statement in tables.schema().create_views:
             connection.execute(statement)
         connection.execute("checkpoint")
-    os.chmod(temporary, 0o400)
+    temporary.chmod(0o400)
     sync_file(temporary)
     # An outside client that opened the old file read-write may have left a log that would keep the new one from opening.
     stray = layout.history.with_name(layout.history.name + ".wal")

@@ -88,7 +88,7 @@ class JournalFile:
         try:
             descriptor = os.open(temporary, flags, 0o600)
             locks.take(descriptor)
-            os.rename(temporary, path)
+            temporary.rename(path)
             sync_folder(self.folder)
         except OSError as error:
             raise from_os_error(error, "the journal cannot be written") from error

@@ -91,7 +91,9 @@ def create(root: Path) -> Layout:
         if not ignore.exists():
             write_whole(ignore, b"*\n")
         if not layout.exists():
-            write_whole(layout.about, json.dumps({"format": FORMAT, "store_id": new_id()}).encode() + b"\n", replace=False)
+            write_whole(
+                layout.about, json.dumps({"format": FORMAT, "store_id": new_id()}).encode() + b"\n", replace=False
+            )
     return layout
 
 
@@ -104,11 +106,15 @@ def check(layout: Layout) -> None:
     """
     if hasattr(os, "getuid") and layout.root.stat().st_uid != os.getuid():
         owner = layout.root.stat().st_uid
-        raise RenexError("foreign_store", f"{layout.root} belongs to user {owner}.", "Set RENEX_STORE to a folder of your own.")
+        raise RenexError(
+            "foreign_store", f"{layout.root} belongs to user {owner}.", "Set RENEX_STORE to a folder of your own."
+        )
     try:
         version = int(json.loads(layout.about.read_text())["format"])
     except (ValueError, KeyError, TypeError) as error:
-        raise RenexError("corrupt", f"{layout.about} cannot be read: {error}.", "The journal beside it is intact.") from error
+        raise RenexError(
+            "corrupt", f"{layout.about} cannot be read: {error}.", "The journal beside it is intact."
+        ) from error
     if version > FORMAT:
         hint = "Upgrade with: pip install -U renex_jupyter"
         raise RenexError("newer_store", f"{layout.root} has format {version}, this program knows {FORMAT}.", hint)
@@ -147,7 +153,7 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True, mode: int = 0o
 def put_in_place(temporary: Path, path: Path, *, replace: bool = True) -> None:
     """Rename a finished file to its name and make the name durable."""
     if replace:
-        os.replace(temporary, path)
+        temporary.replace(path)
     else:
         try:
             os.link(temporary, path)

@@ -16,7 +16,7 @@ if sys.platform == "win32":
 
     _FAR = 2**40  # a byte far behind the content: Windows locks are mandatory on the bytes they cover
 
-    def take(descriptor: int, *, shared: bool = False) -> bool:
+    def take(descriptor: int, *, shared: bool = False) -> bool:  # noqa: ARG001  Windows knows no shared lock
         """Take the lock of an open file without waiting; False when somebody else has it."""
         here = os.lseek(descriptor, 0, os.SEEK_CUR)
         os.lseek(descriptor, _FAR, os.SEEK_SET)
@@ -62,7 +62,9 @@ def hold(path: Path, *, timeout: float) -> Iterator[None]:
         deadline = time.monotonic() + timeout
         while not take(descriptor):
             if time.monotonic() >= deadline:
-                raise RenexError("locked", f"{path} is held by another process.", "Nothing is lost; try again in a moment.")
+                raise RenexError(
+                    "locked", f"{path} is held by another process.", "Nothing is lost; try again in a moment."
+                )
             time.sleep(0.02)
         yield
     finally:

@@ -11,17 +11,20 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
-import pandas as pd
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store import journal, tables
 from renex_jupyter.store.fold import folded_files
 from renex_jupyter.store.layout import Layout
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
 Params = Sequence[Any] | Mapping[str, Any] | None
 READING = frozenset({"SELECT", "EXPLAIN", "PRAGMA", "RELATION"})
 
@@ -61,11 +64,15 @@ class Reader:
         except duckdb.Error as error:
             raise _refused(error) from error
         if len(statements) != 1 or statements[0].type.name not in READING:
-            raise RenexError("invalid_argument", "the history is asked with one SELECT.", "To change it, use %renex or rx.")
+            raise RenexError(
+                "invalid_argument", "the history is asked with one SELECT.", "To change it, use %renex or rx."
+            )
         with self._lock:
             self._refresh()
             connection = self._own()
-            words = set(re.findall(r"\w+", query))  # more than the tables named, which only a query that binds would tell
+            words = set(
+                re.findall(r"\w+", query)
+            )  # more than the tables named, which only a query that binds would tell
             given = [name for name in frames or {} if name in words and not self._has_table(name)]
             for name in given:
                 connection.register(name, frames[name])  # type: ignore[index]
@@ -82,7 +89,7 @@ class Reader:
         files = tuple((entry.name, entry.stat().st_size) for entry in journal.files_in(self.layout.journal))
         return (self.layout.generation_in_force(), files)
 
-    def _ask(self, query: str, params: Params, fetch: Any) -> Any:
+    def _ask(self, query: str, params: Params, fetch: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         with self._lock:
             for attempt in range(5):
                 self._refresh()
@@ -197,4 +204,6 @@ def _as_dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 def _refused(error: duckdb.Error) -> RenexError:
     text = str(error).split("\n\nLINE")[0].strip()
-    return RenexError("invalid_argument", text, "The tables are described in docs/schema.md; list them with SHOW TABLES.")
+    return RenexError(
+        "invalid_argument", text, "The tables are described in docs/schema.md; list them with SHOW TABLES."
+    )

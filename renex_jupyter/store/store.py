@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,9 @@ class Store:
 
     def has(self, kind: str, object_id: str) -> bool:
         """Say whether an object is recorded."""
-        return bool(self.reader.rows("select 1 from inside.changes where kind = ? and id = ? limit 1", [kind, object_id]))
+        return bool(
+            self.reader.rows("select 1 from inside.changes where kind = ? and id = ? limit 1", [kind, object_id])
+        )
 
     def settle(self) -> None:
         """Make everything written durable and have it folded; called when a run or a snapshot ends."""
@@ -119,7 +122,7 @@ class Store:
     def _fold_in_child(self) -> None:
         again = True
         while again:
-            try:
+            with suppress(OSError):  # readers see the journal; the next fold catches up
                 subprocess.run(
                     [sys.executable, "-m", "renex_jupyter.store.fold", str(self.layout.root)],
                     stdin=subprocess.DEVNULL,
@@ -129,8 +132,6 @@ class Store:
                     cwd=self.layout.root,
                     check=False,
                 )
-            except OSError:
-                pass  # readers see the journal; the next fold catches up
             with self._lock:
                 again, self._fold_again = self._fold_again, False
                 self._folding = again

@@ -81,7 +81,8 @@ def schema() -> Schema:
         for each in tables:
             connection.execute(each)
         rows = connection.execute(
-            "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'inside' order by table_name, column_index"
+            "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'inside' "
+            "order by table_name, column_index"
         ).fetchall()
     columns: dict[str, list[tuple[str, str]]] = {}
     for table, column, type_ in rows:
@@ -138,8 +139,8 @@ def literal(value: Any) -> str:
 def changes_in(paths: list[str]) -> str:
     """Return a SELECT of the changes in journal files; a torn last line is passed over."""
     return f"""
-        select split_part(parse_filename(filename), '.', 1) as writer, n as seq, "at" as at_us, u as actor, a as action, t as kind,
-               i as id, ns as namespace, nullif(b, 'null'::json) as before, d as after
+        select split_part(parse_filename(filename), '.', 1) as writer, n as seq, "at" as at_us, u as actor, a as action,
+               t as kind, i as id, ns as namespace, nullif(b, 'null'::json) as before, d as after
         from {_read(paths, _JOURNAL_CHANGES)} where t is not null and d is not null"""
 
 

@@ -16,7 +16,15 @@ def filled(store: Store) -> Store:
 
 @pytest.mark.parametrize(
     "query",
-    ["drop view runs", "create table x (a int)", "copy runs to 'x.csv'", "attach 'x.db'", "set threads = 1", "select 1; select 2", ""],
+    [
+        "drop view runs",
+        "create table x (a int)",
+        "copy runs to 'x.csv'",
+        "attach 'x.db'",
+        "set threads = 1",
+        "select 1; select 2",
+        "",
+    ],
 )
 def test_only_one_reading_statement_is_taken(filled: Store, query: str) -> None:
     with pytest.raises(RenexError) as error:
@@ -35,7 +43,9 @@ def test_a_mistake_is_told_in_the_words_of_duckdb(filled: Store, query: str) -> 
 
 def test_a_frame_can_be_joined_and_a_public_table_goes_before_it(filled: Store) -> None:
     owners = pd.DataFrame({"name": ["train"], "owner": ["ada"]})
-    found = filled.reader.ask("select owner from runs join owners using (name)", frames={"owners": owners, "runs": owners})
+    found = filled.reader.ask(
+        "select owner from runs join owners using (name)", frames={"owners": owners, "runs": owners}
+    )
     assert list(found["owner"]) == ["ada"]
 
 

@@ -1,0 +1,1 @@
+"""What the kernel did and what lies around it, as records."""
