@@ -14,7 +14,7 @@ class BarView {
     this.title = element('h2', 'rx-Bar-title');
     this.input = element('input', 'rx-Bar-search');
     this.input.type = 'search';
-    this.input.placeholder = 'Search runs: name, status, lr=0.1';
+    this.input.placeholder = 'Search: name, status, lr=0.1';
     this.input.setAttribute('aria-label', 'Search runs');
     this.input.addEventListener('input', () => this.typed());
     this.metric = element('select', 'rx-Bar-metric');
@@ -42,6 +42,7 @@ class BarView {
     this.title.title = this.model.get('place');
     if (this.input.value.trim() !== search && document.activeElement !== this.input) this.input.value = search;
     this.drawMetrics();
+    this.input.hidden = this.model.get('total') === 0;
     const words = search.split(/\s+/).filter(Boolean);
     this.filter.hidden = words.length === 0;
     const count = element('span', 'rx-Bar-count', `${this.model.get('shown')} of ${this.model.get('total')} shown`);

@@ -71,7 +71,7 @@ def _line(place: int, key: str, frame: pd.DataFrame) -> dict[str, Any]:
         "x": [int(step) for step in frame["step"]],
         "y": values,
         "connectgaps": False,
-        "line": {"color": colour, "dash": dash, "width": 1.6},
+        "line": {"color": colour, "dash": dash, "width": 2},
         "marker": {"color": colour, "size": 5},
         "hovertemplate": "%{y:.5g}<extra>" + escaped(key) + "</extra>",
     }

@@ -11,7 +11,7 @@ from renex_jupyter.config import settings
 
 FASTEST = 0.2  # seconds between two refreshes: at most five messages a second reach the page
 IDLE = 5.0  # seconds after which a view is refreshed though nothing was recorded: a run may have lost its process
-SHARE = 4  # a refresh that took t seconds is followed by a pause of at least t * SHARE, up to IDLE
+SHARE = 3  # a refresh that took t seconds is followed by a pause of at least t * SHARE, up to IDLE
 
 
 class Watcher:
@@ -56,7 +56,7 @@ class Watcher:
             self._wanted.clear()
             if not self._stopped:
                 pause = self._look(asked)
-                time.sleep(FASTEST if pause else 0)
+                time.sleep(FASTEST if asked else 0)
 
     def _look(self, asked: bool) -> float:
         """Refresh if there is a reason to; return the seconds to leave the store alone after it."""

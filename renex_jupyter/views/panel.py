@@ -48,7 +48,7 @@ class Panel:
         self.runs = RunsList(self._wake)
         self.run = RunDetail(self._wake, self._act, hosted=hosted)
         self.notice.on_msg(lambda *_: self._go())
-        parts = [self.notice, self.runs.bar, self.runs.table, *self.run.widgets]
+        parts = [self.runs.bar, self.notice, self.runs.table, *self.run.widgets]
         for part in parts:
             _one_at_a_time(part, self._lock)
             part.layout.min_width = "0"
@@ -108,8 +108,9 @@ class Panel:
         self._go = self._insert_example
         action = "Insert example cell" if self._hosted else ""
         self._draw_notice("No runs yet", f"Run %snapshot or %%task in a notebook of {self.place.project.name}.", action)
+        with self.runs.bar.hold_sync():
+            self.runs.bar.total, self.runs.bar.shown, self.runs.bar.metrics = 0, 0, []
         self._show_parts(False)
-        self.runs.bar.layout.display = ""
 
     def _failed(self, error: Exception) -> None:
         text = str(error) if isinstance(error, RenexError) else f"{type(error).__name__}: {error}"
@@ -123,7 +124,7 @@ class Panel:
             self.notice.title, self.notice.text, self.notice.action, self.notice.level = title, text, action, level
 
     def _show_parts(self, visible: bool) -> None:
-        for part in (self.runs.bar, self.runs.table, *self.run.widgets):
+        for part in (self.runs.table, *self.run.widgets):
             part.layout.display = "" if visible else "none"
 
     def _act(self, action: str, run: Run) -> None:

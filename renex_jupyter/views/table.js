@@ -113,7 +113,9 @@ class TableView {
     const thead = element('thead');
     thead.append(this.head);
     this.table.append(this.caption, thead, this.body);
-    this.root.append(this.table, this.empty, this.pager());
+    this.scroll = element('div', 'rx-Table-scroll');
+    this.scroll.append(this.table);
+    this.root.append(this.scroll, this.empty, this.pager());
     this.body.addEventListener('click', event => this.clicked(event));
     this.body.addEventListener('keydown', event => this.moved(event));
     el.append(this.root);
@@ -162,7 +164,7 @@ class TableView {
         button.type = 'button';
         button.dataset.key = column.key;
         button.title = `Sort by ${column.label.toLowerCase()}`;
-        button.addEventListener('click', () => this.sortBy(column.key));
+        button.addEventListener('click', () => this.sortBy(column));
         cell.append(button);
         return cell;
       })
@@ -170,9 +172,11 @@ class TableView {
     if (focused) this.head.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  sortBy(key) {
+  /** Times and durations begin with the latest and longest, names with A. */
+  sortBy({ key, kind }) {
+    const text = kind === 'text' || kind === 'status';
     const again = this.model.get('sort_key') === key;
-    this.tell({ sort_key: key, sort_descending: again ? !this.model.get('sort_descending') : true, page: 0 });
+    this.tell({ sort_key: key, sort_descending: again ? !this.model.get('sort_descending') : !text, page: 0 });
   }
 
   placed(cell, column) {
@@ -244,6 +248,10 @@ class TableView {
       tr.classList.toggle('rx-mod-selected', selected.has(id));
       tr.querySelector('.rx-Table-main')?.setAttribute('aria-pressed', String(selected.has(id)));
     }
+    const some = selected.size > 0;
+    if (some === this.root.classList.contains('rx-mod-some')) return;
+    this.root.classList.toggle('rx-mod-some', some);
+    if (some) this.body.querySelector('.rx-mod-selected')?.scrollIntoView({ block: 'nearest' });
   }
 
   drawRange() {

@@ -1,0 +1,28 @@
+"""Projects with a store of their own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from recorded import Project
+
+from renex_jupyter.config import settings
+from renex_jupyter.store.store import Store
+
+
+@pytest.fixture
+def new_project(tmp_path: Path) -> Iterator[Callable[[str], Project]]:
+    settings().fold_in_background = False
+
+    def make(name: str) -> Project:
+        root = tmp_path / name
+        root.mkdir()
+        return Project(root, Store(root / ".renex"))
+
+    yield make
+    settings().fold_in_background = True
+
+
+@pytest.fixture
+def project(new_project: Callable[[str], Project]) -> Project:
+    return new_project("project")

@@ -1,0 +1,37 @@
+"""A store with runs in it, as any process writes them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from renex_jupyter import ids
+from renex_jupyter.records.changes import Change, fields, now
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.records.runs import Run
+from renex_jupyter.store.store import Store
+
+NOT_COLUMNS = ("params", "metrics", "tags")
+
+
+@dataclass
+class Project:
+    """A folder with a store."""
+
+    root: Path
+    store: Store
+
+    def run(self, name: str, **columns: Any) -> str:
+        run = Run(ids.new_id(), name, columns.pop("started_at", now()), **{"status": "finished", **columns})
+        after = {key: value for key, value in fields(run).items() if key not in NOT_COLUMNS}
+        self.store.write(Change("runs", run.run_id, "create", after))
+        return run.run_id
+
+    def log(self, run_id: str, key: str, *values: float, first: int = 0) -> None:
+        self.store.write_points(
+            Point("run", run_id, key, first + step, now(), value) for step, value in enumerate(values)
+        )
+
+    def param(self, run_id: str, key: str, value: Any) -> None:
+        param_id = ids.content_id([run_id, key])
+        after = {"param_id": param_id, "run_id": run_id, "key": key, "value": value, "value_text": str(value)}
+        self.store.write(Change("params", param_id, "create", after))

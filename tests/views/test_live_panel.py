@@ -1,0 +1,160 @@
+"""The panel follows the store by itself."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from recorded import Project
+
+from renex_jupyter.store.store import Store
+from renex_jupyter.views.panel import Panel
+
+LOG_ONE_POINT = """
+import sys, time
+from pathlib import Path
+from renex_jupyter.records.changes import now
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.store.store import Store
+store = Store(Path(sys.argv[1]))
+sys.stdin.readline()
+store.write_points([Point("run", sys.argv[2], "loss", 1, now(), 0.125)])
+print(time.time(), flush=True)
+sys.stdin.readline()
+"""
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> float:
+    """Wait for a fact and return when it was seen."""
+    deadline = time.time() + seconds
+    while not true():
+        assert time.time() < deadline, "it never came true"
+        time.sleep(0.005)
+    return time.time()
+
+
+@pytest.fixture
+def new_panel() -> Iterator[Callable[[Path], Panel]]:
+    panels: list[Panel] = []
+
+    def make(root: Path) -> Panel:
+        panels.append(Panel(root, hosted=True))
+        panels[-1].start()
+        return panels[-1]
+
+    yield make
+    for panel in panels:
+        panel.stop()
+
+
+def names(panel: Panel) -> list[str]:
+    return [row["name"] for row in panel.runs.table.rows]
+
+
+def test_a_point_of_another_process_is_shown_within_a_second(
+    project: Project, new_panel: Callable[[Path], Panel]
+) -> None:
+    run = project.run("r")
+    project.log(run, "loss", 0.5)
+    panel = new_panel(project.root)
+    until(lambda: names(panel) == ["r"])
+    command = [sys.executable, "-c", LOG_ONE_POINT, str(project.store.layout.root), run]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        time.sleep(1.5)  # the panel is at rest
+        other.stdin.write("\n")
+        other.stdin.flush()
+        logged = float(other.stdout.readline())
+        seen = until(lambda: panel.runs.table.rows[0]["metric"] == "0.125")
+        other.communicate("\n")
+    assert seen - logged < 1.0
+
+
+def test_before_the_first_record_the_panel_says_how_to_begin_and_then_picks_the_store_up(
+    tmp_path: Path, new_panel: Callable[[Path], Panel]
+) -> None:
+    panel = new_panel(tmp_path)
+    until(lambda: panel.notice.title == "No runs yet")
+    assert panel.notice.action == "Insert example cell"
+    assert panel.runs.table.layout.display == "none"
+    Project(tmp_path, Store(tmp_path / ".renex")).run("first")
+    until(lambda: names(panel) == ["first"])
+    assert panel.notice.title == ""
+    assert panel.runs.table.layout.display == ""
+
+
+def test_the_store_follows_the_active_notebook(
+    new_project: Callable[[str], Project], new_panel: Callable[[Path], Panel]
+) -> None:
+    one, two = new_project("one"), new_project("two")
+    run = one.run("of-one")
+    two.run("of-two")
+    panel = new_panel(one.root.parent)
+    panel.follow({"notebook": "one/deep.ipynb", "theme": "light", "tab": "t"})
+    until(lambda: names(panel) == ["of-one"])
+    panel.runs.table.selected = [run]
+    until(lambda: bool(panel.run.head.content))
+    panel.follow({"notebook": "two/a.ipynb"})
+    until(lambda: names(panel) == ["of-two"])
+    until(lambda: not panel.run.head.content)
+    assert panel.runs.table.selected == []
+    assert panel.runs.bar.project == "two"
+
+
+def test_a_store_that_cannot_be_read_says_why_and_comes_back(
+    project: Project, new_panel: Callable[[Path], Panel]
+) -> None:
+    project.run("r")
+    about = project.store.layout.about
+    good = about.read_text()
+    about.write_text(json.dumps({"format": 99}))
+    panel = new_panel(project.root)
+    until(lambda: panel.notice.level == "error" and panel.notice.action == "Retry")
+    assert "newer_store" in panel.notice.text
+    about.write_text(good)
+    panel.notice._handle_custom_msg({"action": "go"}, [])
+    until(lambda: names(panel) == ["r"])
+    assert panel.notice.title == ""
+
+
+def test_a_store_that_was_removed_and_made_again_is_read_anew(
+    project: Project, new_panel: Callable[[Path], Panel]
+) -> None:
+    import shutil
+
+    project.run("before")
+    panel = new_panel(project.root)
+    until(lambda: names(panel) == ["before"])
+    shutil.rmtree(project.store.layout.root)
+    until(lambda: panel.notice.title == "No runs yet")
+    Project(project.root, Store(project.root / ".renex")).run("after")
+    until(lambda: names(panel) == ["after"])
+
+
+def test_selecting_shows_the_run_and_closing_hides_it(project: Project, new_panel: Callable[[Path], Panel]) -> None:
+    run = project.run("r")
+    project.log(run, "loss", 1.0)
+    panel = new_panel(project.root)
+    until(lambda: names(panel) == ["r"])
+    panel.runs.table.selected = [run]
+    until(lambda: panel.run.head.content.get("title", {}).get("text") == "r")
+    assert panel.run.plot.figure["data"][0]["y"] == [1.0]
+    panel.run.head._handle_custom_msg({"action": "close"}, [])
+    until(lambda: not panel.run.head.content and not panel.run.plot.figure)
+
+
+def test_a_notebook_outside_the_contents_root_cannot_be_opened(project: Project) -> None:
+    panel = Panel(project.root, hosted=True)
+    assert panel.place.in_contents("a/b.ipynb") == "a/b.ipynb"
+    assert panel.place.in_contents("../other/b.ipynb") is None
+    assert panel.place.in_contents("/etc/passwd") is None
+
+
+def test_the_panel_loads_no_plotting_or_learning_library() -> None:
+    code = "import sys, renex_jupyter.views.panel; print({'plotly', 'sklearn', 'docker'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "set()"
