@@ -82,18 +82,17 @@ export class RenexPanel extends Panel {
   }
 
   private async _draw(): Promise<void> {
-    const host = this._host;
-    if (!host) {
-      return;
-    }
+    const turn = ++this._turn;
+    // A restart, a stop or a later drawing cuts this one short, and then its outcome tells nothing.
+    const counts = () => turn === this._turn && this._phase === 'starting';
     try {
-      await host.draw();
-      if (host === this._host && this._phase === 'starting') {
+      await this._host?.draw();
+      if (counts()) {
         this._enter('live');
       }
     } catch (error) {
-      if (host === this._host && this._phase === 'starting') {
-        this._fail(error); // otherwise a restart or a stop cut it short, and that has its own state
+      if (counts()) {
+        this._fail(error);
       }
     }
   }
@@ -138,6 +137,7 @@ export class RenexPanel extends Panel {
     this._enter('starting', { title: 'Starting the panel…' });
     const host = this._host;
     this._host = null;
+    this._turn += 1;
     if (host) {
       await giveUp(this._services, host.context);
       host.dispose();
@@ -163,7 +163,7 @@ export class RenexPanel extends Panel {
       const hint = 'Install it into that environment, then try again.';
       this._enter('failed', { title: `renex_jupyter is not installed in kernel ${kernel}`, hint, action });
     } else {
-      this._enter('failed', { title: 'The panel could not start', detail: String(error), action });
+      this._enter('failed', { title: 'The panel could not start', detail: error instanceof Error ? error.message : String(error), action });
     }
   }
 
@@ -181,6 +181,7 @@ export class RenexPanel extends Panel {
   private readonly _overlay = new StateOverlay();
   private _host: Host | null = null;
   private _phase: Phase = 'unseen';
+  private _turn = 0;
   private _touchedAt = -Infinity;
 }
 

@@ -84,7 +84,7 @@ def metrics_from(source: object, namespace: Mapping[str, Any] | None = None, nam
     """
     found = read_values(source, namespace or {}) if isinstance(source, str) else from_object(source, name)
     numbers = _numbers(found, name)
-    assert isinstance(numbers, dict)  # noqa: S101  # a mapping stays one
+    assert isinstance(numbers, dict)  # a mapping stays one
     return numbers
 
 

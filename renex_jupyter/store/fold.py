@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -186,14 +187,11 @@ def _remove_garbage(layout: Layout) -> None:
 
 
 def _drop_superseded(layout: Layout) -> None:
-    """Remove generations that have been out of force longer than the grace period: no reader can still open them."""
+    """Remove generations that went out of force longer than the grace period ago: that is when the next one was built."""
     known = layout.generation_in_force()
-    switched = layout.current.stat().st_mtime if known else time.time()
-    if time.time() - switched < settings().grace and len(list(layout.generations.glob("*.duckdb"))) <= 4:
-        return
-    old = sorted(path for path in layout.generations.glob("*.duckdb") if path.name != known)
-    for path in old[:-1]:
-        if time.time() - path.stat().st_mtime > settings().grace:
+    made = sorted(path for path in layout.generations.glob("*.duckdb") if path.name <= (known or ""))
+    for path, successor in pairwise(made):
+        if time.time() - successor.stat().st_mtime > settings().grace:
             path.unlink(missing_ok=True)
 
 

@@ -30,12 +30,12 @@ READING = frozenset({"SELECT", "EXPLAIN", "PRAGMA", "RELATION"})
 
 
 class Reader:
-    """SQL text and parameters in, frames out; safe for threads and for a forked child."""
+    """SQL text and parameters in, frames out; safe for threads. A forked child needs one of its own."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._lock = threading.RLock()
-        self._pid = 0
+        self.pid = os.getpid()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._generation: str | None = None
         self._folded: set[str] = set()
@@ -96,8 +96,8 @@ class Reader:
                 try:
                     return fetch(self._own().execute(query, params))
                 except duckdb.IOException:
-                    # A segment or journal was superseded under a slow reader: take the new generation.
-                    self._generation, self._seen_points, self._seen_changes = None, None, None
+                    # A segment or journal was superseded under a slow reader: look again, at the new generation.
+                    self._seen_points = self._seen_changes = None
                     if attempt == 4:
                         raise
                     time.sleep(0.02)
@@ -108,14 +108,12 @@ class Reader:
         raise AssertionError("unreachable")
 
     def _own(self) -> duckdb.DuckDBPyConnection:
-        """Return the connection of this process; what a fork inherited is left alone."""
-        if self._connection is None or self._pid != os.getpid():
-            self._pid = os.getpid()
+        """Return the connection, made at the first question."""
+        if self._connection is None:
             self._connection = duckdb.connect(
                 config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
             )
             self._connection.execute("set TimeZone = 'UTC'; set python_enable_replacements = false")
-            self._generation = self._seen_changes = self._seen_points = None
             self._start_empty()
         return self._connection
 

@@ -31,7 +31,7 @@ class Store:
         self.layout = Layout(root)
         self.blobs = Blobs(self.layout.blobs)
         self._journal: Journal | None = None
-        self._reader: Reader | None = None
+        self._readers: list[Reader] = []  # the last is ours; one that a fork inherited must not even be destroyed
         self._known: set[tuple[str, str]] = set()
         self._pid = os.getpid()
         self._lock = threading.RLock()
@@ -56,11 +56,11 @@ class Store:
         if not self.exists:
             hint = "Record something first: %snapshot, %%task or rx.start_run()."
             raise RenexError("not_found", f"nothing is recorded yet in {self.layout.project}.", hint)
-        if self._reader is None:
+        if not self._readers or self._readers[-1].pid != os.getpid():
             from renex_jupyter.store.reader import Reader  # duckdb is loaded by the first question, not by logging
 
-            self._reader = Reader(self.layout)
-        return self._reader
+            self._readers.append(Reader(self.layout))
+        return self._readers[-1]
 
     @property
     def journal(self) -> Journal:

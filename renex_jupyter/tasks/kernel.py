@@ -18,7 +18,9 @@ def check_cell(shell: Any, source: str) -> None:
     transformed = shell.transform_cell(source)
     shell.compile.ast_parse(transformed)
     if shell.should_run_async(source, transformed_cell=transformed):
-        hint = "Put it into an async function and run that outside of the task, or use `with rx.start_run():` in the cell."
+        hint = (
+            "Put it into an async function and run that outside of the task, or use `with rx.start_run():` in the cell."
+        )
         raise RenexError("invalid_argument", "a task cannot await at the top level of its cell.", hint)
 
 
@@ -38,5 +40,7 @@ def run_cell(shell: Any, source: str) -> BaseException | None:
     return error
 
 
-def _say_nothing(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
+def _say_nothing(
+    shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: int | None = None
+) -> None:
     """Stand in for IPython's traceback printer while the body runs."""

@@ -204,7 +204,10 @@ def test_in_a_real_kernel_interrupts_awaits_and_magics_are_recorded_as_the_cells
         execute(client, KERNEL, "load")
         execute(client, "import asyncio; await asyncio.sleep(0.01)", "async")
         execute(client, "%%time\ntotal = sum(range(10))", "magic")
-        for source, cell_id in (("import time; time.sleep(60)", "sync"), ("while True: await asyncio.sleep(0.1)", "awaiting")):
+        for source, cell_id in (
+            ("import time; time.sleep(60)", "sync"),
+            ("while True: await asyncio.sleep(0.1)", "awaiting"),
+        ):
             threading.Timer(1.5, os.kill, (manager.provisioner.pid, signal.SIGINT)).start()
             execute(client, source, cell_id)
         found = {cell_id: status for cell_id, status, _ in json.loads(execute(client, SHOW, "show"))}

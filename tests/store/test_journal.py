@@ -161,3 +161,20 @@ def test_twenty_killed_writers_lose_no_acknowledged_point(store: Store) -> None:
     for row in rows:
         assert row["top"] >= acknowledged[row["run_id"]]
         assert row["n"] == row["top"] + 1
+
+
+def test_a_forked_child_can_ask_too(store: Store) -> None:
+    store.write_points([point(0)])
+    assert len(store.reader.rows("select * from metrics")) == 1
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+
+    def child() -> None:
+        store.write_points([point(1)])
+        answers.put(len(store.reader.rows("select * from metrics")))
+
+    process = context.Process(target=child)
+    process.start()
+    assert answers.get(timeout=30) == 2
+    process.join(30)
+    assert process.exitcode == 0
