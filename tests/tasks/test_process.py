@@ -1,0 +1,283 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from renex_jupyter.errors import RenexError
+from renex_jupyter.tasks.process import ERROR_CHARS, ERROR_LINES, ProcessOutcome, run_process, split_command
+
+ENV = dict(os.environ)
+
+
+def run(
+    *argv: str, echo: Callable[[str], None] = lambda text: None, cwd: Path | None = None, **options
+) -> ProcessOutcome:
+    return run_process(argv, cwd=cwd or Path("/"), env=ENV, echo=echo, **{"interrupt_grace": 5.0, **options})
+
+
+def python(script: str, **options) -> ProcessOutcome:
+    return run(sys.executable, "-c", script, **options)
+
+
+def sh(script: str, **options) -> ProcessOutcome:
+    return run("sh", "-c", script, **options)
+
+
+def output(script: str) -> str:
+    pieces: list[str] = []
+    sh(script, echo=pieces.append)
+    return "".join(pieces)
+
+
+def interrupt_after(seconds: float) -> threading.Timer:
+    timer = threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    return timer
+
+
+def wait_for(path: Path) -> None:
+    until = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_command_that_succeeds_is_finished_without_an_error() -> None:
+    outcome = sh("sleep 0.2; echo hi")
+    assert (outcome.exit_code, outcome.status, outcome.error) == (0, "finished", None)
+    assert 0.2 <= outcome.duration_s < 5
+
+
+def test_a_command_that_fails_says_its_last_lines_and_its_exit_code() -> None:
+    outcome = python("print('before'); raise ValueError('boom')")
+    assert (outcome.exit_code, outcome.status) == (1, "failed")
+    assert outcome.error is not None
+    assert outcome.error.startswith("before\nTraceback")
+    assert outcome.error.endswith("ValueError: boom")
+
+
+def test_a_command_that_fails_silently_has_an_error_too() -> None:
+    assert sh("exit 3").error == "exit code 3, without output"
+
+
+def test_a_command_ended_by_a_signal_says_which() -> None:
+    outcome = sh("echo almost; kill -9 $$")
+    assert (outcome.exit_code, outcome.status) == (-9, "failed")
+    assert outcome.error == "almost\nended by signal 9 (SIGKILL; out of memory?)"
+
+
+def test_the_error_is_short_and_as_a_screen_shows_it() -> None:
+    many = sh("i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done; exit 1").error or ""
+    assert many.splitlines()[-1] == "line 499"
+    assert len(many.splitlines()) == ERROR_LINES
+    assert len(python("print('x' * 100_000); raise SystemExit(1)").error or "") == ERROR_CHARS
+    assert sh(r"printf '\r 1%%\r 50%%\r99%%\n\033[31mred\033[0m\r\nend\n'; exit 1").error == "99%\nred\nend"
+
+
+def test_stdout_and_stderr_come_in_their_order_and_progress_bars_pass() -> None:
+    assert output(r"echo a; echo b >&2; printf '1%%\r2%%\r'; echo c") == "a\nb\n1%\r2%\rc\n"
+
+
+def test_output_is_shown_while_the_command_runs() -> None:
+    seen: list[float] = []
+    python("import time\nfor i in range(3): print(i); time.sleep(0.3)", echo=lambda text: seen.append(time.monotonic()))
+    assert len(seen) >= 3
+    assert seen[-1] - seen[0] > 0.5
+
+
+def test_a_character_cut_in_two_is_whole_and_a_broken_one_is_marked() -> None:
+    assert output(r"printf '\303'; sleep 0.2; printf '\251'") == "é"
+    assert output(r"printf 'a\377b\303'") == "a\ufffdb\ufffd"
+
+
+def test_much_output_on_a_slow_screen_loses_nothing() -> None:
+    size = 0
+
+    def slow(text: str) -> None:
+        nonlocal size
+        size += len(text)
+        time.sleep(0.03)
+
+    assert sh("head -c 6000000 /dev/zero | tr '\\0' x", echo=slow).status == "finished"
+    assert size == 6_000_000
+
+
+def test_the_command_reads_no_input_and_cannot_hang_on_it() -> None:
+    assert output("cat; echo done") == "done\n"
+
+
+def test_the_environment_is_the_given_one(tmp_path: Path) -> None:
+    pieces: list[str] = []
+    run_process(["/usr/bin/env"], cwd=tmp_path, env={"A": "1"}, echo=pieces.append, interrupt_grace=1)
+    assert set("".join(pieces).split()) == {"A=1", "PYTHONUNBUFFERED=1"}
+
+
+def test_the_program_is_found_on_the_path_of_the_given_environment(tmp_path: Path) -> None:
+    tool = tmp_path / "mytool"
+    tool.write_text("#!/bin/sh\nexit 7\n")
+    tool.chmod(0o755)
+    outcome = run_process(["mytool"], cwd=tmp_path, env={"PATH": str(tmp_path)}, echo=print, interrupt_grace=1)
+    assert outcome.exit_code == 7
+
+
+def test_no_shell_reads_the_arguments(tmp_path: Path) -> None:
+    pieces: list[str] = []
+    run("printf", "%s|", "a b", "$HOME", "*", "; rm x", echo=pieces.append, cwd=tmp_path)
+    assert "".join(pieces) == "a b|$HOME|*|; rm x|"
+
+
+def test_an_interrupt_ends_the_command_and_its_children_gently(tmp_path: Path) -> None:
+    script = f"trap 'echo saved; exit 5' TERM; sleep 60 & echo $! > {tmp_path}/pid; while :; do sleep 0.05; done"
+    pieces: list[str] = []
+    timer = interrupt_after(0.5)
+    outcome = sh(script, echo=pieces.append)
+    timer.join()
+    assert (outcome.status, outcome.exit_code, outcome.error) == ("stopped", 5, None)
+    assert "saved\n" in "".join(pieces)
+    assert outcome.duration_s < 4
+    assert not is_running(int((tmp_path / "pid").read_text()))
+
+
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = os.fork()
+open(sys.argv[1] + f"/{os.getpid()}", "w").close()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_a_command_that_ignores_the_interrupt_is_killed_with_its_children(tmp_path: Path, interrupts: int) -> None:
+    timers = [interrupt_after(0.7 * (1 + number)) for number in range(interrupts)]
+    grace = 1.0 if interrupts == 1 else 60.0
+    outcome = run(sys.executable, "-c", STUBBORN, str(tmp_path), interrupt_grace=grace)
+    for each in timers:
+        each.join()
+    assert (outcome.status, outcome.exit_code) == ("stopped", -9)
+    assert outcome.duration_s < 6
+    pids = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(pids) == 2
+    time.sleep(0.1)
+    assert not any(is_running(pid) for pid in pids)
+
+
+def test_a_child_that_outlives_the_gentle_end_is_killed_after_the_grace(tmp_path: Path) -> None:
+    script = f"(trap '' TERM; sleep 60) & echo $! > {tmp_path}/pid; wait"
+    timer = interrupt_after(0.5)
+    outcome = sh(script, interrupt_grace=0.7)
+    timer.join()
+    time.sleep(0.1)
+    assert outcome.status == "stopped"
+    assert 1.1 < outcome.duration_s < 5
+    assert not is_running(int((tmp_path / "pid").read_text()))
+
+
+def test_a_grandchild_that_keeps_the_output_open_does_not_hold_us_up(tmp_path: Path) -> None:
+    pieces: list[str] = []
+    outcome = sh(f"sleep 20 & echo $! > {tmp_path}/pid; echo done", echo=pieces.append)
+    assert outcome.status == "finished"
+    assert outcome.duration_s < 4
+    assert "".join(pieces) == "done\n"
+    pid = int((tmp_path / "pid").read_text())
+    assert is_running(pid)
+    os.kill(pid, 9)
+
+
+def test_a_grandchild_that_prints_for_ever_neither_holds_us_up_nor_blocks(tmp_path: Path) -> None:
+    script = f"(while :; do echo noise; echo x >> {tmp_path}/alive; done) & echo $! > {tmp_path}/pid"
+    outcome = sh(script)
+    pid = int((tmp_path / "pid").read_text())
+    assert outcome.duration_s < 10
+    time.sleep(0.5)
+    first = (tmp_path / "alive").stat().st_size
+    time.sleep(1.0)
+    assert (tmp_path / "alive").stat().st_size > first
+    os.kill(pid, 9)
+
+
+def test_a_command_that_closes_its_output_is_still_waited_for_and_can_be_stopped() -> None:
+    assert sh("exec >&- 2>&-; sleep 0.5; exit 4").exit_code == 4
+    timer = interrupt_after(0.4)
+    outcome = sh("exec >&- 2>&-; trap '' TERM; sleep 60", interrupt_grace=0.3)
+    timer.join()
+    assert outcome.status == "stopped"
+    assert outcome.duration_s < 4
+
+
+def test_a_screen_that_fails_leaves_no_process_behind(tmp_path: Path) -> None:
+    def broken(text: str) -> None:
+        raise RuntimeError("no screen")
+
+    with pytest.raises(RuntimeError, match="no screen"):
+        sh(f"echo $$ > {tmp_path}/pid; echo hi; sleep 60", echo=broken)
+    time.sleep(0.1)
+    assert not is_running(int((tmp_path / "pid").read_text()))
+
+
+def error(*argv: str, cwd: Path | None = None) -> RenexError:
+    with pytest.raises(RenexError) as caught:
+        run(*argv, cwd=cwd)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
+    told = error("no-such-tool", "--x")
+    assert told.code == "not_found"
+    assert "'no-such-tool'" in told.message
+    assert error("true", cwd=tmp_path / "nowhere").message.startswith(f"no folder {tmp_path}/nowhere")
+
+
+def test_a_command_that_cannot_be_run_says_why(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("print(1)")
+    assert error(str(script)).code == "permission"
+    script.chmod(0o755)
+    assert "no program" in error(str(script)).message
+    script.write_text("#!/no/such/interpreter\n")
+    assert error(str(script)).code == "not_found"
+    assert error("a\0b").code == "invalid_argument"
+    assert error().code == "invalid_argument"
+    assert error(3).code == "invalid_argument"  # type: ignore[arg-type]
+
+
+def test_a_command_line_is_split_as_a_shell_does() -> None:
+    assert split_command("python train.py --name 'a b' --x=\"c d\" e\\ f") == [
+        *("python", "train.py", "--name", "a b", "--x=c d", "e f"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["echo 'open", 'echo "open', "echo \\", "", "   "])
+def test_a_command_line_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(RenexError) as caught:
+        split_command(text)
+    assert caught.value.code == "invalid_argument"
+    assert caught.value.hint
+
+
+def test_no_descriptor_and_no_thread_is_left(tmp_path: Path) -> None:
+    sh("true")
+    before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+    for _ in range(5):
+        sh("echo x; exit 1")
+    time.sleep(0.2)
+    assert (len(list(Path("/proc/self/fd").iterdir())), threading.active_count()) == before
+
+
+def test_the_module_can_be_imported_without_fcntl() -> None:
+    script = "import sys; sys.modules['fcntl'] = None; import renex_jupyter.tasks.process, renex_jupyter.capture.files"
+    script += ", renex_jupyter.tasks.checkout, renex_jupyter.store.blobs"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
