@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from renex_jupyter.cli.doctor import Report, examine
-from renex_jupyter.errors import RenexError, invalid_argument
-from renex_jupyter.query import runs as run_query
-from renex_jupyter.query import snapshots as snapshot_query
+from renex_jupyter.errors import invalid_argument
+from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.session import checkouts, diffs, environments, runs, snapshots, status
 from renex_jupyter.session.current import current
 from renex_jupyter.session.sql import sql
@@ -81,9 +80,11 @@ def run_verb(parser: argparse.ArgumentParser, words: Sequence[str]) -> Any:
 
 
 def split(line: str) -> list[str]:
-    """Split a line into words as a shell does."""
+    """Split a line into words: quotes hold a word together, a backslash is a character like any other."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
     try:
-        return shlex.split(line)
+        return list(lexer)
     except ValueError as error:
         raise invalid_argument(f"{line!r} cannot be split: {error}.", "Close the quotes.") from error
 
@@ -106,14 +107,8 @@ def _list(args: argparse.Namespace) -> pd.DataFrame:
 
 
 def _show(args: argparse.Namespace) -> Any:
-    read = current().store.reader
-    try:
-        return runs.get_run(run_query.find_run(read, args.id))
-    except RenexError as error:
-        if error.code == "ambiguous":
-            raise
-    found = snapshot_query.find_snapshot(read, args.id)
-    return snapshots.get_snapshot(found)
+    kind, object_id = find_object(current().store.reader, args.id)
+    return runs.get_run(object_id) if kind == RUN else snapshots.get_snapshot(object_id)
 
 
 def _panel(_args: argparse.Namespace) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from IPython.core.error import UsageError
 
 from renex_jupyter.capture.values import read_values
+from renex_jupyter.cli.verbs import split
 from renex_jupyter.errors import RenexError, invalid_argument
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,25 +29,22 @@ def plainly(method: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-def unquote(text: str) -> str:
-    """Take a pair of quotes off a word (IPython's splitter leaves them on)."""
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1]
-    return text
+def parse(magic: Any, line: str) -> Any:
+    """Return the arguments of a magic's line; IPython's own splitter would leave the quotes on and cut `a='b c'` in two."""
+    return magic.parser.parse_args(split(line))
 
 
 def name_and_params(words: Sequence[str], usage: str) -> tuple[str, dict[str, Any]]:
     """Return a task's name and its params from `NAME key=value ...`."""
-    plain = [unquote(word) for word in words]
-    names = [word for word in plain if "=" not in word]
+    names = [word for word in words if "=" not in word]
     if len(names) != 1:
         found = "no name" if not names else f"{len(names)} names ({', '.join(names[:4])})"
         raise invalid_argument(f"a task takes one name, here is {found}.", f"Usage: {usage}")
     params: dict[str, Any] = {}
-    for word in plain:
+    for word in words:
         if "=" in word:
             key, _, value = word.partition("=")
             if not key.isidentifier():
                 raise invalid_argument(f"'{key}' is not a name for a param.", "Use letters, digits and _.")
-            params.update(read_values(f"{key}={unquote(value)}", {}))
+            params.update(read_values(f"{key}={value}", {}))
     return names[0], params

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, needs_local_scope
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.core.magic_arguments import argument, magic_arguments
 
 from renex_jupyter.errors import invalid_argument
-from renex_jupyter.magics.arguments import name_and_params, plainly, unquote
+from renex_jupyter.magics.arguments import name_and_params, parse, plainly
 from renex_jupyter.session import snapshots, tasks
 from renex_jupyter.session.current import current
 
@@ -20,24 +20,20 @@ class KeepingMagics(Magics):
     """Record the state of the moment, or an action with the state before and after it."""
 
     @magic_arguments()
-    @argument("words", nargs="*", type=unquote, help="a message, as with -m")
-    @argument("-m", "--message", type=unquote, help="what this state is")
-    @argument("-l", "--label", type=unquote, help="a name by which the snapshot can be found again")
+    @argument("words", nargs="*", help="a message, as with -m")
+    @argument("-m", "--message", help="what this state is")
+    @argument("-l", "--label", help="a name by which the snapshot can be found again")
     @argument(
         "-c",
         "--config",
         action="append",
-        type=unquote,
         help="a variable, a JSON/YAML/TOML file, or key=value; may repeat",
     )
-    @argument(
-        "--metrics", action="append", type=unquote, help="the same, with numbers; default: what the open run logged"
-    )
+    @argument("--metrics", action="append", help="the same, with numbers; default: what the open run logged")
     @argument(
         "-f",
         "--files",
         action="append",
-        type=unquote,
         help="a path to keep although an ignore or secret rule leaves it out",
     )
     @argument("-o", "--out", help="put the snapshot into this variable")
@@ -53,7 +49,7 @@ class KeepingMagics(Magics):
             %snapshot "two layers" --label best -c params.yaml --metrics accuracy=0.97
             s = %snapshot -c config          # a variable of the notebook
         """
-        args = parse_argstring(self.snapshot, line)
+        args = parse(self.snapshot, line)
         message = args.message if args.message is not None else " ".join(args.words) or None
         taken = snapshots.snapshot(
             message,
@@ -88,7 +84,7 @@ class KeepingMagics(Magics):
         """
         __tracebackhide__ = True
         line, dashes, command = _split(line)
-        args = parse_argstring(self.task, line)
+        args = parse(self.task, line)
         name, params = name_and_params(args.words, TASK_USAGE)
         if cell is None:
             if not dashes:

@@ -7,6 +7,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
 from renex_jupyter.query import runs as run_query
 from renex_jupyter.query import snapshots as query
+from renex_jupyter.query.objects import SNAPSHOT, find_object
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.snapshots import capture
 
@@ -29,18 +30,12 @@ def diff(a: str, b: str = NOW) -> Diff:
 
 
 def find_state(session: Session, wanted: str) -> str:
-    """Return the id of the snapshot that a snapshot or a run (its state after, else before) means."""
+    """Return the id of the snapshot that a word means; a run means its state after, or before where it has no other."""
     read = session.store.reader
-    try:
-        return query.find_snapshot(read, wanted)
-    except RenexError as error:
-        if error.code != "not_found":
-            raise
-        not_a_snapshot = error
-    try:
-        run = run_query.get_run(read, run_query.find_run(read, wanted))
-    except RenexError as error:
-        raise (error if error.code == "ambiguous" else not_a_snapshot) from None
+    kind, object_id = find_object(read, wanted)
+    if kind == SNAPSHOT:
+        return object_id
+    run = run_query.get_run(read, object_id)
     found = run.after_snapshot_id or run.before_snapshot_id
     if found is None:
         raise RenexError("not_found", f"run '{wanted}' has no snapshot.", "Its state could not be captured.")

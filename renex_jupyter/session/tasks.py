@@ -136,6 +136,7 @@ def _recorded(session: Session, active: ActiveRun) -> Run:
 def _variables(session: Session, active: ActiveRun) -> dict[str, str]:
     """Return what a child process needs to log on this run."""
     return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),  # our `python`
         RUN_VARIABLE: active.run_id,
         STORE_VARIABLE: str(session.store.layout.root),
         RUN_NAME_VARIABLE: active.name,
