@@ -75,13 +75,39 @@ class BarView {
   }
 }
 
+/** Tell the kernel when this view comes into sight and when it goes, so that nobody works for a hidden panel. */
+function watchSight(model, node) {
+  const view = Math.random().toString(36).slice(2);
+  let told = false;
+  const tell = visible => {
+    if (visible === told) return;
+    told = visible;
+    try {
+      model.send({ view, visible });
+    } catch {
+      // The kernel is gone, and with it the work.
+    }
+  };
+  const look = () => tell(!document.hidden && node.offsetWidth > 0);
+  const sizes = new ResizeObserver(look);
+  sizes.observe(node);
+  document.addEventListener('visibilitychange', look);
+  return () => {
+    sizes.disconnect();
+    document.removeEventListener('visibilitychange', look);
+    tell(false);
+  };
+}
+
 function render({ model, el }) {
   const view = new BarView(model, el);
   const draw = () => view.draw();
+  const unwatch = watchSight(model, view.root);
   const events = ['project', 'place', 'search', 'shown', 'total', 'metrics', 'metric'].map(name => `change:${name}`);
   for (const event of events) model.on(event, draw);
   return () => {
     clearTimeout(view.timer);
+    unwatch();
     for (const event of events) model.off(event, draw);
   };
 }

@@ -13,7 +13,8 @@ _HERE = Path(__file__).parent
 class Bar(anywidget.AnyWidget):
     """Project, search box and the filter in force.
 
-    The page waits until typing pauses before it sets `search`; each word of it is a chip that can be taken off.
+    The page waits until typing pauses before it sets `search`; each word of it is a chip that can be taken off. A view
+    says with a custom message `{"view": id, "visible": bool}` that it came into sight or went.
     """
 
     _esm = _HERE / "bar.js"

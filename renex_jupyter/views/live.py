@@ -28,6 +28,7 @@ class Watcher:
     ) -> None:
         self._marker, self._refresh, self._failed = marker, refresh, failed
         self._wanted = threading.Event()
+        self.resting = False  # nobody looks: an idle pace will do
         self._stopped = False
         self._seen: object = None
         self._refreshed = -IDLE
@@ -52,7 +53,7 @@ class Watcher:
     def _watch(self) -> None:
         pause = 0.0
         while not self._stopped:
-            asked = self._wanted.wait(max(pause, settings().panel_poll))
+            asked = self._wanted.wait(max(pause, IDLE if self.resting else settings().panel_poll))
             self._wanted.clear()
             if not self._stopped:
                 pause = self._look(asked)

@@ -44,10 +44,12 @@ class Panel:
         self._hosted = hosted
         self._lock = threading.RLock()
         self._shown: Store | None = None
+        self._views: set[str] = set()
         self._go: Callable[[], None] = self._wake
         self.runs = RunsList(self._wake)
         self.run = RunDetail(self._wake, self._act, hosted=hosted)
         self.notice.on_msg(lambda *_: self._go())
+        self.runs.bar.on_msg(self._on_sight)
         parts = [self.runs.bar, self.notice, self.runs.table, *self.run.widgets]
         for part in parts:
             _one_at_a_time(part, self._lock)
@@ -126,6 +128,12 @@ class Panel:
     def _show_parts(self, visible: bool) -> None:
         for part in (self.runs.table, *self.run.widgets):
             part.layout.display = "" if visible else "none"
+
+    def _on_sight(self, _: Any, message: dict[str, Any], __: Any) -> None:
+        (self._views.add if message["visible"] else self._views.discard)(message["view"])
+        self._watcher.resting = not self._views
+        if message["visible"]:
+            self._wake()
 
     def _act(self, action: str, run: Run) -> None:
         if action == "close":

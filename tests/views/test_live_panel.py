@@ -158,3 +158,19 @@ def test_the_panel_loads_no_plotting_or_learning_library() -> None:
     code = "import sys, renex_jupyter.views.panel; print({'plotly', 'sklearn', 'docker'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "set()"
+
+
+def test_a_panel_that_nobody_sees_rests_and_one_that_is_shown_again_is_up_to_date_at_once(
+    project: Project, new_panel: Callable[[Path], Panel]
+) -> None:
+    project.run("seen")
+    panel = new_panel(project.root)
+    until(lambda: names(panel) == ["seen"])
+    panel.runs.bar._handle_custom_msg({"view": "v", "visible": True}, [])
+    panel.runs.bar._handle_custom_msg({"view": "v", "visible": False}, [])
+    time.sleep(1.0)  # the look that was under way
+    project.run("unseen")
+    time.sleep(1.5)
+    assert names(panel) == ["seen"]
+    panel.runs.bar._handle_custom_msg({"view": "v", "visible": True}, [])
+    until(lambda: names(panel) == ["unseen", "seen"], seconds=1.0)
