@@ -18,8 +18,8 @@ help:  ## list these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lab: $(VENV)/.ready  ## open JupyterLab on the quickstart (PORT=8899 picks a port, BROWSER=0 opens no browser)
-	jupyter-lab $(NOTEBOOK) $(if $(PORT),--ServerApp.port=$(PORT)) $(if $(filter 0,$(BROWSER)),--no-browser) \
-	    $(if $(filter 0,$(shell id -u)),--allow-root)
+	jupyter-lab $(if $(NOTEBOOK),--LabApp.default_url=/lab/tree/$(NOTEBOOK)) $(if $(PORT),--ServerApp.port=$(PORT)) \
+	    $(if $(filter 0,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: lint chromium  ## run every check: lint, types, layers, tests, browser tests
 	pytest
