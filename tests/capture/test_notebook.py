@@ -97,6 +97,7 @@ class FrontEnd:
         self.manager, self.client = start_new_kernel(kernel_name="python3", env=env, cwd=str(server_root))
         self.subshell = self.control("create_subshell_request")["subshell_id"]
         self.asked: list[str] = []
+        self.mistaken = False  # answers a question that nobody asked
 
     def control(self, kind: str) -> Any:
         message = self.client.session.msg(kind, {})
@@ -133,7 +134,7 @@ class FrontEnd:
             if got["msg_type"] == "comm_open" and content["target_name"] == "renex:notebook":
                 self.asked.append(content["data"]["req"])
                 if answers is not None:
-                    self.answer(self.asked[-1], path, answers)
+                    self.answer("other" if self.mistaken else self.asked[-1], path, answers)
             if got["parent_header"].get("msg_id") != sent:
                 continue
             if got["msg_type"] == "error":
@@ -189,12 +190,10 @@ def test_a_silent_browser_is_asked_once_and_again_after_its_late_answer(front_en
 
 
 def test_an_answer_to_another_question_or_of_another_shape_is_no_notebook(front_end: FrontEnd) -> None:
-    front_end.run(ASK.format(timeout=0.1))
-    front_end.client.shell_channel.send(
-        front_end.client.session.msg(
-            "comm_open", {"comm_id": "x", "target_name": "renex:reply", "data": {"notebook": [1]}}
-        )
-    )
+    front_end.mistaken = True
+    assert front_end.run(ASK.format(timeout=0.8), answers="another", path="sub/a.ipynb") == "None True\n"
+    shapeless = {"comm_id": "x", "target_name": "renex:reply", "data": {"notebook": [1]}}
+    front_end.client.shell_channel.send(front_end.client.session.msg("comm_open", shapeless))
     time.sleep(1)
     assert front_end.run(ASK.format(timeout=0.3)) == "None True\n"
     assert len(front_end.asked) == 2

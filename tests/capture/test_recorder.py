@@ -80,6 +80,7 @@ def test_the_running_cell_is_included(shell: Any, recorder: Recorder) -> None:
 def test_the_body_of_a_cell_magic_is_no_cell_of_its_own(shell: Any, recorder: Recorder) -> None:
     def body(_: str, cell: str) -> None:
         shell.run_cell(cell)
+        shell.run_cell("kept = 1", store_history=True)
         shell.run_cell("")  # nothing begins here, but IPython reports an end
         shell.run_cell("get_ipython().run_cell('deeper = 1')")
 
