@@ -83,6 +83,7 @@ class Panel:
                 self._draw_empty()
             return
         with self._lock:
+            self._draw_project()
             self.runs.draw(listed)
             self._draw_notice("", "")
             self._show_parts(True)
@@ -93,20 +94,23 @@ class Panel:
                 self.run.draw(picture)
 
     def _switch_to(self, store: Store | None) -> None:
-        project = self.place.project
         with self._lock:
-            with self.runs.bar.hold_sync():
-                self.runs.bar.project, self.runs.bar.place = project.name or str(project), str(project)
             if store is not self._shown:
                 if self._shown is not None:
                     self.runs.forget()
                 self._shown = store
+
+    def _draw_project(self) -> None:
+        project = self.place.project
+        with self.runs.bar.hold_sync():
+            self.runs.bar.project, self.runs.bar.place = project.name or str(project), str(project)
 
     def _marker(self) -> object:
         store = self.place.store()
         return (store.layout.root, store.reader.marker()) if store else self.place.project
 
     def _draw_empty(self) -> None:
+        self._draw_project()
         self._go = self._insert_example
         action = "Insert example cell" if self._hosted else ""
         self._draw_notice("No runs yet", f"Run %snapshot or %%task in a notebook of {self.place.project.name}.", action)
@@ -117,6 +121,7 @@ class Panel:
     def _failed(self, error: Exception) -> None:
         text = str(error) if isinstance(error, RenexError) else f"{type(error).__name__}: {error}"
         with self._lock:
+            self._draw_project()
             self._go = self._wake
             self._draw_notice("The store cannot be read", text, "Retry", level="error")
             self._show_parts(False)
