@@ -174,9 +174,6 @@ class Child:
 
     def _show(self) -> None:
         """Echo the next piece of output, or wait a moment for one."""
-        if self._at_end:
-            time.sleep(TICK)
-            return
         try:
             chunk = self._chunks.get(timeout=TICK)
         except queue.Empty:
