@@ -63,7 +63,7 @@ _WHERE = {
     "panel": "views.panel:show",
 }
 
-__all__ = list(_WHERE)  # noqa: PLE0605  ruff does not follow it
+__all__ = list(_WHERE)
 
 
 def __getattr__(name: str) -> Any:

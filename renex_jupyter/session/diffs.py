@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from renex_jupyter.analysis.diff import Diff, State, diff_states
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
@@ -26,7 +28,11 @@ def diff(a: str, b: str = NOW) -> Diff:
     RenexError : `not_found`, `ambiguous`.
     """
     session = current()
-    return diff_states(_state(session, a), _state(session, b))
+    one, other = _state(session, a), _state(session, b)
+    if b == NOW:  # nothing was named as the present config: that is not a difference
+        logged = other.metrics if session.runs else one.metrics
+        other = replace(other, config=one.config, metrics=logged)
+    return diff_states(one, other)
 
 
 def find_state(session: Session, wanted: str) -> str:

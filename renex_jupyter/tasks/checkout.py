@@ -14,9 +14,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from renex_jupyter.errors import RenexError, from_os_error
+from renex_jupyter.records import display
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.records.snapshots import FileEntry
@@ -37,6 +39,19 @@ class CheckoutResult:
     files: int  # files and links
     size: int  # bytes
     skipped: tuple[tuple[str, str], ...]  # path, reason
+
+    def _rows(self) -> list[tuple[str, str]]:
+        left = ", ".join(f"{path} ({reason})" for path, reason in self.skipped[:10])
+        return [("wrote", f"{display.count(self.files, 'file')} ({display.size(self.size)})"), ("skipped", left)]
+
+    def __str__(self) -> str:
+        return display.text_card(self.path, self._rows())
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return display.card(self.path, self._rows())
 
 
 @dataclass(slots=True)

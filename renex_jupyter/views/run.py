@@ -11,6 +11,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.query import runs as questions
 from renex_jupyter.query.series import many_series
 from renex_jupyter.query.summaries import metric_summaries, snapshot_summaries
+from renex_jupyter.records import display
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
@@ -169,7 +170,7 @@ def _facts(run: Run) -> list[tuple[str, str | None]]:
 
 
 def _snapshot(run: Run, snapshot: Mapping[str, Any]) -> dict[str, str]:
-    holds = [text.count(snapshot[f"{noun}s"], noun) for noun in ("cell", "file", "package")]
+    holds = [display.count(snapshot[f"{noun}s"], noun) for noun in ("cell", "file", "package")]
     return {
         "when": "before" if snapshot["snapshot_id"] == run.before_snapshot_id else "after",
         "id": ids.short(snapshot["snapshot_id"]),

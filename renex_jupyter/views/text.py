@@ -27,8 +27,3 @@ def clipped(what: str) -> str:
 def milliseconds(moment: datetime | None) -> float | None:
     """Return a time as a page counts it: milliseconds since the epoch."""
     return None if moment is None else moment.timestamp() * 1000
-
-
-def count(number_of: int, noun: str) -> str:
-    """Return "1 cell", "2 cells"."""
-    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"

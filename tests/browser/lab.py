@@ -52,13 +52,20 @@ class Tab:
         """Load JupyterLab in a fresh layout, with a notebook and its kernel if one is named."""
         self.page.goto(self.lab.address(f"lab/tree/{notebook}" if notebook else "lab", reset="1"))
         self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=KERNEL_MS)
-        self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)", timeout=KERNEL_MS)
+        self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=KERNEL_MS)
+        self.page.evaluate("() => window.jupyterapp.restored.then(() => true)")
         if notebook:
             self.wait_for_idle()
         return self
 
     def wait_for_idle(self) -> None:
         """Until the notebook's kernel takes cells."""
+        there = "() => !!window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
+        self.page.wait_for_function(there, timeout=KERNEL_MS)
+        # wait_for_function takes a promise for true, evaluate waits for it.
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info.then(() => 1)"
+        )
         idle = ".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]"
         self.page.wait_for_selector(idle, timeout=KERNEL_MS)
 
@@ -73,6 +80,21 @@ class Tab:
         """Until the panel's widgets stand there, uncovered."""
         expect(self.page.locator("#renex-panel .rx-State")).to_be_hidden(timeout=KERNEL_MS)
         expect(self.page.locator("#renex-panel .jupyter-widgets").first).to_be_visible(timeout=KERNEL_MS)
+
+    def record_states(self) -> None:
+        """Keep each state that covers the panel from now on, however briefly."""
+        self.page.evaluate(
+            """() => {
+                const overlay = document.querySelector('#renex-panel .rx-State');
+                window.rxStates = [];
+                new MutationObserver(() => window.rxStates.push(overlay.textContent))
+                    .observe(overlay, {childList: true, attributes: true});
+            }"""
+        )
+
+    def wait_for_state(self, text: str) -> None:
+        """Until a state with this text has been recorded."""
+        self.page.wait_for_function("t => window.rxStates.some(s => s.includes(t))", arg=text, timeout=KERNEL_MS)
 
     def run_cell(self, index: int) -> str:
         """Run one cell of the notebook and return its output's text."""

@@ -9,8 +9,6 @@ import pytest
 from lab import KERNEL_MS, Lab, Tab
 from playwright.sync_api import expect
 
-STATE = "#renex-panel .rx-State"
-
 
 def send(command: dict[str, object]) -> str:
     """Code that a widget's callback would run in the panel's kernel."""
@@ -60,8 +58,9 @@ def test_the_panel_lives_on_when_the_notebooks_kernel_restarts(lab: Lab, tab: Ta
 def test_a_killed_panel_kernel_comes_back_by_itself(tab: Tab) -> None:
     tab.open().show_panel()
     pid = int(tab.run_in_panel_kernel("import os; print(os.getpid())"))
+    tab.record_states()
     os.kill(pid, signal.SIGKILL)
-    expect(tab.page.locator(STATE)).to_contain_text("Panel is restarting", timeout=KERNEL_MS)
+    tab.wait_for_state("Panel is restarting")
     tab.wait_for_panel()
     assert int(tab.run_in_panel_kernel("import os; print(os.getpid())")) != pid
 

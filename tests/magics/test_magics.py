@@ -204,7 +204,12 @@ def test_a_value_that_cannot_be_kept_costs_nothing_else(shell: InteractiveShell)
 
 
 def test_help_shows_usage_and_examples(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, words in {"snapshot": "--label", "task": "-- python train.py", "rxsql": "DuckDB", "renex": "checkout"}.items():
+    for name, words in {
+        "snapshot": "--label",
+        "task": "-- python train.py",
+        "rxsql": "DuckDB",
+        "renex": "checkout",
+    }.items():
         documented = shell.magics_manager.magics["line"][name].__doc__
         assert documented and words in documented, name
     run(shell, "%renex -h")

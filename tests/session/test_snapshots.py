@@ -93,10 +93,12 @@ def test_words_change_and_the_state_stays(project: Path) -> None:
 
 
 def test_diff_with_now_keeps_nothing(project: Path) -> None:
-    rx.snapshot(label="start")
+    rx.snapshot(label="start", config={"lr": 0.1}, metrics={"accuracy": 0.5})
     (project / "new.txt").write_text("x")
     found = rx.diff("start")
     assert [change.path for change in found.files] == ["new.txt"]
+    assert not found.config
+    assert not found.metrics
     assert len(rx.list_snapshots(hidden=True)) == 1
     assert not rx.diff("start", "start").files
 
