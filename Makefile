@@ -8,6 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN := $(CURDIR)/$(VENV)/bin
 BUILT := renex_jupyter/labextension/static/style.js
 SOURCES := $(wildcard labextension/src/* labextension/style/* labextension/schema/* labextension/*.json)
+BROWSERS := chromium chromium-browser google-chrome
 NOTEBOOK := $(wildcard notebooks/quickstart.ipynb)
 export PATH := $(BIN):$(PATH)
 
@@ -22,7 +23,7 @@ lab: $(VENV)/.ready  ## open JupyterLab on the quickstart (PORT=8899 picks a por
 	    $(if $(filter 0,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: lint chromium  ## run every check: lint, types, layers, tests, browser tests
-	pytest
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && export RENEX_REQUIRE_BROWSER=1; done; pytest
 
 lint: $(VENV)/.ready  ## ruff, mypy, import layers
 	ruff check .
@@ -76,7 +77,7 @@ $(VENV)/.ready: $(VENV)/.installed $(BUILT) $(DATA)
 
 # The browser tests drive the system's Chromium.
 chromium:
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; \
 	else \
