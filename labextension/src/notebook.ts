@@ -13,15 +13,14 @@ export function answerNotebookRequests(tracker: INotebookTracker): void {
 
 function listen(panel: NotebookPanel): void {
   const onKernel = (kernel: Kernel.IKernelConnection | null | undefined) => {
-    let last: Kernel.IComm | null = null;
-    kernel?.registerCommTarget('renex:notebook', (_, open) => {
+    let last: Kernel.IComm[] = [];
+    kernel?.registerCommTarget('renex:notebook', (question, open) => {
       // Returns nothing: the page would read no further message of this kernel while a returned promise is pending.
-      void answer(panel, kernel, open.content.data.req ?? null).then(next => {
+      void answer(panel, kernel, open.content.data.req ?? null).then(reply => {
         // Not earlier: closing the only comm of a target ends its subshell, with the message perhaps still unread.
-        if (last && !last.isDisposed) {
-          last.close();
-        }
-        last = next;
+        // And by us: a page that was loaded anew would not know what the kernel closes.
+        last.filter(comm => !comm.isDisposed).forEach(comm => comm.close());
+        last = [question, reply];
       });
     });
   };

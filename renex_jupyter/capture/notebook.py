@@ -92,7 +92,6 @@ class _Exchange:
         self._wanted = ""
         self._got: Mapping[str, Any] | None = None
         self._arrived = threading.Event()
-        self._last: Any = None
 
     def ask(self, manager: Any, timeout: float) -> Mapping[str, Any] | None:
         from comm import create_comm
@@ -101,12 +100,8 @@ class _Exchange:
         self._arrived.clear()
         self._got, self._wanted = None, new_id()
         self.silent = True  # until somebody speaks
-        comm = create_comm(target_name=QUESTION, data={"req": self._wanted})
-        arrived = self._arrived.wait(timeout)
-        if self._last is not None:
-            self._last.close()  # one is left open: with the last of its kind the front end ends a subshell
-        self._last = comm
-        return self._got if arrived else None
+        create_comm(target_name=QUESTION, data={"req": self._wanted})  # closed by the page, with the next question
+        return self._got if self._arrived.wait(timeout) else None
 
     def answered(self, _comm: Any, message: Mapping[str, Any]) -> None:
         """Take an answer; it comes on a thread of its own."""
