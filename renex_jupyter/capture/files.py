@@ -208,7 +208,8 @@ def _unpacked(answer: dict[str, Any]) -> dict[str, Any]:
 def _listen(stream: IO[bytes], answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
     with suppress(OSError, ValueError), os.fdopen(stream.fileno(), "rb", closefd=False) as lines:
         for line in lines:
-            answers.put(json.loads(line))
+            if line.startswith(b'{"id"'):  # a sitecustomize of the user may print, too
+                answers.put(json.loads(line))
     answers.put(None)
     stream.close()
 

@@ -56,8 +56,6 @@ class Inbox:
 def main() -> None:
     """Answer requests until there are no more."""
     inbox, indexes, kernel = Inbox(), dict[str, Index](), os.getppid()
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="ascii")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints does not garble an answer
     threading.Thread(target=inbox.listen, daemon=True).start()
     while os.getppid() == kernel:
         try:
@@ -67,8 +65,8 @@ def main() -> None:
         if request is None:
             return
         if answer := _answer(request, inbox, indexes):
-            answers.write(json.dumps(answer) + "\n")
-            answers.flush()
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
 
 
 def _answer(request: dict[str, Any], inbox: Inbox, indexes: dict[str, Index]) -> dict[str, Any] | None:

@@ -15,10 +15,10 @@ _HEAD = (
 _CELL = "text-align:left;padding:2px 12px 2px 0;white-space:pre-wrap;vertical-align:top"
 
 
-def number(value: Any) -> str:
-    """Return a value as a person wants to read it: six digits of a float, everything else as it is."""
+def number(value: Any, digits: int = 6) -> str:
+    """Return a value as a person wants to read it: some digits of a float, everything else as it is."""
     if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else str(value)
+        return f"{value:.{digits}g}" if math.isfinite(value) else str(value)
     return str(value)
 
 
@@ -56,9 +56,9 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def pairs(values: Iterable[tuple[str, Any]]) -> str:
+def pairs(values: Iterable[tuple[str, Any]], digits: int = 6) -> str:
     """Return `a 1, b 2`."""
-    return ", ".join(f"{key} {number(value)}" for key, value in values)
+    return ", ".join(f"{key} {number(value, digits)}" for key, value in values)
 
 
 def card(title: str, rows: Iterable[tuple[str, str]]) -> str:

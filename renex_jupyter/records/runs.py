@@ -78,9 +78,9 @@ class Run:
 
     @property
     def line(self) -> str:
-        """The run on one line."""
+        """The run on one line, with at most four of its metrics."""
         parts = [f"run '{self.name}' {short(self.run_id)} {self.status}", display.seconds(self.duration_s)]
-        return " · ".join(part for part in [*parts, display.pairs(self.metrics.items())] if part)
+        return " · ".join(part for part in [*parts, display.pairs(list(self.metrics.items())[:4], digits=4)] if part)
 
     def _rows(self) -> list[tuple[str, str]]:
         return [

@@ -13,7 +13,7 @@ from renex_jupyter.store.store import Store
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
 GRAPH = "#renex-panel .js-plotly-plot"
-LONG = 300  # epochs of the run that is watched: some ten seconds
+LONG = 400  # epochs of the run that is watched: some ten seconds
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def project(lab: Lab) -> Path:
     folder.mkdir()
     shutil.copy(NOTEBOOK, folder / "quickstart.ipynb")
     text = NOTEBOOK.read_text()
-    changed = text.replace("medium hidden=32 lr=0.01 epochs=40", f"medium hidden=32 lr=0.01 epochs={LONG}")
+    changed = text.replace("medium hidden=32 lr=0.01 epochs=150", f"medium hidden=32 lr=0.01 epochs={LONG}")
     assert changed != text
     (folder / "quickstart.ipynb").write_text(changed)
     return folder

@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from renex_jupyter.capture import files
 from renex_jupyter.capture.files import capture_files, stop_worker
-from renex_jupyter.capture.index import RACY_NS
+from renex_jupyter.capture.index import RACY_NS, Index
+from renex_jupyter.capture.walk import Capture, LeaveOutError
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.records.snapshots import FileTree
@@ -117,7 +119,8 @@ def test_what_an_ignored_folder_holds_does_not_change_the_id(root: Path) -> None
 
 def test_ignore_files_nest_and_renexignore_has_the_last_word(root: Path) -> None:
     fill(root, ".gitignore", "*.log\n/data/\nmodels/*\n!models/keep.pt\n")
-    fill(root, ".renexignore", "!data/small.csv\n!sub/deep/wanted.log\nsecretive/\n")
+    fill(root, ".renexignore", "!data/small.csv\n!data/**/keep.csv\n!sub/deep/wanted.log\nsecretive/\n")
+    fill(root, "data/a/b/c/d/keep.csv")
     fill(root, "sub/.gitignore", "!important.log\nlocal.txt\n")
     for path in ("run.log", "data/small.csv", "data/big.csv", "data/deep/small.csv", "models/a.pt", "models/keep.pt"):
         fill(root, path)
@@ -131,7 +134,14 @@ def test_ignore_files_nest_and_renexignore_has_the_last_word(root: Path) -> None
     ):
         fill(root, path)
     assert [each for each in paths(take(root)) if "ignore" not in each] == [
-        *("data/small.csv", "local.txt", "models/keep.pt", "sub/deep/wanted.log", "sub/important.log"),
+        *(
+            "data/a/b/c/d/keep.csv",
+            "data/small.csv",
+            "local.txt",
+            "models/keep.pt",
+            "sub/deep/wanted.log",
+            "sub/important.log",
+        ),
     ]
 
 
@@ -250,6 +260,13 @@ def test_pipes_and_sockets_are_named_and_never_opened(root: Path) -> None:
     assert tree.entries == ()
 
 
+def test_what_became_a_pipe_after_it_was_listed_is_not_read(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    walk = Capture(str(root), None, frozenset(), (), LIMIT, Index(), lambda: None)
+    with pytest.raises(LeaveOutError, match="special file"):
+        walk._read("pipe")
+
+
 def test_a_link_is_never_followed(root: Path, tmp_path: Path, blobs: Path) -> None:
     fill(tmp_path, "outside/secret.txt", "hunter2")
     (root / "folder").symlink_to(tmp_path / "outside")
@@ -358,6 +375,16 @@ def test_two_edits_within_one_tick_of_the_clock_are_both_seen(root: Path) -> Non
     assert all(one != two for one, two in pairwise(ids))
 
 
+@pytest.mark.parametrize(("mtime", "ctime", "trusted"), [(5, 5, True), (9, 5, False), (5, 9, False), (99, 5, True)])
+def test_a_file_is_trusted_when_its_times_are_two_seconds_from_the_reading(
+    mtime: int, ctime: int, trusted: bool
+) -> None:
+    found = SimpleNamespace(st_size=1, st_mtime_ns=mtime * 10**9, st_ctime_ns=ctime * 10**9, st_ino=1)
+    index = Index()
+    index.remember("a", found, "sha", 10 * 10**9)
+    assert (index.recall("a", found) == "sha") == trusted
+
+
 @pytest.mark.slow
 def test_a_content_that_the_store_lost_is_kept_again(root: Path, blobs: Path) -> None:
     fill(root, "a.txt")
@@ -404,6 +431,13 @@ def test_a_worker_that_cannot_start_is_an_error_with_a_hint(root: Path, monkeypa
 def take_for_ever(root: Path) -> None:
     while True:
         take(root)
+
+
+def test_a_worker_whose_python_prints_on_its_own_still_answers(root: Path, tmp_path: Path, monkeypatch) -> None:
+    fill(tmp_path, "site/sitecustomize.py", "print('hello'); print(3); print('{}')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=os.pathsep)
+    fill(root, "a.txt")
+    assert paths(take(root)) == ["a.txt"]
 
 
 def deep(root: Path, count: int = 4000) -> None:
@@ -481,7 +515,7 @@ def test_a_forked_child_has_a_worker_of_its_own_and_the_parent_keeps_its_one(roo
 
 
 LEAVING = """
-import os, sys, time
+import ctypes, os, sys, time
 from pathlib import Path
 from renex_jupyter.capture import files
 files.capture_files(Path(sys.argv[1]), None, max_file_size=9, timeout=20)

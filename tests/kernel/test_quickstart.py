@@ -42,7 +42,7 @@ def test_three_models_are_trained_and_recorded(folder: Path) -> None:
     assert set(runs["experiment"]) == {"digits"}
     assert (runs["metrics.accuracy"] > 0.8).all()
     points = rx.sql("select count(*) as n, count(distinct step) as steps from metrics group by run_id, key")
-    assert set(points["n"]) == set(points["steps"]) == {40}
+    assert set(points["n"]) == set(points["steps"]) == {150}
 
 
 def test_the_first_state_is_back_in_a_folder(folder: Path) -> None:
