@@ -126,6 +126,7 @@ class Worker:
             with suppress(EndedError):
                 self._send({})
             raise
+        self.end(kill=True)  # its output has ended; the process may take a moment longer
         raise EndedError
 
     def end(self, *, kill: bool = False) -> None:
@@ -144,6 +145,7 @@ class Worker:
             while rest:
                 rest = rest[self.input.write(rest) or 0 :]
         except OSError as error:
+            self.end(kill=True)
             raise EndedError from error
         except BaseException:  # half a line was sent
             self.end(kill=True)
