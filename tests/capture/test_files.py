@@ -519,21 +519,22 @@ import ctypes, os, sys, time
 from pathlib import Path
 from renex_jupyter.capture import files
 files.capture_files(Path(sys.argv[1]), None, max_file_size=9, timeout=20)
-print(files._slot.worker.process.pid, flush=True)
-if os.fork() == 0:
+if (os.fork() if sys.argv[2] == "python" else ctypes.PyDLL(None).fork()) == 0:  # the latter calls no hook of Python
     time.sleep(30)
+    os._exit(0)
+print(files._slot.worker.process.pid, flush=True)
 time.sleep(30)
 """
 
 
 @pytest.mark.slow
-def test_the_worker_ends_with_its_kernel_also_when_a_forked_child_lives_on(root: Path) -> None:
+@pytest.mark.parametrize("fork", ["python", "library"])
+def test_the_worker_ends_with_its_kernel_also_when_a_forked_child_lives_on(root: Path, fork: str) -> None:
     kernel = subprocess.Popen(
-        [sys.executable, "-c", LEAVING, root], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", LEAVING, root, fork], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     assert kernel.stdout
     pid = int(kernel.stdout.readline())
-    time.sleep(0.3)
     kernel.kill()
     kernel.wait()
     ended = time.monotonic() + 15
