@@ -51,12 +51,24 @@ class Tab:
     def open(self, notebook: str | None = None) -> "Tab":
         """Load JupyterLab in a fresh layout, with a notebook and its kernel if one is named."""
         self.page.goto(self.lab.address(f"lab/tree/{notebook}" if notebook else "lab", reset="1"))
-        self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=KERNEL_MS)
-        self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=KERNEL_MS)
-        self.page.evaluate("() => window.jupyterapp.restored.then(() => true)")
+        self.wait_for_app()
         if notebook:
             self.wait_for_idle()
         return self
+
+    def wait_for_app(self) -> None:
+        """Until JupyterLab stands; a second tab may be sent on to a workspace of its own meanwhile."""
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=KERNEL_MS)
+        self.page.wait_for_function(
+            """() => {
+                if (window.jupyterapp && !window.rxRestored) {
+                    window.rxRestored = 'soon';
+                    void window.jupyterapp.restored.then(() => { window.rxRestored = 'now' });
+                }
+                return window.rxRestored === 'now';
+            }""",
+            timeout=KERNEL_MS,
+        )
 
     def wait_for_idle(self) -> None:
         """Until the notebook's kernel takes cells."""

@@ -99,8 +99,7 @@ def test_the_runs_are_there_after_a_restart_a_kill_and_a_reload(lab: Lab, tab: T
     tab.wait_for_panel()
     expect(row_of(tab, "small")).to_be_visible(timeout=KERNEL_MS)
     tab.page.reload()
-    tab.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=KERNEL_MS)
-    tab.page.evaluate("async () => { await window.jupyterapp.restored }")
+    tab.wait_for_app()
     tab.show_panel()
     expect(row_of(tab, "small")).to_be_visible(timeout=KERNEL_MS)
     assert len(tab.panel_sessions()) == 1
