@@ -15,11 +15,11 @@ NOTEBOOK_VARIABLE = "RENEX_NOTEBOOK"
 class Renex(SingletonConfigurable):
     """Settings, changed with `%config Renex.name = value` or in `ipython_config.py`."""
 
-    store = Unicode("", help="Folder of the store; empty: found upward from the notebook, see docs/store.md.").tag(
+    store = Unicode("", help="Folder of the store; empty: found upward from the notebook, see README.").tag(
         config=True
     )
     max_file_size = Int(
-        256 * 2**20, help="Bytes. A larger project file is kept by its hash and size only, without its content."
+        256 * 2**20, help="Bytes. Of a larger project file only path and size are kept, not the content."
     ).tag(config=True)
     live_notebook_timeout = Float(
         1.0, help="Seconds to wait for the browser to hand over the notebook with its unsaved edits."

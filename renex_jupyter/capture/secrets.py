@@ -1,6 +1,6 @@
 """Names that say "secret": of files that are not captured and of values that are never kept.
 
-Names decide, values do not: a hash of a short secret can be guessed, and no scanner finds all (docs/secrets.md). Where
+Names decide, values do not: a hash of a short secret can be guessed, and no scanner finds all. Where
 a name can mean both, such as `token`, the words beside it decide; in doubt the value is left out.
 """
 

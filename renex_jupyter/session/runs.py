@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from renex_jupyter.capture.secrets import redact
+from renex_jupyter.capture.secrets import redact, redact_text
 from renex_jupyter.config import RUN_NAME_VARIABLE, RUN_VARIABLE
 from renex_jupyter.errors import RenexError, invalid_argument, unsupported_value
 from renex_jupyter.ids import content_id, new_id, short
@@ -213,7 +213,7 @@ def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code
         "status": status,
         "ended_at": ended,
         "duration_s": (ended - active.run.started_at).total_seconds(),
-        "error": error[:4000] if error else None,
+        "error": redact_text(error)[:4000] if error else None,
         "exit_code": exit_code,
         "after_snapshot_id": after_snapshot.snapshot_id if after_snapshot else None,
     }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from renex_jupyter.capture.secrets import redact_argv
 from renex_jupyter.config import RUN_NAME_VARIABLE, RUN_VARIABLE, STORE_VARIABLE, settings
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.ids import short
@@ -80,7 +81,7 @@ def run_task(
     if not argv:
         raise invalid_argument("the command is empty.", "Example: %task train -- python train.py --lr 0.1")
     session = current()
-    active = _open(session, name or Path(argv[0]).name, "command", shlex.join(argv), params or {}, executor="process")
+    active = _open(session, name or Path(argv[0]).name, "command", shlex.join(redact_argv(argv)), params or {}, executor="process")
     folder = Path(cwd) if cwd is not None else session.project
     outcome: ProcessOutcome | None = None
     fault: BaseException | None = None
