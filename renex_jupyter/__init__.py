@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from renex_jupyter.session.environments import list_environments as list_environments
     from renex_jupyter.session.metrics import log_metric as log_metric
     from renex_jupyter.session.metrics import log_metrics as log_metrics
+    from renex_jupyter.session.params import log_param as log_param
+    from renex_jupyter.session.params import log_params as log_params
+    from renex_jupyter.session.params import set_tag as set_tag
+    from renex_jupyter.session.params import set_tags as set_tags
     from renex_jupyter.session.runs import active_run as active_run
     from renex_jupyter.session.runs import end_run as end_run
     from renex_jupyter.session.runs import get_run as get_run
-    from renex_jupyter.session.runs import log_param as log_param
-    from renex_jupyter.session.runs import log_params as log_params
     from renex_jupyter.session.runs import search_runs as search_runs
     from renex_jupyter.session.runs import set_experiment as set_experiment
-    from renex_jupyter.session.runs import set_tag as set_tag
-    from renex_jupyter.session.runs import set_tags as set_tags
     from renex_jupyter.session.runs import start_run as start_run
     from renex_jupyter.session.snapshots import get_snapshot as get_snapshot
     from renex_jupyter.session.snapshots import list_snapshots as list_snapshots
@@ -47,12 +47,12 @@ _WHERE = {
     "active_run": "session.runs",
     "end_run": "session.runs",
     "get_run": "session.runs",
-    "log_param": "session.runs",
-    "log_params": "session.runs",
+    "log_param": "session.params",
+    "log_params": "session.params",
     "search_runs": "session.runs",
     "set_experiment": "session.runs",
-    "set_tag": "session.runs",
-    "set_tags": "session.runs",
+    "set_tag": "session.params",
+    "set_tags": "session.params",
     "start_run": "session.runs",
     "get_snapshot": "session.snapshots",
     "list_snapshots": "session.snapshots",

@@ -15,9 +15,7 @@ NOTEBOOK_VARIABLE = "RENEX_NOTEBOOK"
 class Renex(SingletonConfigurable):
     """Settings, changed with `%config Renex.name = value` or in `ipython_config.py`."""
 
-    store = Unicode("", help="Folder of the store; empty: found upward from the notebook, see README.").tag(
-        config=True
-    )
+    store = Unicode("", help="Folder of the store; empty: found upward from the notebook, see README.").tag(config=True)
     max_file_size = Int(
         256 * 2**20, help="Bytes. Of a larger project file only path and size are kept, not the content."
     ).tag(config=True)

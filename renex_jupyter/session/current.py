@@ -21,7 +21,7 @@ from renex_jupyter.store.store import Store, locate
 
 if TYPE_CHECKING:
     from renex_jupyter.capture.recorder import Recorder
-    from renex_jupyter.session.runs import ActiveRun
+    from renex_jupyter.session.active_run import ActiveRun
 
 
 class Session:

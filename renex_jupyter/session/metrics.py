@@ -9,7 +9,8 @@ from typing import Any
 from renex_jupyter.errors import RenexError, invalid_argument, unsupported_value
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.session.runs import ActiveRun, run_to_log_on
+from renex_jupyter.session.active_run import ActiveRun, checked
+from renex_jupyter.session.runs import run_to_log_on
 
 
 def log_metric(key: str, value: Any, step: int | None = None, wallclock: float | datetime | None = None) -> None:
@@ -37,20 +38,11 @@ def log_metrics(values: Mapping[str, Any], step: int | None = None, wallclock: f
 
 
 def _point(run: ActiveRun, key: str, value: Any, step: int | None, moment: datetime) -> Point:
-    _check_key(key)
+    checked("metric", key)
     at = run.next_step(key) if step is None else _whole(step)
     if isinstance(value, str):
         return Point("run", run.run_id, key, at, moment, None, value)
     return Point("run", run.run_id, key, at, moment, _number(key, value))
-
-
-def _check_key(key: Any) -> None:
-    if not isinstance(key, str) or not key or len(key) > 500:
-        raise invalid_argument(f"{key!r} is not a metric key.", "Use a text of 1 to 500 characters.")
-    try:
-        key.encode()
-    except UnicodeEncodeError as error:
-        raise invalid_argument(f"{key!r} cannot be written as UTF-8.", "Use another key.") from error
 
 
 def _whole(step: Any) -> int:

@@ -6,22 +6,17 @@ import atexit
 import os
 import platform
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
-from renex_jupyter.capture.secrets import redact, redact_text
 from renex_jupyter.config import RUN_NAME_VARIABLE, RUN_VARIABLE
-from renex_jupyter.errors import RenexError, invalid_argument, unsupported_value
+from renex_jupyter.errors import invalid_argument
 from renex_jupyter.ids import content_id, new_id, short
 from renex_jupyter.query import runs as query
-from renex_jupyter.records.changes import Change, fields, now, plain, to_json
-from renex_jupyter.records.metrics import Point
+from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.runs import STATUSES, Run, Task
-from renex_jupyter.records.snapshots import Snapshot
-from renex_jupyter.session import snapshots
+from renex_jupyter.session.active_run import ActiveRun, close, snapshot_for
 from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.store import liveness
 
@@ -29,70 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOT_COLUMNS = ("params", "metrics", "tags")
-
-
-class ActiveRun:
-    """An open run. As a context manager it ends with its block: `failed` on an exception, `stopped` on an interrupt."""
-
-    def __init__(
-        self, session: Session, run: Run, *, joined: bool = False, steps: Mapping[str, int] | None = None
-    ) -> None:
-        self.session = session
-        self.run = run
-        self.joined = joined  # opened by another process, which also closes it
-        self.held = False  # by a `with` block or a task: a new run nests below it
-        self._steps = dict(steps or {})
-        self._last: dict[str, float | str] = {}
-        self._lock = threading.Lock()
-
-    @property
-    def run_id(self) -> str:
-        """The id of the run."""
-        return self.run.run_id
-
-    @property
-    def name(self) -> str:
-        """The name of the run."""
-        return self.run.name
-
-    def write_points(self, points: list[Point]) -> None:
-        """Keep points and remember what was logged last."""
-        self.session.store.write_points(points)
-        with self._lock:
-            for point in points:
-                self._steps[point.key] = max(point.step, self._steps.get(point.key, point.step))
-                self._last[point.key] = point.text_value if point.value is None else point.value  # type: ignore[assignment]
-
-    def next_step(self, key: str) -> int:
-        """Return the step after the highest of this key."""
-        return self._steps.get(key, -1) + 1
-
-    def last_values(self) -> dict[str, float | str]:
-        """Return the last value of each key that this process logged."""
-        with self._lock:
-            return dict(self._last)
-
-    def __enter__(self) -> Self:
-        self.held = True
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        status, reason = outcome_of(error)
-        close(self, status, error=reason)
-
-    def __repr__(self) -> str:
-        return f"<run '{self.name}' {short(self.run_id)}>"
-
-
-def outcome_of(error: BaseException | None) -> tuple[str, str | None]:
-    """Return the status and the error text that an exception gives a run."""
-    if error is None:
-        return "finished", None
-    if isinstance(error, KeyboardInterrupt):
-        return "stopped", "KeyboardInterrupt"
-    return "failed", f"{type(error).__name__}: {error}"
 
 
 def set_experiment(name: str, namespace: str | None = None) -> None:
@@ -138,7 +69,7 @@ def start_run(
             session, name or (notebook.stem if notebook else Path(sys.argv[0] or "run").stem or "run"), parent=parent
         )
     if tags:
-        set_tags(tags)
+        active.set_tags(tags)
     return active
 
 
@@ -185,43 +116,6 @@ def open_run(
     return active
 
 
-def snapshot_for(
-    session: Session, run_id: str, moment: str, config: Mapping[str, Any], metrics: Mapping[str, Any]
-) -> Snapshot | None:
-    """Take the hidden snapshot before or after a run; a fault of ours is a warning and no more."""
-    with never_in_the_way(f"the state {moment} the run"):
-        state = snapshots.capture(session)
-        return snapshots.keep(session, state, None, None, config, metrics, run_id=run_id, hidden=True)
-    return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
-
-
-def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code: int | None = None) -> None:
-    """Record the state after and the end of a run; children that are still open end with it."""
-    session = active.session
-    if active not in session.runs:
-        return
-    while session.runs[-1] is not active:
-        close(session.runs[-1], status)
-    session.runs.remove(active)
-    session.last_run_id = active.run_id
-    if active.joined:
-        session.store.journal.sync()
-        return
-    ended = now()
-    after_snapshot = snapshot_for(session, active.run_id, "after", {}, active.last_values())
-    after = {
-        "status": status,
-        "ended_at": ended,
-        "duration_s": (ended - active.run.started_at).total_seconds(),
-        "error": redact_text(error)[:4000] if error else None,
-        "exit_code": exit_code,
-        "after_snapshot_id": after_snapshot.snapshot_id if after_snapshot else None,
-    }
-    before = {"status": "running"}
-    session.store.write(Change("runs", active.run_id, "update", after, before, namespace=active.run.namespace))
-    session.store.settle()
-
-
 def end_run(status: str = "finished") -> None:
     """Close the open run; without one this does nothing.
 
@@ -249,43 +143,6 @@ def run_to_log_on() -> ActiveRun:
         active = start_run()
         print(f"renex: no run was open, so '{active.name}' ({short(active.run_id)}) was started; rx.end_run() ends it.")
     return active
-
-
-def log_param(key: str, value: Any) -> None:
-    """Keep one param of the open run; see `log_params`."""
-    log_params({key: value})
-
-
-def log_params(params: Mapping[str, Any]) -> None:
-    """Keep params of the open run; a param that is logged again is overwritten, and the change is an event.
-
-    Raises
-    ------
-    RenexError : `unsupported_value` when a value is no number, text, list or mapping of such.
-    """
-    if not isinstance(params, Mapping):
-        raise unsupported_value("params", params, "Give a dict, such as {'lr': 0.1}.")
-    changes = []
-    for key, value in params.items():
-        _check_key("param", key)
-        changes.append(_param(key, value))
-    active = run_to_log_on()
-    active.session.store.write(*(_of_run(active, "params", key, after) for key, after in changes))
-
-
-def set_tag(key: str, value: Any) -> None:
-    """Put a tag on the open run."""
-    set_tags({key: value})
-
-
-def set_tags(tags: Mapping[str, Any]) -> None:
-    """Put tags on the open run; the value is kept as text."""
-    for key in tags:
-        _check_key("tag", key)
-    active = run_to_log_on()
-    owner = {"owner_kind": "run", "owner_id": active.run_id}
-    changes = [_of_run(active, "tags", key, {**owner, "key": key, "value": str(value)}) for key, value in tags.items()]
-    active.session.store.write(*changes)
 
 
 def search_runs(where: str | None = None, order_by: str | None = None, limit: int = 1000) -> pd.DataFrame:
@@ -358,26 +215,6 @@ def _ensure_task(session: Session, name: str, kind: str, source: str) -> str:
     key = content_id([name, kind, source])[:32]
     session.store.ensure("tasks", key, fields(Task(key, name, kind, source, now())), namespace=session.namespace)
     return name
-
-
-def _param(key: str, value: Any) -> tuple[str, dict[str, Any]]:
-    try:
-        value = redact(plain(value), key)
-    except RenexError as error:
-        raise unsupported_value(f"param '{key}'", value, error.hint) from error
-    number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-    shown = value if isinstance(value, str) else to_json(value)
-    return key, {"key": key, "value": value, "value_text": shown, "value_number": number}
-
-
-def _of_run(active: ActiveRun, kind: str, key: str, after: dict[str, Any]) -> Change:
-    owner = {"run_id": active.run_id} if kind == "params" else {}
-    return Change(kind, f"{active.run_id}/{key}", "update", {**owner, **after}, namespace=active.run.namespace)
-
-
-def _check_key(what: str, key: Any) -> None:
-    if not isinstance(key, str) or not key:
-        raise invalid_argument(f"{key!r} is not a {what} key.", "Use a text.")
 
 
 def _close_what_is_open() -> None:

@@ -15,8 +15,9 @@ from renex_jupyter.errors import invalid_argument
 from renex_jupyter.ids import short
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.runs import Run
+from renex_jupyter.session.active_run import ActiveRun, close, outcome_of
 from renex_jupyter.session.current import Session, current
-from renex_jupyter.session.runs import ActiveRun, close, log_params, open_run, outcome_of
+from renex_jupyter.session.runs import open_run
 from renex_jupyter.tasks import kernel
 from renex_jupyter.tasks.process import ProcessOutcome, run_process, split_command
 
@@ -81,7 +82,9 @@ def run_task(
     if not argv:
         raise invalid_argument("the command is empty.", "Example: %task train -- python train.py --lr 0.1")
     session = current()
-    active = _open(session, name or Path(argv[0]).name, "command", shlex.join(redact_argv(argv)), params or {}, executor="process")
+    active = _open(
+        session, name or Path(argv[0]).name, "command", shlex.join(redact_argv(argv)), params or {}, executor="process"
+    )
     folder = Path(cwd) if cwd is not None else session.project
     outcome: ProcessOutcome | None = None
     fault: BaseException | None = None
@@ -126,7 +129,7 @@ def _open(
     active = open_run(session, name, kind=kind, source=source, executor=executor, parent=parent)
     active.held = True
     if params:
-        log_params(params)
+        active.set_params(params)
     return active
 
 
