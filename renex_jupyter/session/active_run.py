@@ -82,20 +82,20 @@ class ActiveRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status, reason = outcome_of(error)
-        close(self, status, error=reason)
+        close_after(self, error)
 
     def __repr__(self) -> str:
         return f"<run '{self.name}' {short(self.run_id)}>"
 
 
-def outcome_of(error: BaseException | None) -> tuple[str, str | None]:
-    """Return the status and the error text that an exception gives a run."""
+def close_after(active: ActiveRun, error: BaseException | None) -> None:
+    """End a run as its action ended: `failed` on an exception, `stopped` on an interrupt."""
     if error is None:
-        return "finished", None
-    if isinstance(error, KeyboardInterrupt):
-        return "stopped", "KeyboardInterrupt"
-    return "failed", f"{type(error).__name__}: {error}"
+        close(active, "finished")
+    elif isinstance(error, KeyboardInterrupt):
+        close(active, "stopped", error="KeyboardInterrupt")
+    else:
+        close(active, "failed", error=f"{type(error).__name__}: {error}")
 
 
 def snapshot_for(

@@ -15,11 +15,11 @@ from renex_jupyter.errors import invalid_argument
 from renex_jupyter.ids import short
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session.active_run import ActiveRun, close, outcome_of
+from renex_jupyter.session.active_run import ActiveRun, close, close_after
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.runs import open_run
 from renex_jupyter.tasks import kernel
-from renex_jupyter.tasks.process import ProcessOutcome, run_process, split_command
+from renex_jupyter.tasks.process import run_process, split_command
 
 
 def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, BaseException | None]:
@@ -33,15 +33,12 @@ def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, Ba
     kernel.check_cell(session.shell, source)
     active = _open(session, name, "cell", source, params)
     session.names.update(params)
-    error: BaseException | None = None
     try:
         error = kernel.run_cell(session.shell, source)
-    except BaseException as interrupt:  # an interrupt between the body and us
-        error = interrupt
+    except BaseException as interrupt:  # one that came between the body and us
+        close_after(active, interrupt)
         raise
-    finally:
-        status, reason = outcome_of(error)
-        close(active, status, error=reason)
+    close_after(active, error)
     return _recorded(session, active), error
 
 
@@ -82,29 +79,20 @@ def run_task(
     if not argv:
         raise invalid_argument("the command is empty.", "Example: %task train -- python train.py --lr 0.1")
     session = current()
-    active = _open(
-        session, name or Path(argv[0]).name, "command", shlex.join(redact_argv(argv)), params or {}, executor="process"
-    )
-    folder = Path(cwd) if cwd is not None else session.project
-    outcome: ProcessOutcome | None = None
-    fault: BaseException | None = None
+    source = shlex.join(redact_argv(argv))
+    active = _open(session, name or Path(argv[0]).name, "command", source, params or {}, executor="process")
     try:
         outcome = run_process(
             argv,
-            cwd=folder,
+            cwd=Path(cwd) if cwd is not None else session.project,
             env={**os.environ, **_variables(session, active)},
             echo=echo or _print,
             interrupt_grace=settings().interrupt_grace,
         )
-    except BaseException as error:
-        fault = error
+    except BaseException as fault:
+        close_after(active, fault)
         raise
-    finally:
-        if outcome is not None:
-            close(active, outcome.status, error=outcome.error, exit_code=outcome.exit_code)
-        else:
-            status, reason = outcome_of(fault)
-            close(active, status, error=reason)
+    close(active, outcome.status, error=outcome.error, exit_code=outcome.exit_code)
     return _recorded(session, active)
 
 
