@@ -50,7 +50,7 @@ def _text(path: Path) -> str:
         if not path.is_file():
             raise invalid_argument(f"{path} is not a file.", "Give a .json, .yaml, .yml or .toml file.")
         if (size := path.stat().st_size) > MAX_FILE:
-            hint = "Keep it as an artifact instead: log_artifact(path)."
+            hint = "Leave it in the project, where every snapshot keeps it as a file, and name its path in the config."
             raise RenexError("too_large", f"{path} has {size:,} bytes; a config file may have {MAX_FILE:,}.", hint)
         return path.read_text("utf-8-sig")
     except OSError as error:

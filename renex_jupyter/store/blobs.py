@@ -21,8 +21,9 @@ from renex_jupyter.store.layout import os_errors, sync_folder
 CHUNK = 2**20  # bytes that are in memory at one time
 LEVEL = 3
 WORTH_IT = 0.9  # a content is compressed when its first chunk shrinks below this share
-FRESH = 3600.0  # seconds; a content that is put again shows a time of change no older than this, so that gc spares it
+FRESH = 3600.0  # seconds; a content that is put again shows a time of change no older than this: it is in use
 SHA256 = re.compile(r"[0-9a-f]{64}")
+RESTORE = "Other contents are not affected. Restore this one from a backup of the store, if there is one."
 READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -162,9 +163,7 @@ class Blobs:
             with os.fdopen(descriptor, "rb") as file:
                 yield file, path.suffix == ".zst"
             return
-        raise RenexError(
-            "not_found", f"the content {sha256} is not in {self.folder}.", "Look for damage with %renex fsck."
-        )
+        raise RenexError("not_found", f"the content {sha256} is not in {self.folder}.", RESTORE)
 
 
 def _write(path: Path, source: Readable) -> tuple[str, int, str]:
@@ -188,4 +187,4 @@ def _write(path: Path, source: Readable) -> tuple[str, int, str]:
 
 
 def _corrupt(sha256: str, why: str) -> RenexError:
-    return RenexError("corrupt", f"the content {sha256} is damaged: {why}.", "Check the store with %renex fsck.")
+    return RenexError("corrupt", f"the content {sha256} is damaged: {why}.", RESTORE)

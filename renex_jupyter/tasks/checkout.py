@@ -164,9 +164,8 @@ def _plan_entry(plan: Plan, entry: FileEntry, blobs: Blobs) -> None:
     elif entry.sha256 is None:
         plan.skipped.append((entry.path, "its content was not kept"))
     elif not blobs.has(entry.sha256):
-        raise RenexError(
-            "not_found", f"the content of '{entry.path}' is not in the store.", "Check it with %renex fsck."
-        )
+        hint = "Bring back another state (%renex ls snapshots -a lists them), or restore the store from a backup."
+        raise RenexError("not_found", f"the content of '{entry.path}' is not in the store.", hint)
     elif entry.kind == "file":
         plan.files[parts] = entry
     elif target := _link_target(entry, blobs):
