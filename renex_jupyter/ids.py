@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from renex_jupyter.errors import ambiguous, invalid_argument, not_found
 
 SHORT = 8
-ID_PATTERN = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 PREFIX_PATTERN = re.compile(r"[0-9a-f]{1,64}")
 
 
