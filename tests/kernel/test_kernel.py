@@ -71,15 +71,14 @@ def test_two_kernels_record_at_once_while_a_third_process_reads(project: Path, s
     for name, kernel in zip("ab", kernels, strict=True):
         assert kernel.run("%load_ext renex_jupyter\nimport renex_jupyter as rx")["status"] == "ok"
         kernel.client.execute(f"%%task {name}\n{body}")
-    seen = 0
+    seen, statuses = 0, []
     deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
+    while seen < 6000 or statuses != ["finished"] * 2:
+        assert time.monotonic() < deadline, f"{seen} of 6000 points, runs {statuses}"
         if (project / ".renex" / "store.json").exists():
             count = int(rx.sql("select count(*) as n from metrics")["n"][0])
             assert count >= seen
-            seen = count
-            if seen == 6000 and set(rx.sql("select status from runs")["status"]) == {"finished"}:
-                break
+            seen, statuses = count, list(rx.sql("select status from runs")["status"])
     for kernel in kernels:
         assert kernel.run("1")["status"] == "ok"
     rows = rx.sql("select name, count(*) n, count(distinct step) s from metrics join runs using (run_id) group by name")
