@@ -43,10 +43,14 @@ class Watcher:
         """Refresh soon, whatever the marker says: the reader of the panel asked for something else."""
         self._wanted.set()
 
-    def stop(self) -> None:
-        """End the thread."""
+    def end(self) -> None:
+        """Let the thread end, at the latest after the refresh that is under way."""
         self._stopped = True
         self._wanted.set()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self.end()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
 

@@ -56,6 +56,7 @@ class Panel:
             part.layout.min_width = "0"
         layout = ipywidgets.Layout(width="auto", min_width="0", overflow="visible")
         self.root = ipywidgets.VBox(parts, layout=layout)
+        self.root.observe(self._on_comm, "comm")
         self._watcher = Watcher(self._marker, self.refresh, self._failed)
         self._show_parts(False)
 
@@ -66,6 +67,16 @@ class Panel:
     def stop(self) -> None:
         """Follow it no longer."""
         self._watcher.stop()
+
+    @property
+    def closed(self) -> bool:
+        """Whether its widgets are closed for good."""
+        return self.root.comm is None
+
+    def move(self, root: Path) -> None:
+        """Look for the store from another folder."""
+        self.place.root = root
+        self._wake()
 
     def follow(self, said: dict[str, Any]) -> None:
         """Take in what a page says of itself: `notebook` is the active one's path below the contents root, or None."""
@@ -140,6 +151,15 @@ class Panel:
         if message["visible"]:
             self._wake()
 
+    def _on_comm(self, change: dict[str, Any]) -> None:
+        """End all with the box: it closes no part by itself, and anywidget keeps the closed parts, and us with them."""
+        if change["new"] is None:
+            self._watcher.end()
+            for part in self.root.children:
+                part.close()
+            self._shown = None
+            self.place.forget()
+
     def _act(self, action: str, run: Run) -> None:
         if action == "close":
             self.runs.table.selected = []
@@ -188,8 +208,14 @@ def get() -> ipywidgets.VBox:
     return panel.root
 
 
+_in_cell: list[Panel] = []  # none or one
+
+
 def show() -> ipywidgets.VBox:
-    """Return a panel for a cell of a notebook, drawn by the notebook's own kernel."""
-    panel = Panel(Path.cwd(), hosted=False)
-    panel.start()
-    return panel.root
+    """Return the panel for a cell of a notebook, drawn by the notebook's own kernel: the same one in every cell."""
+    if _in_cell and not _in_cell[0].closed:
+        _in_cell[0].move(Path.cwd())
+    else:
+        _in_cell[:] = [Panel(Path.cwd(), hosted=False)]
+        _in_cell[0].start()
+    return _in_cell[0].root

@@ -39,11 +39,15 @@ class Place:
         try:
             seen = (root, (root / "store.json").stat().st_ino)
         except (FileNotFoundError, NotADirectoryError):
-            self._store = self._seen = None
+            self.forget()
             return None
         if seen != self._seen:
             self._store, self._seen = Store(root), seen
         return self._store
+
+    def forget(self) -> None:
+        """Let go of the store, and so of the files that it holds open."""
+        self._store = self._seen = None
 
     def in_contents(self, path_in_project: str) -> str | None:
         """Return a project path as the page names it, or None when the page cannot reach it."""

@@ -1,9 +1,12 @@
 """The panel follows the store by itself."""
 
+import gc
 import json
 import subprocess
 import sys
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from recorded import Project
 
 from renex_jupyter.store.store import Store
+from renex_jupyter.views import panel as panels
 from renex_jupyter.views.panel import Panel
 
 LOG_ONE_POINT = """
@@ -38,15 +42,15 @@ def until(true: Callable[[], bool], seconds: float = 10.0) -> float:
 
 @pytest.fixture
 def new_panel() -> Iterator[Callable[[Path], Panel]]:
-    panels: list[Panel] = []
+    made: list[Panel] = []
 
     def make(root: Path) -> Panel:
-        panels.append(Panel(root, hosted=True))
-        panels[-1].start()
-        return panels[-1]
+        made.append(Panel(root, hosted=True))
+        made[-1].start()
+        return made[-1]
 
     yield make
-    for panel in panels:
+    for panel in made:
         panel.stop()
 
 
@@ -174,3 +178,44 @@ def test_a_panel_that_nobody_sees_rests_and_one_that_is_shown_again_is_up_to_dat
     assert names(panel) == ["seen"]
     panel.runs.bar._handle_custom_msg({"view": "v", "visible": True}, [])
     until(lambda: names(panel) == ["unseen", "seen"], seconds=1.0)
+
+
+def watchers() -> int:
+    return sum(thread.name == "renex-panel" for thread in threading.enumerate())
+
+
+def test_the_panel_in_a_cell_is_one_however_often_it_is_asked_for(
+    new_project: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = new_project("one"), new_project("two")
+    one.run("of-one")
+    two.run("of-two")
+    before = watchers()
+    monkeypatch.chdir(one.root)
+    root = panels.show()
+    assert [panels.show() for _ in range(4)] == [root] * 4
+    assert watchers() == before + 1
+    table = root.children[2]
+    until(lambda: [row["name"] for row in table.rows] == ["of-one"])
+    monkeypatch.chdir(two.root)
+    assert panels.show() is root
+    until(lambda: [row["name"] for row in table.rows] == ["of-two"])
+    root.close()
+    until(lambda: watchers() == before)
+    again = panels.show()
+    assert again is not root
+    again.close()
+
+
+def test_a_panel_that_is_closed_ends_its_thread_and_lets_go_of_its_store(project: Project) -> None:
+    project.run("r")
+    before = watchers()
+    panel = Panel(project.root, hosted=False)
+    panel.start()
+    until(lambda: names(panel) == ["r"])
+    store, parts = weakref.ref(panel.place.store()), panel.root.children
+    panel.root.close()
+    until(lambda: watchers() == before)
+    assert [part.comm for part in parts] == [None] * len(parts)
+    gc.collect()
+    assert store() is None
