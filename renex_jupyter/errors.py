@@ -81,7 +81,7 @@ def from_os_error(error: OSError, what: str) -> RenexError:
 
     path = f" ({error.filename})" if error.filename else ""
     reason = error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         hint = "nothing already recorded is lost. Free some space and try again."
         return RenexError("disk_full", f"{what}: {reason}{path}.", hint)
     if error.errno == errno.EROFS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Mapping
 from types import TracebackType
@@ -18,6 +20,7 @@ from renex_jupyter.session import snapshots
 from renex_jupyter.session.current import Session, never_in_the_way
 
 LONGEST_KEY = 500  # characters
+LONGEST_ERROR = 4000  # characters
 
 
 class ActiveRun:
@@ -29,7 +32,8 @@ class ActiveRun:
         self.session = session
         self.run = run
         self.joined = joined  # opened by another process, which also closes it
-        self.held = False  # by a `with` block or a task: a new run nests below it
+        self.held = joined  # by a `with` block or a task: a new run nests below it
+        self.pid = os.getpid()  # a forked child logs on its parent's run, and never ends it
         self._steps = dict(steps or {})
         self._last: dict[str, float | str] = {}
         self._lock = threading.Lock()
@@ -49,8 +53,9 @@ class ActiveRun:
         self.session.store.write_points(points)
         with self._lock:
             for point in points:
-                self._steps[point.key] = max(point.step, self._steps.get(point.key, point.step))
-                self._last[point.key] = point.text_value if point.value is None else point.value  # type: ignore[assignment]
+                if point.step >= self._steps.get(point.key, point.step):
+                    self._steps[point.key] = point.step
+                    self._last[point.key] = point.text_value if point.value is None else point.value  # type: ignore[assignment]
 
     def set_params(self, params: Mapping[str, Any]) -> None:
         """Keep params; none of them when one cannot be kept."""
@@ -59,14 +64,16 @@ class ActiveRun:
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Put tags on the run; a value is kept as text."""
         owner = {"owner_kind": "run", "owner_id": self.run_id}
-        self._write("tags", [{**owner, "key": checked("tag", key), "value": str(tags[key])} for key in tags])
+        self._write(
+            "tags", [{**owner, "key": checked("tag", key), "value": str(redact(tags[key], key))} for key in tags]
+        )
 
     def next_step(self, key: str) -> int:
         """Return the step after the highest of this key."""
         return self._steps.get(key, -1) + 1
 
     def last_values(self) -> dict[str, float | str]:
-        """Return the last value of each key that this process logged."""
+        """Return the value at the highest step of each key that this process logged."""
         with self._lock:
             return dict(self._last)
 
@@ -89,9 +96,17 @@ class ActiveRun:
 
 
 def close_after(active: ActiveRun, error: BaseException | None) -> None:
-    """End a run as its action ended: `failed` on an exception, `stopped` on an interrupt."""
+    """End a run as its action ended: `failed` on an exception, `stopped` on an interrupt; `sys.exit(0)` is no failure."""
     if error is None:
         close(active, "finished")
+    elif isinstance(error, SystemExit):
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        close(
+            active,
+            "failed" if status else "finished",
+            error=f"SystemExit: {error.code}" if status else None,
+            exit_code=status,
+        )
     elif isinstance(error, KeyboardInterrupt):
         close(active, "stopped", error="KeyboardInterrupt")
     else:
@@ -109,30 +124,37 @@ def snapshot_for(
 
 
 def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code: int | None = None) -> None:
-    """Record the state after and the end of a run; children that are still open end with it."""
+    """Record the state after and the end of a run; children that are still open end with it.
+
+    A fault of ours is a warning: the end is kept in memory then and written with the next record.
+    """
     session = active.session
-    if active not in session.runs:
+    if active not in session.runs or active.pid != os.getpid():
         return
     while session.runs[-1] is not active:
         close(session.runs[-1], status)
     session.runs.remove(active)
-    session.last_run_id = active.run_id
     if active.joined:
-        session.store.journal.sync()
+        with never_in_the_way("what was logged last"):
+            session.store.journal.sync()
         return
-    ended = now()
-    after_snapshot = snapshot_for(session, active.run_id, "after", {}, active.last_values())
-    after = {
-        "status": status,
-        "ended_at": ended,
-        "duration_s": (ended - active.run.started_at).total_seconds(),
-        "error": redact_text(error)[:4000] if error else None,
-        "exit_code": exit_code,
-        "after_snapshot_id": after_snapshot.snapshot_id if after_snapshot else None,
-    }
-    before = {"status": "running"}
-    session.store.write(Change("runs", active.run_id, "update", after, before, namespace=active.run.namespace))
-    session.store.settle()
+    ended, taken = now(), None
+    try:
+        taken = snapshot_for(session, active.run_id, "after", {}, active.last_values())
+    finally:  # an interrupt of the snapshot must not leave the run open
+        after = {
+            "status": status,
+            "ended_at": ended,
+            "duration_s": (ended - active.run.started_at).total_seconds(),
+            "error": redact_text(error)[:LONGEST_ERROR] if error else None,
+            "exit_code": exit_code,
+            "after_snapshot_id": taken.snapshot_id if taken else None,
+        }
+        namespace = active.run.namespace
+        session.unwritten.append(Change("runs", active.run_id, "update", after, {"status": "running"}, namespace))
+        with never_in_the_way("the end of the run"):
+            session.write_what_is_left()
+            session.store.settle()
 
 
 def checked(what: str, key: Any) -> str:
@@ -158,6 +180,8 @@ def _param(key: str, value: Any) -> dict[str, Any]:
         if error.code == "unsupported_value":
             raise unsupported_value(f"param '{key}'", value, error.hint) from error
         raise
-    number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if number is not None and abs(number) > sys.float_info.max:
+        number = None  # an integer beyond what a DOUBLE holds: the value itself is kept
     shown = value if isinstance(value, str) else to_json(value)
     return {"key": key, "value": value, "value_text": shown, "value_number": number}

@@ -34,7 +34,8 @@ class Session:
         self.namespace = DEFAULT_NAMESPACE
         self.experiment = DEFAULT_EXPERIMENT
         self.runs: list[ActiveRun] = []
-        self.last_run_id: str | None = None
+        self.joined: ActiveRun | None = None  # the run that the parent process opened for this one
+        self.unwritten: list[Change] = []  # ends of runs that a full disk did not take
         self.last_snapshot_id: str | None = None
         self.recorder: Recorder | None = None
         self._store: Store | None = None
@@ -86,6 +87,10 @@ class Session:
 
     def begin(self) -> None:
         """Write down who records; called before the first record, so that looking creates nothing."""
+        if self.store.forget_if_gone():
+            self._recording = False
+            self._written.clear()
+        self.write_what_is_left()
         if self._recording:
             self._write_executions()
             return
@@ -110,6 +115,12 @@ class Session:
     def executions(self) -> tuple[CellExecution, ...]:
         """Return every cell execution of this session in order, the running one last."""
         return tuple(self.recorder.executions()) if self.recorder is not None else ()
+
+    def write_what_is_left(self) -> None:
+        """Write the records that could not be written when they were made."""
+        while self.unwritten:
+            self.store.write(self.unwritten[0])
+            del self.unwritten[0]
 
     def ensure_experiment(self) -> None:
         """Create the namespace and the experiment in force on their first use."""

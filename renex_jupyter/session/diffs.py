@@ -29,10 +29,14 @@ def diff(a: str, b: str = NOW) -> Diff:
     """
     session = current()
     one, other = _state(session, a), _state(session, b)
-    if b == NOW:  # nothing was named as the present config: that is not a difference
-        logged = other.metrics if session.runs else one.metrics
-        other = replace(other, config=one.config, metrics=logged)
-    return diff_states(one, other)
+    return diff_states(_as_named(session, a, one, other), _as_named(session, b, other, one))
+
+
+def _as_named(session: Session, name: str, state: State, against: State) -> State:
+    """Give the present the config and metrics of what it is compared with: that nothing was named is no difference."""
+    if name != NOW:
+        return state
+    return replace(state, config=against.config, metrics=state.metrics if session.runs else against.metrics)
 
 
 def find_state(session: Session, wanted: str) -> str:

@@ -48,7 +48,7 @@ def _point(run: ActiveRun, key: str, value: Any, step: int | None, moment: datet
 def _whole(step: Any) -> int:
     try:
         number = int(step)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise invalid_argument(f"step {step!r} is not a whole number.", "Use step=epoch, for example.") from error
     if number != step or not -(2**63) <= number < 2**63:
         raise invalid_argument(f"step {step!r} is not a whole number of 64 bits.", "Use step=epoch, for example.")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from renex_jupyter.config import RUN_NAME_VARIABLE, RUN_VARIABLE
+from renex_jupyter.config import NAMESPACE_VARIABLE, RUN_NAME_VARIABLE, RUN_VARIABLE
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.ids import content_id, new_id, short
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.runs import STATUSES, Run, Task
-from renex_jupyter.session.active_run import ActiveRun, close, snapshot_for
+from renex_jupyter.session import exits
+from renex_jupyter.session.active_run import ActiveRun, checked, close, snapshot_for
 from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.store import liveness
 
@@ -52,25 +52,38 @@ def start_run(
     ------
     RenexError : `not_found`, `ambiguous` for `run_id`; `permission`, `disk_full` when the store cannot be written.
     """
+    for key in tags or {}:
+        checked("tag", key)
     session = current()
-    joined = _run_of_parent_process(session)
-    if joined is not None and run_id is None:
-        return joined
-    parent = session.runs[-1] if session.runs else None
-    if parent is not None and not (nested or parent.held):
-        close(parent, "finished")
-        print(f"renex: run '{parent.name}' ({short(parent.run_id)}) was still open and is finished now.")
-        parent = session.runs[-1] if session.runs else None
-    if run_id is not None:
-        active = _reopen(session, run_id)
-    else:
-        notebook = session.notebook
-        active = open_run(
-            session, name or (notebook.stem if notebook else Path(sys.argv[0] or "run").stem or "run"), parent=parent
-        )
+    active = _at_hand(session, run_id, nested=nested)
+    if active is None:
+        finish_what_was_left(session, nested=nested)
+        active = open_run(session, name or _default_name(session)) if run_id is None else _reopen(session, run_id)
     if tags:
         active.set_tags(tags)
     return active
+
+
+def finish_what_was_left(session: Session, *, nested: bool = False) -> None:
+    """Finish, with one line of notice, the run that a plain `start_run()` of an earlier cell left open."""
+    if session.runs and not (nested or session.runs[-1].held):
+        left = session.runs[-1]
+        close(left, "finished")
+        print(f"renex: run '{left.name}' ({short(left.run_id)}) was still open and is finished now.")
+
+
+def _at_hand(session: Session, run_id: str | None, *, nested: bool) -> ActiveRun | None:
+    """Return the run that is open already: the parent process opened it for us, or it is asked for by its id."""
+    if run_id is None:
+        joined = _run_of_parent_process(session)
+        return None if nested else joined
+    wanted = query.find_run(session.store.reader, run_id)
+    return next((each for each in session.runs if each.run_id == wanted), None)
+
+
+def _default_name(session: Session) -> str:
+    notebook = session.notebook
+    return (notebook.stem if notebook else Path(sys.argv[0]).stem) or "run"
 
 
 def open_run(
@@ -80,9 +93,10 @@ def open_run(
     kind: str = "block",
     executor: str = "kernel",
     source: str | None = None,
-    parent: ActiveRun | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> ActiveRun:
     """Record the state before, then the run, and make it the one that is logged on."""
+    parent = session.runs[-1] if session.runs else None
     session.begin()
     session.ensure_experiment()
     run_id, store = new_id(), session.store
@@ -109,10 +123,16 @@ def open_run(
     )
     after = {name: value for name, value in fields(run).items() if name not in NOT_COLUMNS}
     store.write(Change("runs", run_id, "create", after, namespace=run.namespace))
-    active = ActiveRun(session, run)
+    active = _hold(session, ActiveRun(session, run))
+    if params:
+        active.set_params(params)
+    return active
+
+
+def _hold(session: Session, active: ActiveRun) -> ActiveRun:
+    """Make a run the one that is logged on."""
     session.runs.append(active)
-    atexit.unregister(_close_what_is_open)
-    atexit.register(_close_what_is_open)
+    exits.watch()
     return active
 
 
@@ -188,41 +208,30 @@ def _run_of_parent_process(session: Session) -> ActiveRun | None:
     wanted = os.environ.get(RUN_VARIABLE)
     if not wanted or session.shell is not None:
         return None
-    for active in session.runs:
-        if active.run_id == wanted:
-            return active
-    run = Run(
-        run_id=wanted, name=os.environ.get(RUN_NAME_VARIABLE, "run"), started_at=now(), namespace=session.namespace
-    )
-    active = ActiveRun(session, run, joined=True)
-    session.runs.insert(0, active)
-    return active
+    if session.joined is None or session.joined.run_id != wanted:
+        session.namespace = os.environ.get(NAMESPACE_VARIABLE, session.namespace)
+        name = os.environ.get(RUN_NAME_VARIABLE, "run")
+        run = Run(run_id=wanted, name=name, started_at=now(), namespace=session.namespace)
+        session.joined = ActiveRun(session, run, joined=True)
+    if session.joined not in session.runs:
+        session.runs.insert(0, session.joined)
+    return session.joined
 
 
 def _reopen(session: Session, run_id: str) -> ActiveRun:
+    """Go on with a run that has ended; its end is taken back."""
     read = session.store.reader
     run = query.get_run(read, query.find_run(read, run_id))
     rows = read.rows("select key, max(step) as step from metrics where run_id = ? group by key", [run.run_id])
     active = ActiveRun(session, run, steps={row["key"]: row["step"] for row in rows})
-    after = {"status": "running", **liveness.identity()}
     session.begin()
+    no_end = dict.fromkeys(("ended_at", "duration_s", "error", "exit_code"))
+    after = {"status": "running", **no_end, **liveness.identity()}
     session.store.write(Change("runs", run.run_id, "update", after, {"status": run.status}, namespace=run.namespace))
-    session.runs.append(active)
-    return active
+    return _hold(session, active)
 
 
 def _ensure_task(session: Session, name: str, kind: str, source: str) -> str:
     key = content_id([name, kind, source])[:32]
     session.store.ensure("tasks", key, fields(Task(key, name, kind, source, now())), namespace=session.namespace)
     return name
-
-
-def _close_what_is_open() -> None:
-    """At the end of the process: what was left open ends as the process did."""
-    session = current()
-    if session.pid != os.getpid():
-        return
-    failed = session.shell is None and getattr(sys, "last_value", None) is not None
-    while session.runs:
-        with never_in_the_way("the end of the run"):
-            close(session.runs[-1], "failed" if failed else "finished")

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture.secrets import redact_argv
-from renex_jupyter.config import RUN_NAME_VARIABLE, RUN_VARIABLE, STORE_VARIABLE, settings
+from renex_jupyter.config import NAMESPACE_VARIABLE, RUN_NAME_VARIABLE, RUN_VARIABLE, STORE_VARIABLE, settings
 from renex_jupyter.errors import invalid_argument
-from renex_jupyter.ids import short
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session.active_run import ActiveRun, close, close_after
 from renex_jupyter.session.current import Session, current
-from renex_jupyter.session.runs import open_run
+from renex_jupyter.session.runs import finish_what_was_left, open_run
 from renex_jupyter.tasks import kernel
 from renex_jupyter.tasks.process import run_process, split_command
 
@@ -108,16 +107,10 @@ def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, An
 def _open(
     session: Session, name: str, kind: str, source: str, params: Mapping[str, Any], *, executor: str = "kernel"
 ) -> ActiveRun:
-    """Open the run of a task; a run that a plain `start_run()` left open before is finished first."""
-    if session.runs and not session.runs[-1].held:
-        left = session.runs[-1]
-        close(left, "finished")
-        print(f"renex: run '{left.name}' ({short(left.run_id)}) was still open and is finished now.")
-    parent = session.runs[-1] if session.runs else None
-    active = open_run(session, name, kind=kind, source=source, executor=executor, parent=parent)
+    """Open the run of a task, after finishing what an earlier cell left open."""
+    finish_what_was_left(session)
+    active = open_run(session, name, kind=kind, source=source, executor=executor, params=params)
     active.held = True
-    if params:
-        active.set_params(params)
     return active
 
 
@@ -132,6 +125,7 @@ def _variables(session: Session, active: ActiveRun) -> dict[str, str]:
         RUN_VARIABLE: active.run_id,
         STORE_VARIABLE: str(session.store.layout.root),
         RUN_NAME_VARIABLE: active.name,
+        NAMESPACE_VARIABLE: active.run.namespace,
     }
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,9 +20,10 @@ import duckdb
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store import journal, locks, tables
-from renex_jupyter.store.layout import Layout, put_in_place, sync_file, write_whole
+from renex_jupyter.store.layout import Layout, os_errors, put_in_place, sync_file, write_whole
 
 STORAGE_VERSION = "v1.5.0"
+CHECKED = ".checked"  # folder of copies without the lines that are damaged
 _BOOKS = """
 create table inside.segments (name varchar, points bigint);
 create table inside.folded (name varchar, lines bigint, bad_lines bigint, folded_at double);
@@ -35,22 +37,49 @@ def fold(layout: Layout, *, timeout: float = 30.0) -> int:
     ------
     RenexError : `locked` when another process folds for longer than `timeout` seconds; `disk_full` and its like.
     """
-    with locks.hold(layout.fold_lock, timeout=timeout):
-        before = layout.generation_in_force()
-        _remove_garbage(layout)
+    with locks.hold(layout.fold_lock, timeout=timeout), os_errors("the journals cannot be folded"):
+        before = _usable(layout)
+        _remove_garbage(layout, before)
         sealed = _sealed(layout, before)
         if sealed:
             after = _build(layout, before, sealed)
             write_whole(layout.current, after.encode())
-        if sealed or not layout.history.exists():
+        if sealed or not layout.history.exists() or layout.has_moved():
             _publish(layout)
         _drop_superseded(layout)
         return len(sealed)
 
 
+def is_sound(connection: duckdb.DuckDBPyConnection, database: str) -> bool:
+    """Say whether an attached generation holds our tables as plain tables.
+
+    A file that somebody else made could hold views of those names that read other files: it is rebuilt from the
+    journal instead, like one that is damaged.
+    """
+    found = connection.execute(
+        "select table_name from duckdb_tables() where database_name = ? and schema_name = 'inside'", [database]
+    ).fetchall()
+    wanted = {*tables.schema().tables, "changes", "segments", "folded"}
+    return wanted <= {name for (name,) in found}
+
+
 def folded_files(connection: duckdb.DuckDBPyConnection, prefix: str = "") -> set[str]:
     """Return the journal files that a generation holds."""
     return {name for (name,) in connection.execute(f"select name from {prefix}inside.folded").fetchall()}
+
+
+def _usable(layout: Layout) -> str | None:
+    """Return the generation in force, or None when everything must be folded anew."""
+    name = layout.generation_in_force()
+    if name is None:
+        return None
+    try:
+        with duckdb.connect() as connection:
+            path = tables.literal(str(layout.generations / name))
+            connection.execute(f"attach {path} as found (read_only)")
+            return name if is_sound(connection, "found") else None
+    except duckdb.Error:
+        return None
 
 
 def _sealed(layout: Layout, generation: str | None) -> list[Path]:
@@ -64,7 +93,7 @@ def _sealed(layout: Layout, generation: str | None) -> list[Path]:
 
 def _build(layout: Layout, before: str | None, sealed: list[Path]) -> str:
     """Write the next generation and its segment under temporary names, then give them their names."""
-    number = int(before.split(".")[0]) + 1 if before else 1
+    number = _highest(layout) + 1
     name, segment = f"{number:010d}.duckdb", f"L0-{number:010d}.parquet"
     temporary = layout.generations / f".{name}.tmp"
     if before:
@@ -86,9 +115,7 @@ def _build(layout: Layout, before: str | None, sealed: list[Path]) -> str:
             )
         connection.execute("commit")
         connection.execute("checkpoint")
-    for path, *_ in checked:
-        if path.parent != layout.journal:
-            path.unlink()
+    shutil.rmtree(layout.generations / CHECKED, ignore_errors=True)
     sync_file(temporary)
     put_in_place(temporary, layout.generations / name)
     return name
@@ -100,13 +127,14 @@ def _checked(layout: Layout, path: Path) -> tuple[Path, int, int]:
     bad = 0
     with path.open("rb") as lines:
         for line in lines:
-            if journal.line_is_whole(line):
+            if len(line) <= journal.LONGEST_LINE and journal.line_is_whole(line):
                 good.append(line)
             else:
                 bad += 1
     if not bad:
         return path, len(good), 0
-    copy = layout.generations / f".{path.name}"  # keeps the writer in its name
+    copy = layout.generations / CHECKED / path.name  # the name tells the writer
+    copy.parent.mkdir(exist_ok=True)
     copy.write_bytes(b"".join(line.removesuffix(b"\n") + b"\n" for line in good))
     return copy, len(good), bad
 
@@ -157,7 +185,7 @@ def _publish(layout: Layout) -> None:
     else:
         _create(temporary)
     with _open(temporary) as connection:
-        segments = [str(layout.segments.resolve() / name) for name in _segments(connection)]
+        segments = [str(layout.segments.resolve() / name) for name in segment_files(connection)]
         connection.execute(f"create view inside.points as {tables.points_of(segments)}")
         for statement in tables.schema().create_views:
             connection.execute(statement)
@@ -169,27 +197,37 @@ def _publish(layout: Layout) -> None:
     stray.unlink(missing_ok=True)
     put_in_place(temporary, layout.history)
     stray.unlink(missing_ok=True)
+    write_whole(layout.published, str(layout.root.resolve()).encode())
 
 
-def _segments(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    return [name for (name,) in connection.execute("select name from inside.segments order by name").fetchall()]
+def segment_files(connection: duckdb.DuckDBPyConnection, prefix: str = "") -> list[str]:
+    """Return the segments that belong to a generation."""
+    return [
+        name for (name,) in connection.execute(f"select name from {prefix}inside.segments order by name").fetchall()
+    ]
 
 
-def _remove_garbage(layout: Layout) -> None:
+def _remove_garbage(layout: Layout, known: str | None) -> None:
     """Remove what an earlier fold that was killed left behind (we hold the lock: nobody is writing it)."""
-    left = [*layout.generations.glob(".*"), *layout.segments.glob(".*.tmp"), *layout.root.glob(".history.*.tmp*")]
+    shutil.rmtree(layout.generations / CHECKED, ignore_errors=True)
+    left = [*layout.generations.glob(".*.tmp*"), *layout.segments.glob(".*.tmp"), *layout.root.glob(".history.*.tmp*")]
     for path in left:
         path.unlink(missing_ok=True)
-    known = layout.generation_in_force()
     for path in layout.generations.glob("*.duckdb"):
-        if path.name > (known or ""):  # built, but never switched to
+        if path.name > (known or "9") and path.name != known:  # built, but never switched to
             path.unlink()
+
+
+def _highest(layout: Layout) -> int:
+    """Return the highest number that a generation or a segment bears, so that no name is given twice."""
+    names = [*layout.generations.glob("*.duckdb"), *layout.segments.glob("L0-*.parquet")]
+    return max((int(path.stem.removeprefix("L0-")) for path in names), default=0)
 
 
 def _drop_superseded(layout: Layout) -> None:
     """Remove generations that went out of force longer than the grace period ago: that is when the next one was built."""
-    known = layout.generation_in_force()
-    made = sorted(path for path in layout.generations.glob("*.duckdb") if path.name <= (known or ""))
+    known = layout.generation_in_force() or ""
+    made = sorted(path for path in layout.generations.glob("*.duckdb") if path.name <= known)
     for path, successor in pairwise(made):
         if time.time() - successor.stat().st_mtime > settings().grace:
             path.unlink(missing_ok=True)
@@ -202,14 +240,18 @@ def _open(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
 
 
 def main(folder: str) -> None:
-    """Fold until nothing sealed is left."""
+    """Fold until nothing sealed is left; a failure is left behind in `fold.error`, for `renex doctor` to tell."""
     layout = Layout(Path(folder))
     try:
         while fold(layout):
             pass
-    except RenexError as error:
-        if error.code != "locked":  # somebody else is at it
-            raise
+        layout.fold_error.unlink(missing_ok=True)
+    except (RenexError, duckdb.Error, OSError) as error:
+        if isinstance(error, RenexError) and error.code == "locked":  # somebody else is at it
+            return
+        with suppress(OSError):
+            layout.fold_error.write_text(f"{error}\n")
+        raise
 
 
 if __name__ == "__main__":

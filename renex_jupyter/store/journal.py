@@ -7,6 +7,7 @@ share-locked is *sealed*, because its writer went on to the next one or died.
 
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import math
@@ -22,15 +23,26 @@ from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records.changes import Change, to_json, to_microseconds
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import locks
-from renex_jupyter.store.layout import FORMAT, sync_folder
+from renex_jupyter.store.layout import FORMAT, os_errors, sync_folder
 
 CHANGES = ".jsonl"
 POINTS = ".points.jsonl"
+LONGEST_LINE = 16 * 2**20  # bytes; a record that could grow beyond is written in parts
 
 
 def seal_line(body: str) -> bytes:
-    """Return a JSON object's text as a journal line: its CRC appended as the last member."""
+    """Return a JSON object's text as a journal line: its CRC appended as the last member.
+
+    Raises
+    ------
+    RenexError : `too_large` for a line that no reader would take.
+    """
     start = body[:-1].encode("utf-8", "replace")
+    if len(start) > LONGEST_LINE - 32:
+        hint = "Keep it as a file of the project, and log its path."
+        raise RenexError(
+            "too_large", f"a value of {len(start):,} bytes; at most {LONGEST_LINE:,} go into one record.", hint
+        )
     return b'%s,"c":"%08x"}\n' % (start, crc32(start))
 
 
@@ -58,8 +70,9 @@ class JournalFile:
         try:
             written = os.write(descriptor, data)
             if written != len(data):
-                os.ftruncate(descriptor, self.size)
-                raise OSError(28, "No space left on device", str(self.folder))
+                # Asked of the file: an interrupt may have kept us from counting an earlier write.
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
         except OSError as error:
             raise from_os_error(error, "the journal cannot be written") from error
         self.size += written
@@ -69,16 +82,20 @@ class JournalFile:
         """Let go of the file; the next append begins a new one."""
         descriptor, self.descriptor = self.descriptor, None
         if descriptor is not None:
-            if self.dirty:
-                os.fsync(descriptor)
-            os.close(descriptor)
+            with os_errors("the journal cannot be written"):
+                try:
+                    if self.dirty:
+                        os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
         self.dirty = False
 
     def sync(self) -> None:
         """Make everything appended so far survive a power loss."""
         if self.dirty and self.descriptor is not None:
             self.dirty = False
-            _datasync(self.descriptor)
+            with os_errors("the journal cannot be written"):
+                _datasync(self.descriptor)
 
     def _begin(self) -> int:
         """Create the next file. It bears its name only once it is locked, or a folder might take it for sealed."""
@@ -118,7 +135,12 @@ class Journal:
     def write_changes(self, changes: Iterable[Change]) -> None:
         """Append changes, all of them with one `write()`; they are ordered by (time, sequence)."""
         with self._lock:
-            data = b"".join(self._change_line(change) for change in changes)
+            before = self._sequence
+            try:
+                data = b"".join([self._change_line(change) for change in changes])
+            except BaseException:
+                self._sequence = before  # none of them is written: their numbers are given again
+                raise
             if data:
                 self._append(self.changes, data)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.ids import new_id
 
 FORMAT = 1  # of journal records and public tables
+GENERATION = re.compile(r"\d{10}\.duckdb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,29 @@ class Layout:
         return self.root.parent
 
     def generation_in_force(self) -> str | None:
-        """Return the file name of the generation in force; None before the first fold."""
+        """Return the file name of the generation in force; None before the first fold, and when there is no such file."""
         try:
-            return self.current.read_text().strip()
+            name = self.current.read_text().strip()
         except FileNotFoundError:
             return None
+        return name if GENERATION.fullmatch(name) and (self.generations / name).is_file() else None
+
+    @property
+    def published(self) -> Path:
+        """File that holds the folder for which `history.duckdb` was made: its views name segments by absolute path."""
+        return self.root / "PUBLISHED"
+
+    @property
+    def fold_error(self) -> Path:
+        """File that holds why the last fold failed; not there when it succeeded."""
+        return self.root / "fold.error"
+
+    def has_moved(self) -> bool:
+        """Say whether `history.duckdb` was published when the store lay in another folder."""
+        try:
+            return self.published.read_text() != str(self.root.resolve())
+        except FileNotFoundError:
+            return False
 
     def exists(self) -> bool:
         """Say whether there is a store in this folder."""
@@ -159,6 +179,9 @@ def put_in_place(temporary: Path, path: Path, *, replace: bool = True) -> None:
             os.link(temporary, path)
         except FileExistsError:
             return
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                temporary.replace(path)
     sync_folder(path.parent)
 
 

@@ -18,7 +18,7 @@ import duckdb
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store import journal, tables
-from renex_jupyter.store.fold import folded_files
+from renex_jupyter.store.fold import folded_files, is_sound, segment_files
 from renex_jupyter.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Params = Sequence[Any] | Mapping[str, Any] | None
-READING = frozenset({"SELECT", "EXPLAIN", "PRAGMA", "RELATION"})
+EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+|\([^)]*\)\s*)?", re.IGNORECASE)
 
 
 class Reader:
@@ -40,7 +40,8 @@ class Reader:
         self._generation: str | None = None
         self._folded: set[str] = set()
         self._segments: list[str] = []
-        self._attached = 0
+        self._attached: str | None = None  # the name under which the generation is attached
+        self._number = 0
         self._seen_changes: tuple[tuple[str, int], ...] | None = None
         self._seen_points: tuple[str, ...] | None = None
 
@@ -59,14 +60,7 @@ class Reader:
         ------
         RenexError : `invalid_argument` when the text is not one statement that reads, or DuckDB refuses it.
         """
-        try:
-            statements = duckdb.extract_statements(query)
-        except duckdb.Error as error:
-            raise _refused(error) from error
-        if len(statements) != 1 or statements[0].type.name not in READING:
-            raise RenexError(
-                "invalid_argument", "the history is asked with one SELECT.", "To change it, use %renex or rx."
-            )
+        _check_reading(query)
         with self._lock:
             self._refresh()
             connection = self._own()
@@ -132,14 +126,9 @@ class Reader:
     def _refresh(self) -> None:
         """Bring the views up to what the store holds now."""
         connection = self._own()
-        for _ in range(50):
-            generation = self.layout.generation_in_force()
-            try:
-                if generation != self._generation:
-                    self._take(connection, generation)
-                break
-            except duckdb.IOException:
-                time.sleep(0.01)  # it was superseded between our two looks
+        generation = self.layout.generation_in_force()
+        if generation != self._generation:
+            self._take(connection, generation)
         files = [entry for entry in journal.files_in(self.layout.journal) if entry.name not in self._folded]
         changes = tuple((e.path, e.stat().st_size) for e in files if not e.name.endswith(journal.POINTS))
         points = tuple(e.path for e in files if e.name.endswith(journal.POINTS))
@@ -152,24 +141,40 @@ class Reader:
             self._seen_changes = changes
 
     def _take(self, connection: duckdb.DuckDBPyConnection, generation: str | None) -> None:
-        """Attach a generation read-only and let go of the one before."""
-        before, self._attached = self._attached, self._attached + 1
-        folded: set[str] = set()
-        segments: list[str] = []
-        if generation:
-            path = str(self.layout.generations / generation)
-            connection.execute(f"attach {tables.literal(path)} as g{self._attached} (read_only)")
-            folded = folded_files(connection, f"g{self._attached}.")
-            names = connection.execute(f"select name from g{self._attached}.inside.segments order by name").fetchall()
-            segments = [str(self.layout.segments / name) for (name,) in names]
-        self._generation, self._folded, self._segments = generation, folded, segments
+        """Attach a generation read-only and let go of the one before.
+
+        One that cannot be used, because it is damaged or not ours, is passed over: the journal has everything, and
+        the next fold builds a new one from it.
+        """
+        before, self._attached = self._attached, None
+        self._folded, self._segments = set(), []
+        self._generation = generation
         self._seen_changes = self._seen_points = None
+        if generation:
+            self._attached = self._attach(connection, generation)
+        if self._attached:
+            self._folded = folded_files(connection, f"{self._attached}.")
+            names = segment_files(connection, f"{self._attached}.")
+            self._segments = [str(self.layout.segments / name) for name in names]
         if before:
-            connection.execute(f"detach database if exists g{before}")
+            connection.execute(f"detach database if exists {before}")
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, generation: str) -> str | None:
+        self._number += 1
+        alias = f"g{self._number}"
+        path = tables.literal(str(self.layout.generations / generation))
+        try:
+            connection.execute(f"attach {path} as {alias} (read_only)")
+        except duckdb.Error:
+            return None  # superseded between our two looks, or damaged
+        if is_sound(connection, alias):
+            return alias
+        connection.execute(f"detach {alias}")
+        return None
 
     def _take_tail(self, connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
         """Merge the changes that no generation holds yet into the tables of their kinds."""
-        base = f"g{self._attached}.inside" if self._generation else "empty"
+        base = f"{self._attached}.inside" if self._attached else "empty"
         connection.execute("drop schema if exists tail cascade; create schema tail")
         source = tables.changes_in(paths) if paths else "from empty.changes"
         connection.execute(f"create table tail.changes as {source}")
@@ -187,6 +192,16 @@ class Reader:
     def _has_table(self, name: str) -> bool:
         found = self._own().execute("select 1 from duckdb_views() where schema_name = 'main' and view_name = ?", [name])
         return found.fetchone() is not None
+
+
+def _check_reading(query: str) -> None:
+    """Refuse what is not one statement that reads, also behind EXPLAIN, which runs what it analyses."""
+    try:
+        statements = duckdb.extract_statements(EXPLAIN.sub("", query, count=1) if EXPLAIN.match(query) else query)
+    except duckdb.Error as error:
+        raise _refused(error) from error
+    if len(statements) != 1 or statements[0].type.name != "SELECT":
+        raise RenexError("invalid_argument", "the history is asked with one SELECT.", "To change it, use %renex or rx.")
 
 
 def _as_frame(result: duckdb.DuckDBPyConnection) -> pd.DataFrame:

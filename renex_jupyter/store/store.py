@@ -60,6 +60,8 @@ class Store:
             from renex_jupyter.store.reader import Reader  # duckdb is loaded by the first question, not by logging
 
             self._readers.append(Reader(self.layout))
+            if self.layout.has_moved():
+                self.fold_in_background()  # `history.duckdb` still names the old folder
         return self._readers[-1]
 
     @property
@@ -106,7 +108,7 @@ class Store:
         if not settings().fold_in_background:
             return
         with self._lock:
-            self._sealed_at_fold = self.journal.sealed
+            self._sealed_at_fold = self._journal.sealed if self._journal else 0
             self._fold_again = self._folding
             if not self._folding:
                 self._folding = True
@@ -124,17 +126,25 @@ class Store:
         while again:
             with suppress(OSError):  # readers see the journal; the next fold catches up
                 subprocess.run(
-                    [sys.executable, "-m", "renex_jupyter.store.fold", str(self.layout.root)],
+                    [sys.executable, "-P", "-m", "renex_jupyter.store.fold", str(self.layout.root)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,  # an interrupt of the cell is not meant for it
-                    cwd=self.layout.root,
                     check=False,
                 )
             with self._lock:
                 again, self._fold_again = self._fold_again, False
                 self._folding = again
+
+    def forget_if_gone(self) -> bool:
+        """Begin anew when somebody deleted the store meanwhile; say whether that was so."""
+        if self._journal is None or self.layout.exists():
+            return False
+        self._journal.abandon()
+        self._journal = None
+        self._known.clear()
+        return True
 
     def _open_journal(self) -> Journal:
         if self._pid != os.getpid():  # forked: a lock may be held by a thread that does not exist here

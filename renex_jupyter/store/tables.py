@@ -9,6 +9,8 @@ from typing import Any
 
 import duckdb
 
+from renex_jupyter.store.journal import LONGEST_LINE
+
 POINT_COLUMNS = {
     "owner_kind": "varchar",
     "owner_id": "varchar",
@@ -44,7 +46,6 @@ _JOURNAL_POINTS = {
     "x": "VARCHAR",
 }
 INSIDE = "inside"  # the schema of the folded tables; `main` holds the public views
-LONGEST_LINE = 16 * 2**20  # bytes; a record that could grow beyond is written in parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,3 +165,65 @@ def test_a_store_is_found_upward_and_made_beside_the_project(tmp_path: Path) -> 
     assert layouts.place_for_new(deep) == tmp_path / "project" / ".renex"
     layouts.create(tmp_path / "project" / ".renex")
     assert layouts.find(deep) == tmp_path / "project" / ".renex"
+
+
+def test_a_generation_that_is_damaged_or_missing_is_passed_over_and_built_anew(store: Store) -> None:
+    open_run(store)
+    store.write_points([Point("run", RUN, "loss", step, now(), step) for step in range(5)])
+    store.fold()
+    generation = store.layout.generations / str(store.layout.generation_in_force())
+    for damage in (lambda: generation.write_bytes(b"no database"), generation.unlink):
+        damage()
+        fresh = Store(store.layout.root)
+        assert fresh.reader.rows("select name from runs") == [{"name": "train"}]
+        assert fresh.reader.rows("select count(*) as n from metrics") == [{"n": 5}]
+    fresh.write_points([Point("run", RUN, "loss", 5, now(), 5)])
+    assert fresh.fold() == 3
+    assert fresh.reader.rows("select count(*) as n from metrics") == [{"n": 6}]
+
+
+@pytest.mark.parametrize("name", ["../../evil.duckdb", "/tmp/evil.duckdb", "x", ""])
+def test_a_generation_of_another_name_or_place_is_not_opened(store: Store, name: str) -> None:
+    open_run(store)
+    store.fold()
+    store.layout.current.write_text(name)
+    assert store.layout.generation_in_force() is None
+    assert Store(store.layout.root).reader.rows("select name from runs") == [{"name": "train"}]
+
+
+def test_a_generation_with_a_view_in_place_of_a_table_is_not_read(store: Store) -> None:
+    open_run(store)
+    store.fold()
+    generation = store.layout.generations / str(store.layout.generation_in_force())
+    with duckdb.connect(str(generation)) as connection:
+        connection.execute("drop table inside.namespaces")
+        connection.execute("create view inside.namespaces as select content as name from read_text('/etc/hostname')")
+    assert Store(store.layout.root).reader.rows("select name from namespaces") == []
+
+
+def test_a_store_that_moved_is_published_for_its_new_place(store: Store, tmp_path: Path) -> None:
+    store.write_points([Point("run", RUN, "loss", 0, now(), 0.5)])
+    store.fold()
+    store.layout.root.rename(tmp_path / "moved")
+    moved = Store(tmp_path / "moved")
+    assert moved.reader.rows("select count(*) as n from metrics") == [{"n": 1}]
+    deadline = time.monotonic() + 20
+    while moved.layout.has_moved():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with duckdb.connect(str(moved.layout.history), read_only=True) as outside:
+        assert outside.execute("select count(*) from metrics").fetchall() == [(1,)]
+
+
+def test_folding_runs_no_code_of_the_store_or_the_project(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_run(store)
+    project = store.layout.project
+    for folder in (project, store.layout.root):
+        (folder / "duckdb.py").write_text(f"open({str(project / 'ran')!r}, 'w')")
+    monkeypatch.chdir(project)
+    store.settle()
+    deadline = time.monotonic() + 20
+    while not store.layout.history.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not (project / "ran").exists()

@@ -178,3 +178,35 @@ def test_a_forked_child_can_ask_too(store: Store) -> None:
     assert answers.get(timeout=30) == 2
     process.join(30)
     assert process.exitcode == 0
+
+
+def test_a_record_that_no_reader_would_take_is_refused_before_it_is_written(store: Store) -> None:
+    store.write(Change("runs", "a" * 32, "create", {"name": "x", "run_id": "a" * 32}))
+    for write in (
+        lambda: store.write(Change("runs", "a" * 32, "update", {"name": "x" * 17_000_000})),
+        lambda: store.write_points([Point("run", "a" * 32, "k", 0, now(), None, "x" * 17_000_000)]),
+    ):
+        with pytest.raises(RenexError) as error:
+            write()
+        assert error.value.code == "too_large"
+    store.write(Change("runs", "a" * 32, "update", {"name": "y" * 1_000_000}))
+    assert store.reader.rows("select len(name) as n from runs") == [{"n": 1_000_000}]
+    store.fold()
+    assert store.reader.rows("select len(name) as n from runs") == [{"n": 1_000_000}]
+
+
+def test_a_short_write_after_an_uncounted_one_takes_back_only_itself(store: Store) -> None:
+    store.write_points([point(step) for step in range(5)])
+    file = store.journal.points
+    file.size = 0  # as if an interrupt had come between the write and its count
+    size = journal_files(store)[0].stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, before[1]))
+    try:
+        with pytest.raises(RenexError):
+            store.write_points([point(5)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
+    assert len(store.reader.rows("select * from metrics")) == 5

@@ -1,0 +1,162 @@
+"""How a run ends: as its action did, whatever happens to us meanwhile."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import renex_jupyter as rx
+from renex_jupyter.session import active_run, snapshots
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file grows: the kernel refuses every write, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
+
+
+def test_a_disk_that_fills_up_hides_no_exception_of_the_user_and_the_end_is_written_later(project: Path) -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with pytest.raises(ValueError, match="mine"), rx.start_run("train") as run:  # noqa: PT012
+            rx.log_metric("loss", 1.0)
+            limit = full_disk()
+            limit.__enter__()
+            raise ValueError("mine")
+        limit.__exit__(None, None, None)
+    assert any("disk_full" in str(each.message) for each in said)
+    rx.snapshot("space again")
+    found = rx.get_run(run.run_id)
+    assert (found.status, found.error, found.metrics) == ("failed", "ValueError: mine", {"loss": 1.0})
+
+
+def test_an_interrupt_of_the_last_snapshot_still_ends_the_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    run = rx.start_run("train")
+    monkeypatch.setattr(snapshots, "capture", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rx.end_run()
+    monkeypatch.undo()
+    assert rx.get_run(run.run_id).status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("leave", "status", "exit_code"),
+    [(0, "finished", 0), (None, "finished", 0), (3, "failed", 3), ("bad", "failed", 1)],
+)
+def test_leaving_with_an_exit_status_says_how_it_ended(
+    project: Path, leave: object, status: str, exit_code: int
+) -> None:
+    with pytest.raises(SystemExit), rx.start_run("train") as run:
+        raise SystemExit(leave)
+    found = rx.get_run(run.run_id)
+    assert (found.status, found.exit_code) == (status, exit_code)
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("sys.exit(1)", "failed"),
+        ("sys.exit()", "finished"),
+        ("raise KeyboardInterrupt", "stopped"),
+        ("1/0", "failed"),
+        ("pass", "finished"),
+    ],
+)
+def test_a_script_that_ends_ends_its_open_run_alike(project: Path, ending: str, status: str) -> None:
+    program = f"import sys, renex_jupyter as rx; rx.start_run('script')\n{ending}"
+    subprocess.run([sys.executable, "-c", program], check=False, cwd=project, stderr=subprocess.DEVNULL)
+    assert rx.get_run("script").status == status
+
+
+def test_a_forked_child_never_ends_its_parents_run(project: Path) -> None:
+    def child() -> None:
+        with rx.start_run("own"):
+            rx.log_metric("inside", 1.0)
+        active_run.close_after(parent, ValueError("in the child"))
+
+    with rx.start_run("parent") as parent:
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+        process.join(60)
+        assert process.exitcode == 0
+        rx.log_metric("after", 2.0)
+    found, own = rx.get_run("parent"), rx.get_run("own")
+    assert (found.status, found.metrics) == ("finished", {"after": 2.0})
+    assert (own.status, own.metrics, own.parent_run_id) == ("finished", {"inside": 1.0}, parent.run_id)
+
+
+def test_going_on_with_a_run_takes_its_end_back_until_it_ends_again(project: Path) -> None:
+    with pytest.raises(ValueError, match="boom"), rx.start_run("train") as run:
+        raise ValueError("boom")
+    again = rx.start_run(run_id=run.run_id)
+    found = rx.get_run(run.run_id)
+    assert (found.status, found.error, found.ended_at) == ("running", None, None)
+    assert rx.start_run(run_id=run.run_id[:8]) is again
+    assert rx.get_run(run.run_id).status == "running"
+    rx.end_run()
+    assert rx.get_run(run.run_id).status == "finished"
+
+
+JOINED = """
+import renex_jupyter as rx
+for _ in range(2):
+    with rx.start_run(tags={"who": "child"}):
+        rx.log_metric("loss", 1.0)
+with rx.start_run("part", nested=True):
+    rx.log_metric("x", 1.0)
+"""
+
+
+def test_a_command_writes_tags_and_steps_on_its_run_and_may_nest(project: Path) -> None:
+    rx.set_experiment("e", namespace="vision")
+    run = rx.run_task([sys.executable, "-c", JOINED], name="train")
+    assert (run.tags, run.status) == ({"who": "child"}, "finished")
+    steps = rx.sql("select step from metrics where run_id = ? order by step", [run.run_id])
+    assert list(steps["step"]) == [0, 1]
+    part = rx.get_run("part")
+    assert (part.parent_run_id, part.namespace, part.status) == (run.run_id, "vision", "finished")
+    assert set(rx.sql("select namespace from change_events where object_kind = 'tags'")["namespace"]) == {"vision"}
+
+
+def test_recording_goes_on_when_somebody_deleted_the_store(project: Path) -> None:
+    rx.snapshot("one")
+    shutil.rmtree(project / ".renex")
+    with rx.start_run("train"):
+        rx.log_metric("loss", 1.0)
+    assert rx.get_run("train").metrics == {"loss": 1.0}
+
+
+def test_the_last_value_is_that_of_the_highest_step_everywhere(project: Path) -> None:
+    with rx.start_run() as run:
+        for step, value in ((0, 5.0), (2, 2.0), (1, 101.0)):
+            rx.log_metric("loss", value, step=step)
+    found = rx.get_run(run.run_id)
+    assert found.metrics == rx.get_snapshot(str(found.after_snapshot_id)).metrics == {"loss": 2.0}
+
+
+def test_numbers_beyond_a_double_are_kept_or_refused_by_name(project: Path) -> None:
+    with rx.start_run() as run:
+        rx.log_param("n", 10**400)
+        with pytest.raises(rx.RenexError, match="step"):
+            rx.log_metric("loss", 1, step=float("inf"))  # type: ignore[arg-type]
+    assert rx.get_run(run.run_id).params == {"n": 10**400}
