@@ -11,12 +11,10 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
-
-from renex_jupyter.errors import ambiguous, invalid_argument, not_found
+from collections.abc import Iterable
 
 SHORT = 8
-PREFIX_PATTERN = re.compile(r"[0-9a-f]{1,64}")
+_WRITTEN = re.compile(r"[0-9a-f]{1,64}|[0-9a-f]{8}(-[0-9a-f]{4}){0,3}-[0-9a-f]{0,12}")
 
 
 def new_id() -> str:
@@ -49,19 +47,10 @@ def content_id(fields: Iterable[bytes | str | int | None]) -> str:
     return digest.hexdigest()
 
 
-def match(kind: str, wanted: str, known: Sequence[str], *, listing: str = "%renex ls") -> str:
-    """Return the one id of `known` that starts with `wanted`.
+def prefix(word: str) -> str | None:
+    """Return the hex digits of an id or of its beginning, None for a word that is neither.
 
-    Raises
-    ------
-    RenexError : `not_found`, `ambiguous`, or `invalid_argument` when `wanted` is no id at all.
+    An id may be written in upper case and with the dashes of a UUID (RFC 9562, section 4).
     """
-    prefix = wanted.strip().lower().replace("-", "")
-    if not PREFIX_PATTERN.fullmatch(prefix):
-        raise invalid_argument(f"'{wanted}' is not an id of a {kind}.", f"Ids are hex digits. List with {listing}.")
-    found = sorted({each for each in known if each.startswith(prefix)})
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ambiguous(kind, wanted, found)
-    raise not_found(kind, wanted, [short(each) for each in known], listing=listing)
+    found = _WRITTEN.fullmatch(word.strip().lower())
+    return found[0].replace("-", "") if found else None

@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from renex_jupyter import ids
-from renex_jupyter.errors import ambiguous, not_found
-from renex_jupyter.query.runs import run_ids
-from renex_jupyter.query.snapshots import snapshot_ids
+from renex_jupyter.errors import RenexError, ambiguous, not_found
 from renex_jupyter.store.reader import Reader
 
 RUN, SNAPSHOT = "run", "snapshot"
+_NEAREST_OF = 1000  # of so many of the newest a mistyped word may be meant
+
+_OBJECTS = """
+    (select * from (
+        select 'snapshot' as kind, snapshot_id as id, label as name, created_at as since from snapshots
+        union all select 'run', run_id, name, started_at from runs
+    ) where list_contains($kinds::varchar[], kind))"""
 
 
-def find_object(read: Reader, wanted: str) -> tuple[str, str]:
+def find_object(read: Reader, wanted: str, kinds: Sequence[str] = (SNAPSHOT, RUN)) -> tuple[str, str]:
     """Return kind and id of what a label, a run's name, an id or a unique prefix means.
 
-    A label goes before a name, a name before an id; of several with that name the newest is meant.
+    A label goes before a name, a name before an id; of several with that name the newest is meant. An id may be written
+    in upper case and with the dashes of a UUID.
 
     Raises
     ------
     RenexError : `not_found` with the nearest name, `ambiguous` with the ids that fit.
     """
-    for kind, query in (
-        (SNAPSHOT, "select snapshot_id as id from snapshots where label = ? order by created_at desc limit 1"),
-        (RUN, "select run_id as id from runs where name = ? order by started_at desc limit 1"),
-    ):
-        rows = read.rows(query, [wanted])
-        if rows:
-            return kind, str(rows[0]["id"])
-    known = {**dict.fromkeys(snapshot_ids(read), SNAPSHOT), **dict.fromkeys(run_ids(read), RUN)}
-    if not ids.PREFIX_PATTERN.fullmatch(wanted.lower()):
-        raise not_found("run or snapshot", wanted, _names(read))
-    found = sorted(each for each in known if each.startswith(wanted.lower()))
+    named = f"select kind, id from {_OBJECTS} where name = $wanted order by kind desc, since desc limit 1"
+    found = read.rows(named, {"kinds": list(kinds), "wanted": wanted})
+    prefix = ids.prefix(wanted)
+    if not found and prefix:
+        fitting = f"select kind, id from {_OBJECTS} where starts_with(id, $prefix) order by id"
+        found = read.rows(fitting, {"kinds": list(kinds), "prefix": prefix})
     if len(found) > 1:
-        raise ambiguous("id", wanted, [f"{known[each]} {ids.short(each)}" for each in found])
+        raise ambiguous("id", wanted, [f"{each['kind']} {ids.short(each['id'])}" for each in found])
     if not found:
-        raise not_found("run or snapshot", wanted, _names(read))
-    return known[found[0]], found[0]
+        raise _unknown(read, wanted, kinds)
+    return found[0]["kind"], found[0]["id"]
 
 
-def _names(read: Reader) -> list[str]:
-    """Return every label and every name of a run."""
-    query = (
-        "select label as name from snapshots where label is not null union select name from runs where name is not null"
-    )
-    return [row["name"] for row in read.rows(query)]
+def _unknown(read: Reader, wanted: str, kinds: Sequence[str]) -> RenexError:
+    query = f"select coalesce(name, id[:{ids.SHORT}]) as name from {_OBJECTS} order by since desc limit {_NEAREST_OF}"
+    known = [row["name"] for row in read.rows(query, {"kinds": list(kinds)})]
+    listing = "%renex ls" if RUN in kinds else "%renex ls snapshots"
+    return not_found(" or ".join(sorted(kinds)), wanted, known, listing=listing)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from renex_jupyter import ids
 from renex_jupyter.errors import invalid_argument, not_found
+from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store import liveness
 from renex_jupyter.store.reader import Reader
@@ -17,25 +17,9 @@ if TYPE_CHECKING:
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
 
-def run_ids(read: Reader) -> list[str]:
-    """Return every run id."""
-    return [row["run_id"] for row in read.rows("select run_id from runs")]
-
-
 def find_run(read: Reader, wanted: str) -> str:
-    """Return the id of the run that an id, a unique prefix, or an unambiguous name means (a name: its newest run).
-
-    Raises
-    ------
-    RenexError : `not_found`, `ambiguous`.
-    """
-    named = read.rows("select run_id from runs where name = ? order by started_at desc limit 1", [wanted])
-    if named:
-        return str(named[0]["run_id"])
-    if not ids.PREFIX_PATTERN.fullmatch(wanted.lower()):
-        names = [row["name"] for row in read.rows("select distinct name from runs where name is not null")]
-        raise not_found("run", wanted, names, listing="%renex ls")
-    return ids.match("run", wanted, run_ids(read))
+    """Return the id of the run that a name, an id or a unique prefix means, as `find_object` reads it."""
+    return find_object(read, wanted, (RUN,))[1]
 
 
 def get_run(read: Reader, run_id: str) -> Run:
@@ -47,7 +31,7 @@ def get_run(read: Reader, run_id: str) -> Run:
     """
     rows = read.rows("select * from inside.runs where run_id = ?", [run_id])
     if not rows:
-        return get_run(read, ids.match("run", run_id, run_ids(read)))
+        raise not_found("run", run_id)
     row = rows[0]
     if row["status"] == "running" and liveness.is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"]):
         row["status"] = "lost"

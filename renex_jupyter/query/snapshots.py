@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from renex_jupyter import ids
 from renex_jupyter.errors import not_found
+from renex_jupyter.query.objects import SNAPSHOT, find_object
 from renex_jupyter.records import display
 from renex_jupyter.records.snapshots import Cell, FileEntry, LeftOut, Snapshot
 from renex_jupyter.store.reader import Reader
@@ -15,25 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def snapshot_ids(read: Reader) -> list[str]:
-    """Return every snapshot id."""
-    return [row["snapshot_id"] for row in read.rows("select snapshot_id from snapshots")]
-
-
 def find_snapshot(read: Reader, wanted: str) -> str:
-    """Return the id of the snapshot that a label, an id or a unique prefix means (a label: its newest snapshot).
-
-    Raises
-    ------
-    RenexError : `not_found`, `ambiguous`.
-    """
-    labelled = read.rows("select snapshot_id from snapshots where label = ? order by created_at desc limit 1", [wanted])
-    if labelled:
-        return str(labelled[0]["snapshot_id"])
-    if not ids.PREFIX_PATTERN.fullmatch(wanted.lower()):
-        labels = [row["label"] for row in read.rows("select distinct label from snapshots where label is not null")]
-        raise not_found("snapshot", wanted, labels, listing="%renex ls snapshots")
-    return ids.match("snapshot", wanted, snapshot_ids(read), listing="%renex ls snapshots")
+    """Return the id of the snapshot that a label, an id or a unique prefix means, as `find_object` reads it."""
+    return find_object(read, wanted, (SNAPSHOT,))[1]
 
 
 def get_snapshot(read: Reader, snapshot_id: str) -> Snapshot:
@@ -108,10 +92,3 @@ def environment_of(read: Reader, snapshot_id: str) -> dict[str, Any]:
     query = "select e.* from environments e join snapshots using (environment_id) where snapshot_id = ?"
     rows = read.rows(query, [snapshot_id])
     return rows[0] if rows else {}
-
-
-def newest_of_session(read: Reader, session_id: str) -> str | None:
-    """Return the id of the last snapshot that a session made."""
-    query = "select snapshot_id from snapshots where session_id = ? order by created_at desc limit 1"
-    rows = read.rows(query, [session_id])
-    return rows[0]["snapshot_id"] if rows else None

@@ -21,10 +21,17 @@ class Project:
     store: Store
 
     def run(self, name: str, **columns: Any) -> str:
-        run = Run(ids.new_id(), name, columns.pop("started_at", now()), **{"status": "finished", **columns})
+        run_id = columns.pop("run_id", None) or ids.new_id()
+        run = Run(run_id, name, columns.pop("started_at", now()), **{"status": "finished", **columns})
         after = {key: value for key, value in fields(run).items() if key not in NOT_COLUMNS}
         self.store.write(Change("runs", run.run_id, "create", after))
         return run.run_id
+
+    def snapshot(self, label: str | None = None) -> str:
+        snapshot_id = ids.new_id()
+        after = {"snapshot_id": snapshot_id, "label": label, "created_at": now()}
+        self.store.write(Change("snapshots", snapshot_id, "create", after))
+        return snapshot_id
 
     def log(self, run_id: str, key: str, *values: float, first: int = 0) -> None:
         self.store.write_points(
