@@ -9,7 +9,7 @@ from typing import Any
 from renex_jupyter import ids
 from renex_jupyter.errors import RenexError
 from renex_jupyter.query import runs as questions
-from renex_jupyter.query.series import many_series
+from renex_jupyter.query.metrics import many_series
 from renex_jupyter.query.summaries import metric_summaries, snapshot_summaries
 from renex_jupyter.records import display
 from renex_jupyter.records.runs import Run

@@ -10,7 +10,7 @@ from typing import Any
 from renex_jupyter import ids
 from renex_jupyter.config import settings
 from renex_jupyter.query import runs as questions
-from renex_jupyter.query.series import many_series
+from renex_jupyter.query.metrics import many_series
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
