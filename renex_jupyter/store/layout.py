@@ -16,6 +16,7 @@ from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.ids import new_id
 
 FORMAT = 1  # of journal records and public tables
+MARKS = (".git", "pyproject.toml", ".renexignore")  # what lies at the top of a project
 GENERATION = re.compile(r"\d{10}\.duckdb")
 
 
@@ -149,9 +150,9 @@ def find(start: Path) -> Path | None:
 
 
 def place_for_new(start: Path) -> Path:
-    """Return where a new store belongs: beside the nearest `.git` or `pyproject.toml`, else in `start`."""
+    """Return where a new store belongs: beside the nearest mark of a project (see `MARKS`), else in `start`."""
     for folder in (start, *start.parents):
-        if (folder / ".git").exists() or (folder / "pyproject.toml").is_file():
+        if any((folder / mark).exists() for mark in MARKS):
             return folder / STORE_FOLDER
     return start / STORE_FOLDER
 

@@ -167,6 +167,21 @@ def test_a_store_is_found_upward_and_made_beside_the_project(tmp_path: Path) -> 
     assert layouts.find(deep) == tmp_path / "project" / ".renex"
 
 
+@pytest.mark.parametrize("mark", [".git", "pyproject.toml", ".renexignore"])
+def test_the_nearest_mark_of_a_project_says_where_a_store_is_made(tmp_path: Path, mark: str) -> None:
+    inner = tmp_path / "notebooks"
+    (inner / "a").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").touch()
+    (inner / mark).touch()  # empty: that it is there says enough
+    assert layouts.place_for_new(inner / "a") == inner / ".renex"
+    assert layouts.place_for_new(tmp_path) == tmp_path / ".renex"
+
+
+def test_the_notebooks_of_this_repository_are_a_project_of_their_own() -> None:
+    notebooks = Path(__file__).parents[2] / "notebooks"
+    assert layouts.place_for_new(notebooks) == notebooks / ".renex"
+
+
 def test_a_generation_that_is_damaged_or_missing_is_passed_over_and_built_anew(store: Store) -> None:
     open_run(store)
     store.write_points([Point("run", RUN, "loss", step, now(), step) for step in range(5)])
