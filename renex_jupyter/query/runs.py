@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.errors import invalid_argument, not_found
@@ -14,6 +15,7 @@ from renex_jupyter.store.reader import Reader
 if TYPE_CHECKING:
     import pandas as pd
 
+_WORDS = "concat_ws(' ', name, task, experiment, namespace, status, run_id, notebook, user_name)"
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
 
@@ -56,8 +58,8 @@ def vanished_runs(read: Reader) -> list[dict[str, Any]]:
 
 def count_runs(read: Reader, *, search: str = "") -> int:
     """Return how many runs match a search text."""
-    clause, params = _matching(search)
-    return int(read.rows(f"select count(*) as n from runs where {clause}", params)[0]["n"])
+    source, params = _matching(read, search)
+    return int(read.rows(f"select count(*) as n from {source}", params)[0]["n"])
 
 
 def list_runs(
@@ -85,26 +87,22 @@ def list_runs(
         raise invalid_argument(
             f"runs cannot be ordered by '{order_by}'.", f"Use one of {', '.join(sorted(_SORTABLE))}."
         )
-    clause, params = _matching(search)
+    source, params = _matching(read, search)
     direction = "desc" if descending else "asc"
-    rows = read.rows(
-        f"select * from inside.runs where {clause} order by {order_by} {direction} nulls last, run_id limit ? offset ?",
-        [*params, limit, offset],
-    )
-    for row in rows:
-        gone = liveness.is_gone(row.pop("pid"), row.pop("pid_started"), row.pop("boot_id"), row["host"])
-        if row["status"] == "running" and gone:
-            row["status"] = "lost"
-        row["metrics"], row["params"] = {}, {}
-    by_id = {row["run_id"]: row for row in rows}
-    if by_id:
-        marks = ", ".join("?" * len(by_id))
-        for kind, value in (("latest_metrics", "value"), ("params", "value_text")):
-            for each in read.rows(
-                f"select run_id, key, {value} as value from {kind} where run_id in ({marks}) order by key", list(by_id)
-            ):
-                by_id[each["run_id"]]["metrics" if kind == "latest_metrics" else "params"][each["key"]] = each["value"]
-    return rows
+    order = f"{order_by} {direction} nulls last, run_id"
+    page = {**params, "limit": limit, "offset": offset}
+    rows = read.rows(f"select * from {source} order by {order} limit $limit offset $offset", page)
+    return _with_values(read, rows) if rows else []
+
+
+def _with_values(read: Reader, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return runs with their `metrics` and `params`."""
+    by_id = {row["run_id"]: {**row, "metrics": {}, "params": {}} for row in rows}
+    for column, table, value in (("metrics", "latest_metrics", "value"), ("params", "params", "value_text")):
+        query = f"select run_id, key, {value} as value from {table} where list_contains($ids::varchar[], run_id)"
+        for each in read.rows(f"{query} order by key", {"ids": list(by_id)}):
+            by_id[each["run_id"]][column][each["key"]] = each["value"]
+    return list(by_id.values())
 
 
 def search_runs(
@@ -148,14 +146,18 @@ def _widened(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _matching(search: str) -> tuple[str, list[Any]]:
-    """Return a WHERE clause that every word of the search must satisfy, and its parameters."""
-    clauses: list[str] = []
-    params: list[Any] = []
-    for word in search.split():
-        text = "concat_ws(' ', name, task, experiment, namespace, status, run_id, notebook, user_name)"
-        inside = "run_id in (select run_id from params where key || '=' || value_text ilike ?)"
-        tagged = "run_id in (select owner_id from tags where key || '=' || value ilike ?)"
-        clauses.append(f"({text} ilike ? or {inside} or {tagged})")
-        params += [f"%{word}%"] * 3
-    return " and ".join(clauses) or "true", params
+def _matching(read: Reader, search: str) -> tuple[str, dict[str, Any]]:
+    """Return a relation of the runs that have every word of the search, and its parameters; `lost` is told already."""
+    clauses = ["true"]
+    params: dict[str, Any] = {"gone": [row["run_id"] for row in vanished_runs(read)]}
+    for place, word in enumerate(search.split()):
+        params[f"word{place}"] = word
+        texts = (
+            ("", _WORDS, ""),
+            ("run_id in (select run_id from params where ", "key || '=' || value_text", ")"),
+            ("run_id in (select owner_id from tags where ", "key || '=' || value", ")"),
+        )
+        has = [f"{before}contains(lower({text}), lower($word{place})){after}" for before, text, after in texts]
+        clauses.append(f"({' or '.join(has)})")
+    seen = "case when list_contains($gone::varchar[], run_id) then 'lost' else status end as status"
+    return f"(select * from (select * replace ({seen}) from runs) where {' and '.join(clauses)})", params

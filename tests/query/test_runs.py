@@ -1,0 +1,60 @@
+"""The list of runs, searched and ordered."""
+
+import pytest
+from recorded import Project
+
+from renex_jupyter.query.runs import count_runs, list_runs
+from renex_jupyter.store import liveness
+
+VANISHED = {"status": "running", "pid": 1, "pid_started": 1.0, "boot_id": "of another boot"}
+
+
+def found(project: Project, search: str) -> list[str]:
+    rows = list_runs(project.store.reader, search=search, order_by="name", descending=False)
+    assert count_runs(project.store.reader, search=search) == len(rows)
+    return [row["name"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("search", "names"),
+    [
+        ("val_loss", ["val_loss"]),
+        ("VAL-", ["val-loss"]),
+        ("%", ["50%"]),
+        ("_", ["val_loss"]),
+        ("\\", ["back\\slash"]),
+        ("val loss", ["val-loss", "val_loss"]),
+        ("lr=0.1.", ["50%"]),
+        ("lr=0.1_", []),
+        ("größe", ["GRÖSSE größe"]),
+        ("", ["50%", "GRÖSSE größe", "back\\slash", "val-loss", "val_loss"]),
+    ],
+)
+def test_a_search_takes_each_character_for_itself(project: Project, search: str, names: list[str]) -> None:
+    for name in ("val_loss", "val-loss", "back\\slash", "GRÖSSE größe"):
+        project.param(project.run(name), "lr", "0.12")
+    project.param(project.run("50%"), "lr", "0.1.")
+    assert found(project, search) == names
+
+
+def test_a_run_whose_process_is_gone_is_searched_and_ordered_as_lost(project: Project) -> None:
+    project.run("gone", **VANISHED)
+    project.run("going", status="running", **liveness.identity())
+    project.run("done", status="finished")
+    assert found(project, "lost") == ["gone"]
+    assert found(project, "running") == ["going"]
+    rows = list_runs(project.store.reader, order_by="status", descending=False)
+    assert [(row["name"], row["status"]) for row in rows] == [
+        ("done", "finished"),
+        ("gone", "lost"),
+        ("going", "running"),
+    ]
+    assert {"pid", "pid_started", "boot_id"}.isdisjoint(rows[0])
+
+
+def test_a_row_has_the_last_metrics_and_the_params(project: Project) -> None:
+    run = project.run("r")
+    project.log(run, "loss", 1.0, 0.5)
+    project.param(run, "lr", 0.1)
+    [row] = list_runs(project.store.reader)
+    assert (row["metrics"], row["params"]) == ({"loss": 0.5}, {"lr": "0.1"})
