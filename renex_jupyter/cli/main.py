@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in words
     words = [word for word in words if word != "--json"] or ["-h"]
     try:
-        result = run_verb(parser_for("renex"), words)
+        result = run_verb(parser_for("renex", notebook=False), words)
     except RenexError as error:
         said = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
         print(json.dumps(said) if as_json else f"renex: {error}", file=sys.stdout if as_json else sys.stderr)

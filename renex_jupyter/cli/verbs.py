@@ -36,8 +36,8 @@ class _Shown(Exception):
     """The help was printed."""
 
 
-def parser_for(program: str) -> argparse.ArgumentParser:
-    """Return the parser of every verb."""
+def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
+    """Return the parser of every verb; a terminal lacks those whose result only a notebook can show."""
     parser = _Parser(prog=program, description="Runs, snapshots and their history in this project.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
     verbs.add_parser("status", help="where the store is, what it holds, what is recorded now").set_defaults(do=_status)
@@ -61,7 +61,8 @@ def parser_for(program: str) -> argparse.ArgumentParser:
     ask = verbs.add_parser("sql", help="ask the history with SQL")
     ask.add_argument("query", nargs="+")
     ask.set_defaults(do=lambda args: sql(" ".join(args.query), frames={}))
-    verbs.add_parser("panel", help="the side panel's view in this cell").set_defaults(do=_panel)
+    if notebook:
+        verbs.add_parser("panel", help="the side panel's view in this cell").set_defaults(do=_panel)
     verbs.add_parser("doctor", help="check the installation").set_defaults(do=_doctor)
     return parser
 

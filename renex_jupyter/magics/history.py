@@ -57,7 +57,7 @@ class HistoryMagics(Magics):
             %renex doctor                    # check the installation
         """
         words = split(line)
-        return run_verb(parser_for("%renex"), words or ["status"])
+        return run_verb(parser_for("%renex", notebook=True), words or ["status"])
 
 
 def _variable_and_query(line: str, cell: str | None) -> tuple[str, str]:

@@ -75,3 +75,10 @@ def test_doctor_names_what_it_looked_at(project: Path) -> None:
     found = {each["name"]: each for each in report["findings"]}
     assert found["store"]["ok"] and "1 run" in found["store"]["detail"]
     assert found["duckdb"]["ok"]
+
+
+def test_what_only_a_notebook_can_show_is_no_verb_of_the_terminal(project: Path) -> None:
+    assert "panel" not in renex(project, "-h").stdout
+    done = renex(project, "panel")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "invalid_argument" in done.stderr

@@ -213,7 +213,8 @@ def test_help_shows_usage_and_examples(shell: InteractiveShell, capsys: pytest.C
         documented = shell.magics_manager.magics["line"][name].__doc__
         assert documented and words in documented, name
     run(shell, "%renex -h")
-    assert "VERB" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "VERB" in shown and "panel" in shown
 
 
 def completions(shell: InteractiveShell, text: str) -> list[str]:
@@ -224,6 +225,7 @@ def test_tab_completes_verbs_options_and_names(shell: InteractiveShell) -> None:
     shell.user_ns["cfg"] = {"lr": 1}
     rx.snapshot(label="baseline")
     assert "checkout" in completions(shell, "%renex ch")
+    assert "panel" in completions(shell, "%renex pa")
     assert "baseline" in completions(shell, "%renex show ba")
     assert "--label" in completions(shell, "%snapshot --l")
     assert "cfg" in completions(shell, "%snapshot -c cf")
