@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def metric_keys(read: Reader, run_ids: Sequence[str]) -> list[str]:
+    """Return the metric keys of some runs, in the order in which they were first logged."""
+    query = """
+        select key from metrics
+        where owner_kind = 'run' and list_contains($runs::varchar[], owner_id) and value is not null
+        group by key order by min(wallclock), key"""
+    return [row["key"] for row in read.rows(query, {"runs": list(run_ids)})]
+
+
 def metric_series(read: Reader, run_id: str, key: str, *, points: int = 2000) -> pd.DataFrame:
     """Return one metric of one run, thinned for a plot.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 from renex_jupyter import ids
 from renex_jupyter.config import settings
 from renex_jupyter.query import runs as questions
-from renex_jupyter.query.metrics import many_series
+from renex_jupyter.query.metrics import many_series, metric_keys
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
@@ -19,6 +20,15 @@ from renex_jupyter.views.table import Table
 
 SPARK_POINTS = 40
 NOTE_LINES = 12
+
+
+def _word(*words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![a-z])({'|'.join(words)})(?![a-z])", re.IGNORECASE)
+
+
+RESULT = _word("accuracy", "acc", "auc", "f1", "score", "loss", "error", "rmse", "mae")
+HELD_OUT = _word("validation", "valid", "val", "test")
+TRAINING = _word("training", "train")
 
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"key": "status", "label": "Status", "kind": "status", "sortable": True},
@@ -77,9 +87,12 @@ class RunsList:
             limit=size,
             offset=page * size,
         )
-        metrics = common_metrics(runs)
+        metrics = telling_first(runs, metric_keys(read, [run["run_id"] for run in runs]))
         metric = self.bar.metric if self.bar.metric in metrics else (metrics or [""])[0]
-        return RunsPage(total, shown, metric, sorted(metrics), run_rows(runs, sparks(read, runs, metric), metric))
+        keys = {run["run_id"]: key_of(run, [metric, *metrics]) for run in runs}
+        lines = sparks(read, keys)
+        rows = [_row(run, lines.get(run["run_id"], []), keys[run["run_id"]], metric) for run in runs]
+        return RunsPage(total, shown, metric, sorted(metrics), rows)
 
     def draw(self, page: RunsPage) -> None:
         """Show a page; what the reader has set stays, save a page number beyond the end."""
@@ -105,32 +118,40 @@ def headed(metric: str) -> list[dict[str, Any]]:
     return [{**each, "label": metric} if each["key"] == "metric" and metric else each for each in COLUMNS]
 
 
-def common_metrics(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the metric keys of some runs, the one that most of them have first."""
+def telling_first(runs: Sequence[Mapping[str, Any]], logged: Sequence[str]) -> list[str]:
+    """Return metric keys in the order in which they tell of these runs.
+
+    First come those that most runs have, then those that are named as a result, validation before training.
+
+    Parameters
+    ----------
+    logged : the keys in the order in which they were first logged, which decides where nothing else does.
+    """
     found = Counter(key for run in runs for key in run["metrics"])
-    return sorted(found, key=lambda key: (-found[key], key))
+    return sorted(
+        filter(found.get, logged),
+        key=lambda key: (
+            -found[key],
+            RESULT.search(key) is None,
+            HELD_OUT.search(key) is None,
+            TRAINING.search(key) is not None,
+        ),
+    )
 
 
-def key_of(run: Mapping[str, Any], metric: str) -> str | None:
-    """Return the key to show for one run: the common one, else its own first."""
-    return metric if metric in run["metrics"] else next(iter(run["metrics"]), None)
+def key_of(run: Mapping[str, Any], keys: Sequence[str]) -> str | None:
+    """Return the key to show for one run: the first that it has."""
+    return next((key for key in keys if key in run["metrics"]), None)
 
 
-def sparks(read: Reader, runs: Sequence[Mapping[str, Any]], metric: str) -> dict[str, list[float | None]]:
+def sparks(read: Reader, keys: Mapping[str, str | None]) -> dict[str, list[float | None]]:
     """Return run id -> the values of the metric that its row shows."""
-    wanted = {run["run_id"]: key for run in runs if (key := key_of(run, metric))}
+    wanted = {run_id: key for run_id, key in keys.items() if key}
     if not wanted:
         return {}
     frame = many_series(read, list(wanted), sorted(set(wanted.values())), points=SPARK_POINTS)
     frame = frame[frame["key"] == frame["run_id"].map(wanted)]
     return {str(run_id): finite(each["value"].tolist()) for run_id, each in frame.groupby("run_id")}
-
-
-def run_rows(
-    runs: Sequence[Mapping[str, Any]], lines: Mapping[str, list[float | None]], metric: str
-) -> list[dict[str, Any]]:
-    """Return runs as rows of the table."""
-    return [_row(run, lines.get(run["run_id"], []), key_of(run, metric), metric) for run in runs]
 
 
 def _row(run: Mapping[str, Any], line: list[float | None], key: str | None, metric: str) -> dict[str, Any]:

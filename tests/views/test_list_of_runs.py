@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from recorded import Project
 
 from renex_jupyter.views.runs import RunsList
@@ -41,6 +42,40 @@ def test_the_metric_of_most_runs_stands_in_the_head_and_others_show_their_own(pr
     assert {row["name"]: row["metric"] for row in page.rows} == {"a": "0.5", "b": "0.5", "c": "accuracy 0.75"}
     runs.bar.metric = "accuracy"
     assert runs.ask(project.store.reader).metric == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("logged", "shown"),
+    [
+        (["lr", "train/loss"], "train/loss"),
+        (["train/loss", "val/loss", "test_acc"], "val/loss"),
+        (["train_loss", "Loss"], "Loss"),
+        (["loss", "accuracy"], "loss"),
+        (["accuracy", "loss"], "accuracy"),
+        (["time", "epoch"], "time"),
+        (["glossary", "classes", "F1"], "F1"),
+        (["lr", "val-rmse2", "score"], "val-rmse2"),
+    ],
+)
+def test_of_metrics_that_as_many_runs_have_the_one_named_as_a_result_is_shown(
+    project: Project, logged: list[str], shown: str
+) -> None:
+    run = project.run("r")
+    for key in logged:
+        project.log(run, key, 0.5)
+    page = new_list().ask(project.store.reader)
+    assert page.metric == shown
+    assert page.metrics == sorted(logged)
+
+
+def test_a_run_without_the_common_metric_shows_its_own_result(project: Project) -> None:
+    for name in "ab":
+        project.log(project.run(name), "loss", 0.5)
+    run = project.run("c")
+    project.log(run, "lr", 0.1)
+    project.log(run, "val/accuracy", 0.75)
+    rows = {row["name"]: row["metric"] for row in new_list().ask(project.store.reader).rows}
+    assert rows["c"] == "val/accuracy 0.75"
 
 
 def test_a_search_counts_what_it_shows_and_starts_on_the_first_page(project: Project) -> None:
