@@ -32,7 +32,6 @@ class Renex(SingletonConfigurable):
     rotate_bytes = Int(4 * 2**20, help="Bytes after which a journal file is sealed and a new one begun.").tag(
         config=True
     )
-    grace = Float(60.0, help="Seconds that a superseded file of the store is kept for slow readers.").tag(config=True)
     fold_in_background = Bool(True, help="Fold journals into the index in a child process when a run ends.").tag(
         config=True
     )

@@ -8,24 +8,31 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
-from renex_jupyter.cli.verbs import parser_for, run_verb
+from renex_jupyter.cli.verbs import compact, parser_for, run_verb
 from renex_jupyter.errors import RenexError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; exit status 0, 1 when something was found wrong, 2 for an error (told on stderr, or as JSON)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if words == ["--version"]:
+        print(f"renex_jupyter {version('renex_jupyter')}")
+        return 0
     as_json = "--json" in words
     words = [word for word in words if word != "--json"] or ["-h"]
     try:
         result = run_verb(parser_for("renex", notebook=False), words)
     except RenexError as error:
-        said = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-        print(json.dumps(said) if as_json else f"renex: {error}", file=sys.stdout if as_json else sys.stderr)
+        said = RenexError(error.code, error.message, error.hint.replace("%renex ", "renex "))
+        if as_json:
+            print(json.dumps({"error": {"code": said.code, "message": said.message, "hint": said.hint}}))
+        else:
+            print(f"renex: {said}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -60,8 +67,7 @@ def jsonable(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     if isinstance(value, pd.DataFrame):
-        with pd.option_context("display.max_rows", None, "display.max_columns", None, "display.width", 200):
-            return "nothing recorded" if value.empty else value.to_string(index=False)
+        return "nothing recorded" if value.empty else compact(value).to_string(index=False, na_rep="")
     return str(value)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import shlex
+import ast
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
+from renex_jupyter.records import display
 from renex_jupyter.session import checkouts, diffs, environments, runs, snapshots, status
 from renex_jupyter.session.current import current
 from renex_jupyter.session.sql import sql
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 KINDS = ("runs", "snapshots", "experiments", "environments", "tasks")
 RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
 SNAPSHOT_COLUMNS = ["snapshot_id", "label", "message", "notebook", "created_at", "run_id"]
+
+_QUOTED = r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """
+QUOTED = re.compile(_QUOTED, re.VERBOSE)
+WORD = re.compile(rf"""(?: [^\s"'] | {_QUOTED} )+""", re.VERBOSE)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -80,14 +87,42 @@ def run_verb(parser: argparse.ArgumentParser, words: Sequence[str]) -> Any:
     return do(args)
 
 
+def compact(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows as a person reads them: ids by 8 characters, times without their fractions, durations in words."""
+    shown = frame.copy()
+    for name in map(str, shown):
+        if name.endswith("_id"):
+            shown[name] = [ids.short(each) if isinstance(each, str) else "" for each in shown[name]]
+        elif name.endswith("_at"):
+            shown[name] = ["" if each != each else display.moment(each.to_pydatetime()) for each in shown[name]]
+        elif name == "duration_s":
+            shown[name] = ["" if each != each else display.seconds(each) for each in shown[name]]
+        elif name.startswith("params.") or shown[name].dtype == object:
+            shown[name] = ["" if each is None or each != each else each for each in shown[name]]
+    return shown.rename(columns={"duration_s": "duration"})
+
+
 def split(line: str) -> list[str]:
-    """Split a line into words: quotes hold a word together, a backslash is a character like any other."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
-    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
-    try:
-        return list(lexer)
-    except ValueError as error:
-        raise invalid_argument(f"{line!r} cannot be split: {error}.", "Close the quotes.") from error
+    """Split a line into words as Python reads them: quotes hold a word together and may stand inside it.
+
+    A word that is quoted as a whole loses its quotes; `name='a b'` keeps them, for whoever reads the value.
+    """
+    if WORD.sub("", line).strip():
+        raise invalid_argument(f"{line!r} cannot be split.", "Close the quotes.")
+    return [unquoted(word) for word in WORD.findall(line)]
+
+
+def unquoted(word: str) -> str:
+    """Take the quotes off a word, or off the value of a long option."""
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("--"):
+        return f"{option}={unquoted(value)}"
+    if QUOTED.fullmatch(word):
+        try:
+            return str(ast.literal_eval(word))
+        except (SyntaxError, ValueError):
+            return word[1:-1]
+    return word
 
 
 def _status(_args: argparse.Namespace) -> status.Status:

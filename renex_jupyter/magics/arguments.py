@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 from renex_jupyter.capture.values import read_values
 from renex_jupyter.cli.verbs import split
 from renex_jupyter.errors import RenexError, invalid_argument
+from renex_jupyter.records.changes import plain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,20 +32,31 @@ def plainly(method: F) -> F:
 
 def parse(magic: Any, line: str) -> Any:
     """Return the arguments of a magic's line; IPython's own splitter would leave the quotes on and cut `a='b c'` in two."""
-    return magic.parser.parse_args(split(line))
+    try:
+        return magic.parser.parse_args(split(line))
+    except UsageError as error:
+        raise invalid_argument(f"{error}.", f"%{magic.__name__}? explains every option.") from None
 
 
-def name_and_params(words: Sequence[str], usage: str) -> tuple[str, dict[str, Any]]:
-    """Return a task's name and its params from `NAME key=value ...`."""
-    names = [word for word in words if "=" not in word]
-    if len(names) != 1:
-        found = "no name" if not names else f"{len(names)} names ({', '.join(names[:4])})"
-        raise invalid_argument(f"a task takes one name, here is {found}.", f"Usage: {usage}")
-    params: dict[str, Any] = {}
-    for word in words:
-        if "=" in word:
-            key, _, value = word.partition("=")
-            if not key.isidentifier():
-                raise invalid_argument(f"'{key}' is not a name for a param.", "Use letters, digits and _.")
-            params.update(read_values(f"{key}={value}", {}))
-    return names[0], params
+def name_and_params(words: Sequence[str], names: Mapping[str, Any], usage: str) -> tuple[str, dict[str, Any]]:
+    """Return a task's name and its params from `NAME key=value ...`; a value may be the name of a variable."""
+    titles = [word for word in words if "=" not in word]
+    if len(titles) != 1:
+        found = "no name" if not titles else f"{len(titles)} names ({', '.join(titles[:4])})"
+        raise invalid_argument(
+            f"a task takes one name, here is {found}.", f"Usage: {usage}, without spaces around '='."
+        )
+    return titles[0], dict(_param(word, names) for word in words if "=" in word)
+
+
+def _param(word: str, names: Mapping[str, Any]) -> tuple[str, Any]:
+    key, _, text = word.partition("=")
+    if not key.isidentifier():
+        raise invalid_argument(
+            f"'{key}' is not a name for a param.", "Use letters, digits and _, without spaces around '='."
+        )
+    if not text:
+        raise invalid_argument(f"param '{key}' has no value.", f"Write {key}=0.1, or {key}='' for an empty text.")
+    if text in names and text.isidentifier():
+        return key, plain(names[text])
+    return key, read_values(word, {})[key]

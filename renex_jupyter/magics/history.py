@@ -6,7 +6,7 @@ from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, needs_local_scope
 
-from renex_jupyter.cli.verbs import parser_for, run_verb, split
+from renex_jupyter.cli.verbs import compact, parser_for, run_verb, split
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.magics.arguments import plainly
 from renex_jupyter.session.current import current
@@ -57,7 +57,8 @@ class HistoryMagics(Magics):
             %renex doctor                    # check the installation
         """
         words = split(line)
-        return run_verb(parser_for("%renex", notebook=True), words or ["status"])
+        result = run_verb(parser_for("%renex", notebook=True), words or ["status"])
+        return compact(result) if hasattr(result, "columns") else result
 
 
 def _variable_and_query(line: str, cell: str | None) -> tuple[str, str]:

@@ -85,13 +85,15 @@ class KeepingMagics(Magics):
         __tracebackhide__ = True
         line, dashes, command = _split(line)
         args = parse(self.task, line)
-        name, params = name_and_params(args.words, TASK_USAGE)
+        name, params = name_and_params(args.words, current().names, TASK_USAGE)
         if cell is None:
             if not dashes:
                 raise invalid_argument("there is nothing to run.", f"Usage: {TASK_USAGE}")
             run = tasks.run_task(command, name=name, params=params)
+            print(run.line)  # also when the run is assigned, or not the last of its cell
             if args.out:
                 current().names[args.out] = run
+                return None
             return run
         if dashes:
             raise invalid_argument("a cell and a command were given.", f"Usage: {TASK_USAGE}")

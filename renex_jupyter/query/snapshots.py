@@ -43,7 +43,7 @@ def summary(read: Reader, snapshot_id: str) -> str:
         """
         select (select count(*) from snapshot_cells where snapshot_id = $id) as cells,
                (select count(*) from snapshot_cells where snapshot_id = $id and stale) as stale,
-               (select count(*) from snapshot_files where snapshot_id = $id) as files,
+               (select count(*) from snapshot_files where snapshot_id = $id and kind <> 'dir') as files,
                (select coalesce(sum(size), 0) from snapshot_files where snapshot_id = $id) as bytes,
                (select count(*) from packages join snapshots using (environment_id) where snapshot_id = $id) as packages""",
         {"id": snapshot_id},

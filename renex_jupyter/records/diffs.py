@@ -32,6 +32,7 @@ class State:
     python: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    notebook: str | None = None  # path relative to the project
 
 
 @dataclass(frozen=True, slots=True)

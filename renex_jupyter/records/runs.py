@@ -79,7 +79,8 @@ class Run:
     @property
     def line(self) -> str:
         """The run on one line, with at most four of its metrics."""
-        parts = [f"run '{self.name}' {short(self.run_id)} {self.status}", display.seconds(self.duration_s)]
+        code = f"exit code {self.exit_code}" if self.exit_code else ""
+        parts = [f"run '{self.name}' {short(self.run_id)} {self.status}", display.seconds(self.duration_s), code]
         return " · ".join(part for part in [*parts, display.pairs(list(self.metrics.items())[:4], digits=4)] if part)
 
     def _rows(self) -> list[tuple[str, str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from renex_jupyter.analysis.diff import Diff, State, diff_states
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
@@ -28,15 +26,13 @@ def diff(a: str, b: str = NOW) -> Diff:
     RenexError : `not_found`, `ambiguous`.
     """
     session = current()
-    one, other = _state(session, a), _state(session, b)
-    return diff_states(_as_named(session, a, one, other), _as_named(session, b, other, one))
-
-
-def _as_named(session: Session, name: str, state: State, against: State) -> State:
-    """Give the present the config and metrics of what it is compared with: that nothing was named is no difference."""
-    if name != NOW:
-        return state
-    return replace(state, config=against.config, metrics=state.metrics if session.runs else against.metrics)
+    named = [find_state(session, each) for each in (a, b) if each != NOW]
+    states = {each: _kept(session, each) for each in named}
+    one, other = (
+        _present(session, states[named[0]] if named else None) if each == NOW else states[find_state(session, each)]
+        for each in (a, b)
+    )
+    return diff_states(one, other)
 
 
 def find_state(session: Session, wanted: str) -> str:
@@ -52,35 +48,40 @@ def find_state(session: Session, wanted: str) -> str:
     return found
 
 
-def _state(session: Session, wanted: str) -> State:
-    if wanted == NOW:
-        return _present(session)
+def _kept(session: Session, snapshot_id: str) -> State:
     read = session.store.reader
-    snapshot = query.get_snapshot(read, find_state(session, wanted))
-    environment = query.environment_of(read, snapshot.snapshot_id)
-    config, metrics = dict(snapshot.config), dict(snapshot.metrics)
+    snapshot = query.get_snapshot(read, snapshot_id)
+    environment = query.environment_of(read, snapshot_id)
+    config = dict(snapshot.config)
     if snapshot.run_id and snapshot.hidden:
-        run = run_query.get_run(read, snapshot.run_id)
-        config = {**run.params, **config}
+        config = {**run_query.get_run(read, snapshot.run_id).params, **config}
     return State(
-        title=" ".join(part for part in (short(snapshot.snapshot_id), snapshot.label, snapshot.message) if part),
-        cells=query.snapshot_cells(read, snapshot.snapshot_id),
-        files={e.path: e for e in query.snapshot_files(read, snapshot.snapshot_id) if e.role != "notebook"},
-        packages=query.snapshot_packages(read, snapshot.snapshot_id),
+        title=" ".join(part for part in (short(snapshot_id), snapshot.label, snapshot.message) if part),
+        cells=query.snapshot_cells(read, snapshot_id),
+        files={e.path: e for e in query.snapshot_files(read, snapshot_id) if e.role != "notebook"},
+        packages=query.snapshot_packages(read, snapshot_id),
         python=environment.get("python") or "",
         config=config,
-        metrics=metrics,
+        metrics=dict(snapshot.metrics),
+        notebook=snapshot.notebook,
     )
 
 
-def _present(session: Session) -> State:
-    state = capture(session, keep=False)
+def _present(session: Session, against: State | None) -> State:
+    """Return the state of this moment. What nobody can know of it is taken from the other side: it is no difference.
+
+    That is config and metrics, which were not named, and in a terminal the cells, where the notebook is not there.
+    """
+    state = capture(session, keep=False, notebook=against.notebook if against else None)
+    logged = session.runs[-1].last_values() if session.runs else None
+    known = state.code.source != "none"
     return State(
         title=NOW,
-        cells=state.code.cells,
+        cells=state.code.cells if known or against is None else against.cells,
         files={entry.path: entry for entry in state.files.entries},
         packages={package.name: package.version for package in state.environment.packages},
         python=state.environment.python,
-        config={},
-        metrics=session.runs[-1].last_values() if session.runs else {},
+        config=against.config if against else {},
+        metrics=logged if logged is not None else against.metrics if against else {},
+        notebook=state.code.notebook,
     )

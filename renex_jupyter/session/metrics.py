@@ -9,7 +9,7 @@ from typing import Any
 from renex_jupyter.errors import RenexError, invalid_argument, unsupported_value
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.session.active_run import ActiveRun, checked
+from renex_jupyter.session.active_run import checked
 from renex_jupyter.session.runs import run_to_log_on
 
 
@@ -32,17 +32,23 @@ def log_metric(key: str, value: Any, step: int | None = None, wallclock: float |
 
 def log_metrics(values: Mapping[str, Any], step: int | None = None, wallclock: float | datetime | None = None) -> None:
     """Log several metrics at one step, with one write; see `log_metric`."""
-    run = run_to_log_on()
     moment = _moment(wallclock)
-    run.write_points([_point(run, key, value, step, moment) for key, value in values.items()])
+    at = None if step is None else _whole(step)
+    read = {
+        checked("metric", key): _read(key, value) for key, value in values.items()
+    }  # refused before a run is opened
+    run = run_to_log_on()
+    run.write_points(
+        [
+            Point("run", run.run_id, key, run.next_step(key) if at is None else at, moment, number, text)
+            for key, (number, text) in read.items()
+        ]
+    )
 
 
-def _point(run: ActiveRun, key: str, value: Any, step: int | None, moment: datetime) -> Point:
-    checked("metric", key)
-    at = run.next_step(key) if step is None else _whole(step)
-    if isinstance(value, str):
-        return Point("run", run.run_id, key, at, moment, None, value)
-    return Point("run", run.run_id, key, at, moment, _number(key, value))
+def _read(key: str, value: Any) -> tuple[float | None, str | None]:
+    """Return a value as number or text."""
+    return (None, value) if isinstance(value, str) else (_number(key, value), None)
 
 
 def _whole(step: Any) -> int:

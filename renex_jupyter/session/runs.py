@@ -83,7 +83,9 @@ def _at_hand(session: Session, run_id: str | None, *, nested: bool) -> ActiveRun
 
 def _default_name(session: Session) -> str:
     notebook = session.notebook
-    return (notebook.stem if notebook else Path(sys.argv[0]).stem) or "run"
+    if notebook is None and session.shell is not None:
+        return "notebook"
+    return (notebook or Path(sys.argv[0])).stem or "run"
 
 
 def open_run(
@@ -171,7 +173,7 @@ def search_runs(where: str | None = None, order_by: str | None = None, limit: in
     Parameters
     ----------
     where, order_by : SQL over the columns of `runs`, `params['lr']` (text), `metrics['loss']` (last value), `tags['k']`,
-        such as `"metrics['accuracy'] > 0.9 and status = 'finished'"`.
+        such as `"metrics['accuracy'] > 0.9 and status = 'finished'"`, or `"params['lr']::double < 0.1"`.
     """
     session = current()
     mark_vanished(session)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from renex_jupyter.capture import cells, environment, files, hardware, notebook, values
+from renex_jupyter.capture import cells, environment, files, hardware, values
+from renex_jupyter.capture import notebook as notebooks
 from renex_jupyter.capture.secrets import redact
 from renex_jupyter.config import settings
 from renex_jupyter.errors import invalid_argument
@@ -40,11 +41,20 @@ class Captured:
         return content_id([self.code.code_id, self.environment.environment_id, self.files.files_id])
 
 
-def capture(session: Session, include: Sequence[str] = (), *, keep: bool = True) -> Captured:
-    """Return the state of this moment; with `keep` the contents of files are stored as blobs."""
+def capture(
+    session: Session, include: Sequence[str] = (), *, keep: bool = True, notebook: str | None = None
+) -> Captured:
+    """Return the state of this moment; with `keep` the contents of files are stored as blobs.
+
+    Parameters
+    ----------
+    notebook : path relative to the project of the notebook that is meant where this process has none, as in a terminal.
+    """
     path = session.notebook
-    live = notebook.live_notebook(settings().live_notebook_timeout)
-    document = notebook.read_document(path) if path is not None else None
+    if path is None and session.shell is None and notebook and (session.project / notebook).is_file():
+        path = session.project / notebook
+    live = notebooks.live_notebook(settings().live_notebook_timeout)
+    document = notebooks.read_document(path) if path is not None else None
     code = cells.capture_code(session.project, path, session.executions(), live=live, document=document)
     excluded = frozenset({code.notebook} if code.notebook else ())
     if keep:
@@ -151,8 +161,8 @@ def keep(
         partial=state.files.partial,
         hidden=hidden,
         notebook_source=state.code.source,
-        notebook_sha256=digest if state.code.notebook else None,
-        notebook_size=len(document.encode()) if document is not None and state.code.notebook else None,
+        notebook_sha256=digest,
+        notebook_size=len(document.encode()) if document is not None else None,
         left_out=state.files.left_out,
         summary=summary_of(state),
     )
@@ -196,9 +206,9 @@ def keep_environment(store: Store, made: Environment) -> None:
 def summary_of(state: Captured) -> str:
     """Return what a captured state holds, in a few words."""
     stale = sum(cell.stale for cell in state.code.cells)
-    document = len(state.code.document or "") if state.code.notebook else 0
-    size = sum(entry.size for entry in state.files.entries) + document
-    n_files = len(state.files.entries) + bool(state.code.notebook)
+    document = state.code.document
+    size = sum(entry.size for entry in state.files.entries) + len((document or "").encode())
+    n_files = sum(entry.kind != "dir" for entry in state.files.entries) + (document is not None)
     return query.summarise(len(state.code.cells), stale, n_files, size, len(state.environment.packages))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, Ba
     active = _open(session, name, "cell", source, params)
     session.names.update(params)
     try:
-        error = kernel.run_cell(session.shell, source)
+        with _told_to_children(session, active):
+            error = kernel.run_cell(session.shell, source)
     except BaseException as interrupt:  # one that came between the body and us
         close_after(active, interrupt)
         raise
@@ -61,12 +63,12 @@ def run_task(
 
     Returns
     -------
-    The run. A command that fails gives status `failed` with its exit code, an interrupted one `stopped`.
+    The run. A command that fails gives status `failed` with its exit code.
 
     Raises
     ------
     RenexError : `not_found` when there is no such command, `invalid_argument`. An exception of a function is raised
-        again after the run is closed.
+        again after the run is closed, and so is the KeyboardInterrupt that stopped a command.
     """
     if callable(command_or_callable):
         return _call(command_or_callable, name, params or {})
@@ -84,7 +86,7 @@ def run_task(
         outcome = run_process(
             argv,
             cwd=Path(cwd) if cwd is not None else session.project,
-            env={**os.environ, **_variables(session, active)},
+            env={**os.environ, **_variables(session, active), "PATH": _path()},
             echo=echo or _print,
             interrupt_grace=settings().interrupt_grace,
         )
@@ -92,7 +94,25 @@ def run_task(
         close_after(active, fault)
         raise
     close(active, outcome.status, error=outcome.error, exit_code=outcome.exit_code)
+    if outcome.status == "stopped":
+        raise KeyboardInterrupt
     return _recorded(session, active)
+
+
+@contextmanager
+def _told_to_children(session: Session, active: ActiveRun) -> Iterator[None]:
+    """Let the processes that the block starts, such as `!python train.py`, find the run."""
+    told = _variables(session, active)
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, Any]) -> Run:
@@ -121,12 +141,16 @@ def _recorded(session: Session, active: ActiveRun) -> Run:
 def _variables(session: Session, active: ActiveRun) -> dict[str, str]:
     """Return what a child process needs to log on this run."""
     return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),  # our `python`
         RUN_VARIABLE: active.run_id,
         STORE_VARIABLE: str(session.store.layout.root),
         RUN_NAME_VARIABLE: active.name,
         NAMESPACE_VARIABLE: active.run.namespace,
     }
+
+
+def _path() -> str:
+    """Return the PATH, with this interpreter's folder first: `python` in a command means this environment's."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def _print(text: str) -> None:

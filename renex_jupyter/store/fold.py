@@ -12,17 +12,16 @@ import shutil
 import sys
 import time
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store import journal, locks, tables
 from renex_jupyter.store.layout import Layout, os_errors, put_in_place, sync_file, write_whole
 
 STORAGE_VERSION = "v1.5.0"
+BLOCK = 16384  # bytes: DuckDB's smallest; twenty small tables take 6 MB with its default
 CHECKED = ".checked"  # folder of copies without the lines that are damaged
 _BOOKS = """
 create table inside.segments (name varchar, points bigint);
@@ -166,7 +165,9 @@ def _fold_changes(connection: duckdb.DuckDBPyConnection, files: list[str]) -> No
 
 def _create(path: Path) -> None:
     with duckdb.connect() as connection:
-        connection.execute(f"attach {tables.literal(str(path))} as made (storage_version '{STORAGE_VERSION}')")
+        connection.execute(
+            f"attach {tables.literal(str(path))} as made (storage_version '{STORAGE_VERSION}', block_size {BLOCK})"
+        )
         connection.execute("use made")
         connection.execute(f"create schema {tables.INSIDE}")
         connection.execute(_BOOKS)
@@ -225,11 +226,13 @@ def _highest(layout: Layout) -> int:
 
 
 def _drop_superseded(layout: Layout) -> None:
-    """Remove generations that went out of force longer than the grace period ago: that is when the next one was built."""
+    """Remove all generations but the one in force and the one before it.
+
+    A reader that comes too late for one finds everything in the journal, or the new one at its next question.
+    """
     known = layout.generation_in_force() or ""
-    made = sorted(path for path in layout.generations.glob("*.duckdb") if path.name <= known)
-    for path, successor in pairwise(made):
-        if time.time() - successor.stat().st_mtime > settings().grace:
+    for path in sorted(path for path in layout.generations.glob("*.duckdb") if path.name < known)[:-1]:
+        with suppress(PermissionError):  # Windows keeps what is open
             path.unlink(missing_ok=True)
 
 

@@ -102,7 +102,8 @@ from (
     from inside.snapshots join inside.file_trees using (files_id)
 )
 union all
-select snapshot_id, notebook, 'notebook', 'file', notebook_sha256, notebook_size, 420 from inside.snapshots where notebook_sha256 is not null;
+select snapshot_id, coalesce(notebook, 'executed-cells.ipynb'), 'notebook', 'file', notebook_sha256, notebook_size, 420
+from inside.snapshots where notebook_sha256 is not null;
 
 create view snapshot_cells as
 select snapshot_id, position, c.cell_id, c.cell_type, c.source, s.execution_count, make_timestamptz(s.executed_at) as executed_at,

@@ -70,7 +70,7 @@ def run_process(
     cwd : folder in which it runs.
     env : all of its environment.
     echo : called with each piece of output (stdout and stderr together) as it comes, in the calling thread.
-    interrupt_grace : seconds between SIGTERM and SIGKILL after a KeyboardInterrupt.
+    interrupt_grace : seconds between SIGINT, SIGTERM and SIGKILL after a KeyboardInterrupt.
 
     Returns
     -------
@@ -145,13 +145,15 @@ class Child:
         return True
 
     def stop(self, grace: float) -> None:
-        """Ask the command and its children to end, wait, then kill what is left of them."""
+        """Interrupt the command and its children as a terminal does, then ask them to end, then kill what is left."""
         try:
-            self.signal_all(signal.SIGTERM)
-            until = time.monotonic() + grace
-            self.follow(grace)
-            while self.signal_all(0) and time.monotonic() < until:
-                time.sleep(TICK)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if not self.signal_all(number):
+                    return
+                until = time.monotonic() + grace
+                self.follow(grace)
+                while self.signal_all(0) and time.monotonic() < until:
+                    time.sleep(TICK)
         except KeyboardInterrupt:
             pass
         finally:

@@ -82,3 +82,21 @@ def test_what_only_a_notebook_can_show_is_no_verb_of_the_terminal(project: Path)
     done = renex(project, "panel")
     assert (done.returncode, done.stdout) == (2, "")
     assert "invalid_argument" in done.stderr
+
+
+def test_diff_in_a_terminal_compares_the_saved_notebook(tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    cells = ["%load_ext renex_jupyter", "%snapshot --label start"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RENEX_NOTEBOOK", str(tmp_path / "a.ipynb"))
+        NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert json.loads(renex(tmp_path, "diff", "start", "--json").stdout)["same"]
+    notebook.cells[0].source += "\nx = 1"
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    shown = renex(tmp_path, "diff", "start").stdout
+    assert "x = 1" in shown
+    assert "removed" not in shown

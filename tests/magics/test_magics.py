@@ -237,3 +237,41 @@ def test_unloading_takes_magics_and_hooks_away(shell: InteractiveShell) -> None:
     assert current().recorder is None
     run(shell, "%load_ext renex_jupyter")
     assert run(shell, "%snapshot again").success
+
+
+def test_a_param_may_name_a_variable_and_is_read_as_python_reads_it(shell: InteractiveShell) -> None:
+    run(shell, "rate = 0.3")
+    run(shell, "%%task t lr=rate opt=adam sizes=[8,8] d={\"a\":1} e='' -o r\n1")
+    assert shell.user_ns["r"].params == {"lr": 0.3, "opt": "adam", "sizes": [8, 8], "d": {"a": 1}, "e": ""}
+    assert shell.user_ns["lr"] == 0.3
+    for wrong in ("%%task t lr=\n1", "%%task t epochs = 20\n1"):
+        assert "=" in failure(shell, wrong)
+
+
+def test_a_message_keeps_the_quotes_inside_it(shell: InteractiveShell) -> None:
+    run(shell, '%snapshot -m "it\'s \\"quoted\\" ünïcode {x}" -o s')
+    assert shell.user_ns["s"].message == 'it\'s "quoted" ünïcode {x}'
+
+
+def test_a_failing_command_always_says_so(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, "%task bad -- bash -c 'exit 3'\nx = 1")
+    assert "run 'bad'" in (printed := capsys.readouterr().out)
+    assert "exit code 3" in printed
+
+
+def test_a_script_started_inside_a_task_logs_on_its_run(shell: InteractiveShell) -> None:
+    import sys
+
+    program = "import renex_jupyter as rx; rx.log_metric('x', 1.0)"
+    run(shell, f'%%task outer\nimport subprocess\nsubprocess.run([{sys.executable!r}, "-c", "{program}"], check=True)')
+    assert rx.get_run("outer").metrics == {"x": 1.0}
+    assert len(rx.search_runs()) == 1
+
+
+def test_a_checkout_brings_the_executed_cells_where_there_is_no_notebook(
+    shell: InteractiveShell, tmp_path: Path
+) -> None:
+    run(shell, "answer = 42")
+    run(shell, "%snapshot --label s")
+    run(shell, "%renex checkout s --to back")
+    assert "answer = 42" in (tmp_path / "back" / "executed-cells.ipynb").read_text()

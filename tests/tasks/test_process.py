@@ -146,11 +146,15 @@ def test_no_shell_reads_the_arguments(tmp_path: Path) -> None:
     assert "".join(pieces) == "a b|$HOME|*|; rm x|"
 
 
-def test_an_interrupt_ends_the_command_and_its_children_gently(tmp_path: Path) -> None:
-    script = f"trap 'echo saved; exit 5' TERM; sleep 60 & echo $! > {tmp_path}/pid; while :; do sleep 0.05; done"
+@pytest.mark.parametrize("number", ["INT", "TERM"])
+def test_an_interrupt_ends_the_command_and_its_children_gently(tmp_path: Path, number: str) -> None:
+    deaf = "trap '' INT; " if number == "TERM" else ""
+    script = (
+        f"{deaf}trap 'echo saved; exit 5' {number}; sleep 60 & echo $! > {tmp_path}/pid; while :; do sleep 0.05; done"
+    )
     pieces: list[str] = []
     timer = interrupt_after(0.5)
-    outcome = sh(script, echo=pieces.append)
+    outcome = sh(script, echo=pieces.append, interrupt_grace=1.0)  # a shell's background jobs are deaf to INT
     timer.join()
     assert (outcome.status, outcome.exit_code, outcome.error) == ("stopped", 5, None)
     assert "saved\n" in "".join(pieces)
@@ -160,6 +164,7 @@ def test_an_interrupt_ends_the_command_and_its_children_gently(tmp_path: Path) -
 
 STUBBORN = """
 import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = os.fork()
 open(sys.argv[1] + f"/{os.getpid()}", "w").close()
@@ -183,7 +188,7 @@ def test_a_command_that_ignores_the_interrupt_is_killed_with_its_children(tmp_pa
 
 
 def test_a_child_that_outlives_the_gentle_end_is_killed_after_the_grace(tmp_path: Path) -> None:
-    script = f"(trap '' TERM; sleep 60) > /dev/null 2>&1 & echo $! > {tmp_path}/pid; wait"
+    script = f"(trap '' INT TERM; sleep 60) > /dev/null 2>&1 & echo $! > {tmp_path}/pid; wait"
     timer = interrupt_after(0.5)
     outcome = sh(script, interrupt_grace=0.9)
     timer.join()
@@ -219,7 +224,7 @@ def test_a_grandchild_that_prints_for_ever_neither_holds_us_up_nor_blocks(tmp_pa
 def test_a_command_that_closes_its_output_is_still_waited_for_and_can_be_stopped() -> None:
     assert sh("exec >&- 2>&-; sleep 0.5; exit 4").exit_code == 4
     timer = interrupt_after(0.4)
-    outcome = sh("exec >&- 2>&-; trap '' TERM; sleep 60", interrupt_grace=0.3)
+    outcome = sh("exec >&- 2>&-; trap '' INT TERM; sleep 60", interrupt_grace=0.3)
     timer.join()
     assert outcome.status == "stopped"
     assert outcome.duration_s < 4
