@@ -227,6 +227,25 @@ def test_the_narrow_panel_keeps_what_matters_and_never_scrolls_sideways(project_
     project_tab.screenshot("runs-narrow")
 
 
+def test_no_number_of_a_metric_is_cut_in_the_narrowest_panel(project_tab: Tab, writer: Writer) -> None:
+    values = {"validation/mean_absolute_error": [-1.2345e-05, -9.8765e-123], "loss": [0.091234, 12345.678]}
+    writer.run("r", metrics=values)
+    page = project_tab.page
+    row_of(project_tab, "r").click()
+    cells = page.locator("#renex-panel .rx-Detail-metrics tr > :is(th, td)")
+    expect(cells.get_by_text("-9.877e-123").first).to_be_visible(timeout=KERNEL_MS)
+    page.locator("#renex-panel .rx-Detail-metrics").first.scroll_into_view_if_needed()
+    assert page.locator("#renex-panel").evaluate("node => node.clientWidth") <= 250
+    project_tab.screenshot("metrics-narrow")
+    cut = "nodes => nodes.filter(n => n.scrollWidth > n.clientWidth).map(n => n.textContent)"
+    assert cells.evaluate_all(cut) == []
+    lines = "nodes => Object.fromEntries(nodes.map(n => [n.textContent, Math.round(n.clientHeight / 16)]))"
+    heights = cells.evaluate_all(lines)
+    assert {text: heights[text] for text in ("0.09123", "1.235e+04", "-1.234e-05")} == {
+        "0.09123": 1, "1.235e+04": 1, "-1.234e-05": 1,
+    }  # fmt: skip
+
+
 def test_the_dark_theme_repaints_the_plot(project_tab: Tab, writer: Writer) -> None:
     writer.run("r", metrics={"loss": [1.0, 0.5]})
     page = project_tab.page
