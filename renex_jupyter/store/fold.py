@@ -115,6 +115,7 @@ def _build(layout: Layout, before: str | None, sealed: list[Path]) -> str:
         connection.execute("commit")
         connection.execute("checkpoint")
     shutil.rmtree(layout.generations / CHECKED, ignore_errors=True)
+    temporary.chmod(0o600)
     sync_file(temporary)
     put_in_place(temporary, layout.generations / name)
     return name
@@ -144,6 +145,7 @@ def _write_segment(connection: duckdb.DuckDBPyConnection, layout: Layout, name: 
         f"copy (select * from ({tables.points_in(files)}) order by owner_id, key, step, wallclock) "
         f"to {tables.literal(str(temporary))} (format parquet, parquet_version v2, compression zstd)"
     ).fetchone()
+    temporary.chmod(0o600)
     sync_file(temporary)
     put_in_place(temporary, layout.segments / name)
     connection.execute("insert into inside.segments values (?, ?)", [name, row[0] if row else 0])

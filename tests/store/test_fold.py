@@ -242,3 +242,12 @@ def test_folding_runs_no_code_of_the_store_or_the_project(store: Store, monkeypa
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert not (project / "ran").exists()
+
+
+def test_nobody_else_may_read_a_file_of_the_store(store: Store) -> None:
+    open_run(store)
+    store.write_points([Point("run", RUN, "loss", 0, now(), 0.5)])
+    store.blobs.put(b"content")
+    store.fold()
+    for path in [store.layout.root, *store.layout.root.rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, path
