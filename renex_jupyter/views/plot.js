@@ -34,7 +34,7 @@ function themed(figure) {
   for (const name of Object.keys(layout).filter(key => /^[xy]axis\d*$/.test(key))) {
     layout[name] = { ...layout[name], gridcolor: grid, zerolinecolor: grid, linecolor: grid };
   }
-  return { data: figure.data ?? [], layout, config: { responsive: false, displaylogo: false, ...figure.config } };
+  return { data: figure.data ?? [], layout, config: { responsive: false, displayModeBar: false, ...figure.config } };
 }
 
 class PlotView {
