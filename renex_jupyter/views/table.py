@@ -25,7 +25,7 @@ class Table(anywidget.AnyWidget):
     - spark: numbers in order, None for a gap.
     """
 
-    _esm = _HERE / "table.js"
+    _esm = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("cells.js", "table.js"))
     _css = _HERE / "table.css"
 
     columns = List(Dict()).tag(sync=True)

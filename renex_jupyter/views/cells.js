@@ -1,0 +1,102 @@
+// How a cell of each kind is drawn: table.py puts this before table.js, as one module.
+const SVG = 'http://www.w3.org/2000/svg';
+const SPARK = { width: 64, height: 18 };
+const SECOND = 1000;
+
+const ICONS = {
+  running: 'M8 2a6 6 0 1 1-6 6',
+  finished: 'M3 8.5l3.2 3.2L13 5',
+  failed: 'M4 4l8 8M12 4l-8 8',
+  stopped: 'M4 4h8v8H4z',
+  lost: 'M5.5 6a2.5 2.5 0 1 1 3.6 2.2C8.3 8.7 8 9.2 8 10M8 12.5v.5'
+};
+
+function element(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function drawing(tag, attributes) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+  return node;
+}
+
+function durationText(seconds) {
+  if (seconds === null || seconds === undefined) return '';
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.floor(seconds)} s`;
+  const whole = Math.floor(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${whole % 60} s`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} m`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+}
+
+function agoText(milliseconds) {
+  const seconds = (Date.now() - milliseconds) / SECOND;
+  if (seconds < 60) return 'just now';
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  if (seconds < 30 * 86400) return `${Math.floor(seconds / 86400)} d ago`;
+  return new Date(milliseconds).toLocaleDateString();
+}
+
+function statusIcon(status) {
+  const icon = drawing('svg', { viewBox: '0 0 16 16', width: 14, height: 14, 'aria-hidden': true });
+  icon.append(drawing('path', { d: ICONS[status] ?? ICONS.lost }));
+  return icon;
+}
+
+/** Pieces of line between the gaps; a lonely point becomes a short dash. */
+function sparkPath(values) {
+  const known = values.filter(value => value !== null);
+  const low = Math.min(...known);
+  const span = Math.max(...known) - low;
+  const x = index => (values.length > 1 ? (index / (values.length - 1)) * (SPARK.width - 4) : SPARK.width / 2 - 2) + 2;
+  const y = value => (span > 0 ? SPARK.height - 2 - ((value - low) / span) * (SPARK.height - 4) : SPARK.height / 2);
+  let path = '';
+  values.forEach((value, index) => {
+    if (value === null) return;
+    const starts = index === 0 || values[index - 1] === null;
+    const point = `${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
+    const ends = index === values.length - 1 || values[index + 1] === null;
+    path += starts ? `M${point}${ends ? 'h1.5' : ''}` : `L${point}`;
+  });
+  return path;
+}
+
+const FILL = {
+  text(cell, value) {
+    cell.textContent = value ?? '';
+  },
+  number(cell, value) {
+    cell.textContent = value ?? '';
+  },
+  time(cell, value) {
+    cell.textContent = value === null || value === undefined ? '' : agoText(value);
+    cell.title = value === null || value === undefined ? '' : new Date(value).toLocaleString();
+  },
+  duration(cell, value) {
+    const running = value !== null && typeof value === 'object';
+    cell.textContent = durationText(running ? Math.max(0, Math.floor((Date.now() - value.since) / SECOND)) : value);
+  },
+  status(cell, value) {
+    const badge = element('span', 'rx-Status');
+    badge.dataset.status = value;
+    badge.append(statusIcon(value), element('span', 'rx-Status-text', value));
+    cell.replaceChildren(badge);
+    cell.title = value;
+  },
+  spark(cell, value) {
+    const known = (value ?? []).filter(each => each !== null);
+    if (known.length === 0) {
+      cell.replaceChildren();
+      return;
+    }
+    const picture = drawing('svg', { viewBox: `0 0 ${SPARK.width} ${SPARK.height}`, class: 'rx-Spark', 'aria-hidden': true });
+    picture.append(drawing('path', { d: sparkPath(value) }));
+    cell.replaceChildren(picture);
+  }
+};
