@@ -124,7 +124,8 @@ class Panel:
         self._draw_project()
         self._go = self._insert_example
         action = "Insert example cell" if self._hosted else ""
-        self._draw_notice("No runs yet", f"Begin a cell of a notebook in {self.place.project.name} with %%task, and its run shows here.", action)
+        hint = f"Begin a cell of a notebook in {self.place.project.name} with %%task, and its run shows here."
+        self._draw_notice("No runs yet", hint, action)
         with self.runs.bar.hold_sync():
             self.runs.bar.total, self.runs.bar.shown, self.runs.bar.metrics = 0, 0, []
         self._show_parts(False)

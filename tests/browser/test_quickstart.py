@@ -89,6 +89,18 @@ def test_the_snapshot_took_the_notebook_as_it_was_on_the_screen(lab: Lab, tab: T
     assert "# an edit that nobody saved" not in (project / "quickstart.ipynb").read_text()
 
 
+def test_the_page_says_busy_while_a_task_runs(lab: Lab, tab: Tab, project: Path) -> None:
+    lab.write_notebook("digits/busy.ipynb", "%load_ext renex_jupyter", "%%task wait\nimport time\ntime.sleep(8)")
+    tab.open("digits/busy.ipynb")
+    for _ in range(2):  # the second time the page also closes what belongs to the first question
+        tab.run_cell(0)
+        tab.page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(1).click()
+        tab.page.keyboard.press("Control+Enter")
+        tab.page.wait_for_timeout(4000)
+        expect(tab.page.locator("#jp-main-statusbar")).to_contain_text("Busy", timeout=1000)
+        tab.wait_for_idle()
+
+
 def test_the_runs_are_there_after_a_restart_a_kill_and_a_reload(lab: Lab, tab: Tab, project: Path) -> None:
     tab.open("digits/quickstart.ipynb").show_panel()
     for name in ("small", "medium", "fast"):
