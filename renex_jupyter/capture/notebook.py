@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,17 +78,6 @@ def live_notebook(timeout: float) -> LiveNotebook | None:
         return _understood(_exchange.ask(manager, timeout))
     except Exception:  # noqa: BLE001  # a closed socket, a front end with ideas of its own: the file on disk will do
         return None
-
-
-def say_busy(shell: Any) -> None:
-    """Tell the page again that the main shell is busy.
-
-    The subshell that took the answer has reported `idle` when it was done, and JupyterLab shows the last word it got.
-    """
-    kernel = getattr(shell, "kernel", None)
-    if kernel is not None:
-        with suppress(Exception):  # a courtesy, by a way that ipykernel does not promise
-            kernel._publish_status("busy", "shell")  # noqa: SLF001
 
 
 class _Exchange:

@@ -67,8 +67,6 @@ def capture(
         max_file_size=settings().max_file_size,
         timeout=settings().capture_timeout,
     )
-    if live is not None:
-        notebooks.say_busy(session.shell)
     return Captured(code, environment.capture_environment(session.project), hardware.capture_hardware(), tree)
 
 

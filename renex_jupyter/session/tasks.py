@@ -34,7 +34,7 @@ def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, Ba
     active = _open(session, name, "cell", source, params)
     session.names.update(params)
     try:
-        with _told_to_children(session, active):
+        with _told_to_children(session, active), kernel.shown_busy(session.shell):
             error = kernel.run_cell(session.shell, source)
     except BaseException as interrupt:  # one that came between the body and us
         close_after(active, interrupt)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from renex_jupyter.errors import RenexError
+
+AGAIN = (0.1, 0.4, 1.5, 3.0, 10.0)  # seconds between two words
 
 
 def check_cell(shell: Any, source: str) -> None:
@@ -38,6 +43,37 @@ def run_cell(shell: Any, source: str) -> BaseException | None:
         shell.custom_exceptions, shell.CustomTB = handlers, handler
     error: BaseException | None = result.error_before_exec or result.error_in_exec
     return error
+
+
+@contextmanager
+def shown_busy(shell: Any) -> Iterator[None]:
+    """Have the page show the kernel as busy while the block runs.
+
+    A subshell that took the page's answer reports `idle` when it is done, and JupyterLab shows the last word it got.
+    So `busy` is said again, a few times, because that word may come late; never after the block, when it is not true.
+    """
+    kernel = getattr(shell, "kernel", None)
+    publish = getattr(kernel, "_publish_status", None)  # ipykernel offers no other way
+    if kernel is None or publish is None:
+        yield
+        return
+    parent = kernel.get_parent("shell")
+    over, lock = threading.Event(), threading.Lock()
+
+    def say_again() -> None:
+        for pause in AGAIN:
+            if over.wait(pause):
+                return
+            with lock, suppress(Exception):
+                if not over.is_set():
+                    publish("busy", "shell", parent)
+
+    threading.Thread(target=say_again, name="renex-busy", daemon=True).start()
+    try:
+        yield
+    finally:
+        with lock:
+            over.set()
 
 
 def _say_nothing(
