@@ -68,7 +68,7 @@ def card(title: str, rows: Iterable[tuple[str, str]]) -> str:
         for name, text in rows
         if text
     )
-    return f'<table style="{_TABLE}"><caption style="text-align:left;font-weight:600">{escape(title)}</caption>{lines}</table>'
+    return f'<table style="{_TABLE}"><caption style="text-align:left;font-weight:600;white-space:nowrap">{escape(title)}</caption>{lines}</table>'
 
 
 def text_card(title: str, rows: Iterable[tuple[str, str]]) -> str:

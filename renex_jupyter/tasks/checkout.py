@@ -42,16 +42,20 @@ class CheckoutResult:
 
     def _rows(self) -> list[tuple[str, str]]:
         left = ", ".join(f"{path} ({reason})" for path, reason in self.skipped[:10])
-        return [("wrote", f"{display.count(self.files, 'file')} ({display.size(self.size)})"), ("skipped", left)]
+        return [
+            ("folder", self.path),
+            ("wrote", f"{display.count(self.files, 'file')} ({display.size(self.size)})"),
+            ("skipped", left),
+        ]
 
     def __str__(self) -> str:
-        return display.text_card(self.path, self._rows())
+        return display.text_card("checked out", self._rows())
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        return display.card(self.path, self._rows())
+        return display.card("Checked out", self._rows())
 
 
 @dataclass(slots=True)
