@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 _TABLE = "border-collapse:collapse;color:var(--jp-ui-font-color1,inherit);background:transparent;font-size:13px"
+_CAPTION = "text-align:left;font-weight:600;white-space:nowrap"
 _HEAD = (
     "text-align:left;font-weight:600;padding:2px 12px 2px 0;color:var(--jp-ui-font-color2,inherit);vertical-align:top"
 )
@@ -68,7 +69,8 @@ def card(title: str, rows: Iterable[tuple[str, str]]) -> str:
         for name, text in rows
         if text
     )
-    return f'<table style="{_TABLE}"><caption style="text-align:left;font-weight:600;white-space:nowrap">{escape(title)}</caption>{lines}</table>'
+    caption = f'<caption style="{_CAPTION}">{escape(title)}</caption>'
+    return f'<table style="{_TABLE}">{caption}{lines}</table>'
 
 
 def text_card(title: str, rows: Iterable[tuple[str, str]]) -> str:
