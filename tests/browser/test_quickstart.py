@@ -90,14 +90,14 @@ def test_the_snapshot_took_the_notebook_as_it_was_on_the_screen(lab: Lab, tab: T
 
 
 def test_the_page_says_busy_while_a_task_runs(lab: Lab, tab: Tab, project: Path) -> None:
-    lab.write_notebook("digits/busy.ipynb", "%load_ext renex_jupyter", "%%task wait\nimport time\ntime.sleep(8)")
+    lab.write_notebook("digits/busy.ipynb", "%load_ext renex_jupyter", "%%task wait\nimport time\ntime.sleep(12)")
     tab.open("digits/busy.ipynb")
     for _ in range(2):  # the second time the page also closes what belongs to the first question
         tab.run_cell(0)
         tab.page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(1).click()
         tab.page.keyboard.press("Control+Enter")
-        tab.page.wait_for_timeout(4000)
-        expect(tab.page.locator("#jp-main-statusbar")).to_contain_text("Busy", timeout=1000)
+        tab.page.wait_for_timeout(3000)  # the subshell has had its last word
+        expect(tab.page.locator("#jp-main-statusbar")).to_contain_text("Busy", timeout=6000)
         tab.wait_for_idle()
 
 
