@@ -35,14 +35,11 @@ def content_id(fields: Iterable[bytes | str | int | None]) -> str:
     """Return the SHA-256 (hex) over length-delimited fields, so that ("ab", "c") differs from ("a", "bc")."""
     digest = hashlib.sha256()
     for field in fields:
-        data = (
-            b""
-            if field is None
-            else field
-            if isinstance(field, bytes)
-            else str(field).encode("utf-8", "surrogateescape")
-        )
-        digest.update(b"-" if field is None else b"%d:" % len(data))
+        if field is None:
+            digest.update(b"-")
+            continue
+        data = field if isinstance(field, bytes) else str(field).encode("utf-8", "surrogateescape")
+        digest.update(b"%d:" % len(data))
         digest.update(data)
     return digest.hexdigest()
 

@@ -113,13 +113,11 @@ def close_after(active: ActiveRun, error: BaseException | None) -> None:
         close(active, "failed", error=f"{type(error).__name__}: {error}")
 
 
-def snapshot_for(
-    session: Session, run_id: str, moment: str, config: Mapping[str, Any], metrics: Mapping[str, Any]
-) -> Snapshot | None:
+def snapshot_for(session: Session, run_id: str, moment: str, metrics: Mapping[str, Any]) -> Snapshot | None:
     """Take the hidden snapshot before or after a run; a fault of ours is a warning and no more."""
     with never_in_the_way(f"the state {moment} the run"):
         state = snapshots.capture(session)
-        return snapshots.keep(session, state, None, None, config, metrics, run_id=run_id, hidden=True)
+        return snapshots.keep(session, state, None, None, {}, metrics, run_id=run_id, hidden=True)
     return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
 
 
@@ -140,7 +138,7 @@ def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code
         return
     ended, taken = now(), None
     try:
-        taken = snapshot_for(session, active.run_id, "after", {}, active.last_values())
+        taken = snapshot_for(session, active.run_id, "after", active.last_values())
     finally:  # an interrupt of the snapshot must not leave the run open
         after = {
             "status": status,

@@ -26,12 +26,9 @@ def diff(a: str, b: str = NOW) -> Diff:
     RenexError : `not_found`, `ambiguous`.
     """
     session = current()
-    named = [find_state(session, each) for each in (a, b) if each != NOW]
-    states = {each: _kept(session, each) for each in named}
-    one, other = (
-        _present(session, states[named[0]] if named else None) if each == NOW else states[find_state(session, each)]
-        for each in (a, b)
-    )
+    kept = {word: _kept(session, find_state(session, word)) for word in (a, b) if word != NOW}
+    against = next(iter(kept.values()), None)
+    one, other = (kept[word] if word in kept else _present(session, against) for word in (a, b))
     return diff_states(one, other)
 
 

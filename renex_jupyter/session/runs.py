@@ -103,7 +103,7 @@ def open_run(
     session.ensure_experiment()
     run_id, store = new_id(), session.store
     task = _ensure_task(session, name, kind, source) if source is not None else None
-    before = snapshot_for(session, run_id, "before", {}, {})
+    before = snapshot_for(session, run_id, "before", {})
     run = Run(
         run_id=run_id,
         name=name,

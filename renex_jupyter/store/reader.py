@@ -64,9 +64,8 @@ class Reader:
         with self._lock:
             self._refresh()
             connection = self._own()
-            words = set(
-                re.findall(r"\w+", query)
-            )  # more than the tables named, which only a query that binds would tell
+            # More words than tables: only a query that binds would tell its tables, and a frame costs nothing to offer.
+            words = set(re.findall(r"\w+", query))
             given = [name for name in frames or {} if name in words and not self._has_table(name)]
             for name in given:
                 connection.register(name, frames[name])  # type: ignore[index]

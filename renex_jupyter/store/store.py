@@ -160,6 +160,7 @@ class Store:
                 self._journal = Journal(
                     self.layout.journal, rotate_bytes=limits.rotate_bytes, sync_interval=limits.sync_interval
                 )
+                self._sealed_at_fold = 0  # counted by each journal anew
             return self._journal
 
     def _fold_if_rotated(self) -> None:

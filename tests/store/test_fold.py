@@ -1,6 +1,7 @@
 """Folding and reading: the same answer before, during and after."""
 
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
@@ -251,3 +253,21 @@ def test_nobody_else_may_read_a_file_of_the_store(store: Store) -> None:
     store.fold()
     for path in [store.layout.root, *store.layout.root.rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_full_journal_is_folded_also_after_the_store_was_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        open_run(store)
+        store.settle()
+    while store._folding:
+        time.sleep(0.05)
+    shutil.rmtree(store.layout.root)
+    assert store.forget_if_gone()
+    monkeypatch.setattr(settings(), "rotate_bytes", 1000)
+    store.write_points([Point("run", RUN, "loss", step, now(), 0.5) for step in range(20)])
+    deadline = time.monotonic() + 20
+    while not store.layout.history.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
