@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from renex_jupyter.store.reader import Reader
 
 if TYPE_CHECKING:
     import pandas as pd
+
+AT_ONCE = 2_000_000  # points; what is fetched with one query, so that a question about long runs takes little memory
 
 
 def metric_keys(read: Reader, run_ids: Sequence[str]) -> list[str]:
@@ -31,7 +35,7 @@ def metric_series(read: Reader, run_id: str, key: str, *, points: int = 2000) ->
 
 
 def many_series(read: Reader, run_ids: Sequence[str], keys: Sequence[str], *, points: int = 2000) -> pd.DataFrame:
-    """Return some metrics of some runs with one query, each series thinned by itself.
+    """Return some metrics of some runs, each series thinned by itself.
 
     Parameters
     ----------
@@ -47,23 +51,81 @@ def many_series(read: Reader, run_ids: Sequence[str], keys: Sequence[str], *, po
     ----------
     M4 aggregation: Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", VLDB 2014, section 4.
     """
+    import pandas as pd
+
+    wanted = sorted(set(keys))
+    parts = [_fetched(read, some, wanted, points) for some in _parcels(read, sorted(set(run_ids)), wanted)]
+    frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+    return frame[["run_id", "key", "step", "wallclock", "value"]]
+
+
+def _parcels(read: Reader, run_ids: list[str], keys: list[str]) -> list[list[str]]:
+    """Return the runs in groups that have at most `AT_ONCE` points together; a run beyond that stands alone."""
+    if not run_ids:
+        return [[]]
     query = """
-        with series as (
-            select run_id, key, step, wallclock, value,
-                   row_number() over (partition by run_id, key order by step, wallclock) - 1 as i,
-                   count(*) over (partition by run_id, key) as n
-            from metrics
-            where owner_kind = 'run' and owner_id in (select unnest($runs::varchar[]))
-                and key in (select unnest($keys::varchar[])) and value is not null
-        ), placed as (
-            select *, i * greatest(1, $points // 4) // n as bucket from series
-        ), ranked as (
-            select *, min(i) over b as first_i, max(i) over b as last_i,
-                   arg_min(i, {v: value, i: i}) filter (where not isnan(value)) over b as low_i,
-                   arg_max(i, {v: value, i: -i}) filter (where not isnan(value)) over b as high_i
-            from placed window b as (partition by run_id, key, bucket)
-        )
-        select run_id, key, step, wallclock, value from ranked
-        where n <= $points or i in (first_i, last_i, low_i, high_i) or isnan(value)
-        order by run_id, key, i"""
-    return read.frame(query, {"runs": list(run_ids), "keys": list(keys), "points": points})
+        select run_id, sum(points)::bigint as points from latest_metrics
+        where list_contains($runs::varchar[], run_id) and list_contains($keys::varchar[], key) group by run_id"""
+    sizes = {row["run_id"]: row["points"] for row in read.rows(query, {"runs": run_ids, "keys": keys})}
+    parcels: list[list[str]] = [[]]
+    held = 0
+    for run_id in run_ids:
+        size = sizes.get(run_id, 0)
+        if parcels[-1] and held + size > AT_ONCE:
+            parcels.append([])
+            held = 0
+        parcels[-1].append(run_id)
+        held += size
+    return parcels
+
+
+def _fetched(read: Reader, run_ids: list[str], keys: list[str], points: int) -> pd.DataFrame:
+    """Return the thinned series of some runs.
+
+    Runs and keys travel as their places in the lists: texts of every point would cost more than all the rest.
+    """
+    query = """
+        select list_position($runs::varchar[], owner_id) - 1 as run, list_position($keys::varchar[], key) - 1 as key,
+               step, wallclock, value
+        from metrics
+        where owner_kind = 'run' and owner_id in (select unnest($runs::varchar[]))
+            and key in (select unnest($keys::varchar[])) and value is not null
+        order by run, 2, step, wallclock"""
+    frame = read.frame(query, {"runs": run_ids, "keys": keys})
+    series = frame["run"].to_numpy(np.int64) * len(keys) + frame["key"].to_numpy(np.int64)
+    frame = frame[_kept(series, frame["value"].to_numpy(np.float64), points)].reset_index(drop=True)
+    runs, names = np.array(run_ids, dtype=object), np.array(keys, dtype=object)
+    return frame.assign(
+        run_id=runs[frame["run"].to_numpy(np.int64)],
+        key=names[frame["key"].to_numpy(np.int64)],
+    )
+
+
+def _kept(series: np.ndarray[Any, Any], values: np.ndarray[Any, Any], points: int) -> np.ndarray[Any, Any]:
+    """Return which rows a thinned series keeps; see `many_series`.
+
+    Parameters
+    ----------
+    series : (n,) which series a row belongs to; the rows of one stand together, in their order.
+    values : (n,) numbers; NaN and inf may be among them.
+
+    Returns
+    -------
+    bool array (n,).
+    """
+    count = len(series)
+    starts = np.flatnonzero(np.diff(series, prepend=-1))
+    lengths = np.diff(starts, append=count)
+    length = np.repeat(lengths, lengths)
+    bucket = (np.arange(count) - np.repeat(starts, lengths)) * max(1, points // 4) // length
+    kept: np.ndarray[Any, Any] = (length <= points) | np.isnan(values)
+    if kept.all():
+        return kept
+    firsts = np.flatnonzero((np.diff(series, prepend=-1) != 0) | (np.diff(bucket, prepend=-1) != 0))
+    sizes = np.diff(firsts, append=count)
+    place = np.repeat(np.arange(len(firsts)), sizes)
+    kept[firsts] = kept[firsts + sizes - 1] = True
+    for extreme in (np.fmin, np.fmax):  # both pass over NaN
+        rows = np.flatnonzero(values == extreme.reduceat(values, firsts)[place])
+        kept[rows[np.diff(place[rows], prepend=-1) != 0]] = True
+    return kept

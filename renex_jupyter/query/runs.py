@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.errors import invalid_argument, not_found
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WORDS = "concat_ws(' ', name, task, experiment, namespace, status, run_id, notebook, user_name)"
+_MAPS = {  # what a condition of `search_runs` may name beside the columns of runs
+    "params": "select run_id, map(list(key order by key), list(value_text order by key)) as params "
+    "from params group by run_id",
+    "metrics": "select run_id, map(list(key order by key), list(value order by key)) as metrics "
+    "from latest_metrics group by run_id",
+    "tags": "select owner_id as run_id, map(list(key order by key), list(value order by key)) as tags "
+    "from tags where owner_kind = 'run' group by owner_id",
+}
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
 
@@ -37,15 +45,9 @@ def get_run(read: Reader, run_id: str) -> Run:
     row = rows[0]
     if row["status"] == "running" and liveness.is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"]):
         row["status"] = "lost"
-    params = read.rows("select key, value from params where run_id = ? order by key", [run_id])
-    metrics = read.rows("select key, value from latest_metrics where run_id = ? order by key", [run_id])
-    tags = read.rows("select key, value from tags where owner_kind = 'run' and owner_id = ? order by key", [run_id])
-    return Run(
-        **row,
-        params={each["key"]: None if each["value"] is None else json.loads(each["value"]) for each in params},
-        metrics={each["key"]: each["value"] for each in metrics},
-        tags={each["key"]: each["value"] for each in tags},
-    )
+    values = _values(read, [run_id], param="value").get(run_id, {})
+    params = {key: None if value is None else json.loads(value) for key, value in values.get("params", {}).items()}
+    return Run(**row, params=params, metrics=values.get("metrics", {}), tags=values.get("tags", {}))
 
 
 def vanished_runs(read: Reader) -> list[dict[str, Any]]:
@@ -80,8 +82,8 @@ def list_runs(
 
     Returns
     -------
-    dicts of all columns of `runs`, with `status` already `lost` where the process is gone, plus `metrics`: {key: value}
-    and `params`: {key: text}.
+    dicts of all columns of `runs`, with `status` already `lost` where the process is gone, plus `metrics`: {key: value},
+    `params`: {key: text} and `tags`: {key: text}.
     """
     if order_by not in _SORTABLE:
         raise invalid_argument(
@@ -92,17 +94,35 @@ def list_runs(
     order = f"{order_by} {direction} nulls last, run_id"
     page = {**params, "limit": limit, "offset": offset}
     rows = read.rows(f"select * from {source} order by {order} limit $limit offset $offset", page)
-    return _with_values(read, rows) if rows else []
+    values = _values(read, [row["run_id"] for row in rows])
+    return [{**row, "metrics": {}, "params": {}, "tags": {}, **values.get(row["run_id"], {})} for row in rows]
 
 
-def _with_values(read: Reader, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return runs with their `metrics` and `params`."""
-    by_id = {row["run_id"]: {**row, "metrics": {}, "params": {}} for row in rows}
-    for column, table, value in (("metrics", "latest_metrics", "value"), ("params", "params", "value_text")):
-        query = f"select run_id, key, {value} as value from {table} where list_contains($ids::varchar[], run_id)"
-        for each in read.rows(f"{query} order by key", {"ids": list(by_id)}):
-            by_id[each["run_id"]][column][each["key"]] = each["value"]
-    return list(by_id.values())
+def _values(read: Reader, run_ids: Sequence[str], *, param: str = "value_text") -> dict[str, dict[str, dict[str, Any]]]:
+    """Return run id -> `params`, `metrics`, `tags` -> key -> value, in the order of the keys; without what is empty.
+
+    Parameters
+    ----------
+    param : the column of `params` to return, `value_text` or `value` (JSON).
+    """
+    if not run_ids:
+        return {}
+    query = f"""
+        select * from (
+            select 'params' as kind, run_id, key, {param}::varchar as text, null::double as number from params
+            where run_id in (select unnest($ids::varchar[]))
+            union all
+            select 'metrics', run_id, key, null, value from latest_metrics
+            where run_id in (select unnest($ids::varchar[]))
+            union all
+            select 'tags', owner_id, key, value, null from tags
+            where owner_kind = 'run' and owner_id in (select unnest($ids::varchar[]))
+        ) order by key"""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in read.rows(query, {"ids": list(run_ids)}):
+        value = row["number"] if row["kind"] == "metrics" else row["text"]
+        found.setdefault(row["run_id"], {}).setdefault(row["kind"], {})[row["key"]] = value
+    return found
 
 
 def search_runs(
@@ -115,35 +135,30 @@ def search_runs(
     where : SQL over the columns of `runs`, and over `params['lr']` (text), `metrics['loss']` (number), `tags['k']`.
     order_by : SQL over the same, such as "metrics['accuracy'] desc".
     """
+    # A map of every run is made only where the condition or the order asks for it: most questions name none.
+    asked = f"{where or ''} {order_by or ''}".lower()
+    joins = "".join(f" left join ({query}) using (run_id)" for name, query in _MAPS.items() if name in asked)
+    maps = ", ".join(f"coalesce({name}, map {{}}) as {name}" for name in _MAPS if name in asked)
     query = f"""
-        select * from (
-            select r.*, coalesce(p.params, map {{}}) as params, coalesce(m.metrics, map {{}}) as metrics,
-                   coalesce(t.tags, map {{}}) as tags
-            from runs r
-            left join (select run_id, map(list(key order by key), list(value_text order by key)) as params
-                       from params group by run_id) p using (run_id)
-            left join (select run_id, map(list(key order by key), list(value order by key)) as metrics
-                       from latest_metrics group by run_id) m using (run_id)
-            left join (select owner_id as run_id, map(list(key order by key), list(value order by key)) as tags
-                       from tags where owner_kind = 'run' group by owner_id) t using (run_id)
-        )
+        select * {f"exclude ({', '.join(name for name in _MAPS if name in asked)})" if maps else ""}
+        from (select * {f"replace ({maps})" if maps else ""} from runs{joins})
         where {where or "true"}
         order by {order_by or "started_at desc"}
         limit {int(limit)}"""
-    frame = read.ask(query)
-    return _widened(frame)
+    return _widened(read, read.ask(query))
 
 
-def _widened(frame: pd.DataFrame) -> pd.DataFrame:
-    """Turn the map columns into one column per key."""
+def _widened(read: Reader, frame: pd.DataFrame) -> pd.DataFrame:
+    """Put one column per key of the params, metrics and tags beside the columns of runs."""
     import pandas as pd
 
-    for column in ("params", "metrics", "tags"):
-        maps = [dict(each) for each in frame.pop(column)]
+    values = _values(read, frame["run_id"].tolist())
+    wide: dict[str, list[Any]] = {}
+    for kind in _MAPS:
+        maps = [values.get(run_id, {}).get(kind, {}) for run_id in frame["run_id"]]
         keys = sorted({key for each in maps for key in each})
-        wide = {f"{column}.{key}": [each.get(key) for each in maps] for key in keys}
-        frame = pd.concat([frame, pd.DataFrame(wide, index=frame.index)], axis=1) if wide else frame
-    return frame
+        wide |= {f"{kind}.{key}": [each.get(key) for each in maps] for key in keys}
+    return pd.concat([frame, pd.DataFrame(wide, index=frame.index)], axis=1) if wide else frame
 
 
 def _matching(read: Reader, search: str) -> tuple[str, dict[str, Any]]:

@@ -1,10 +1,28 @@
 """Series of metrics, thinned."""
 
 import math
+import random
 
+import pytest
 from recorded import Project
 
+from renex_jupyter.query import metrics
 from renex_jupyter.query.metrics import many_series, metric_series
+
+POINTS = 40
+
+
+def kept_by_definition(values: list[float]) -> set[int]:
+    """The steps that M4 keeps: of each bucket the first, the last, the first minimum and maximum, and every NaN."""
+    kept = {step for step, value in enumerate(values) if math.isnan(value)}
+    if len(values) <= POINTS:
+        return set(range(len(values)))
+    for bucket in range(POINTS // 4):
+        steps = [step for step in range(len(values)) if step * (POINTS // 4) // len(values) == bucket]
+        known = [step for step in steps if not math.isnan(values[step])]
+        kept |= {steps[0], steps[-1]}
+        kept |= {min(known, key=values.__getitem__), max(known, key=values.__getitem__)} if known else set()
+    return kept
 
 
 def test_a_thinned_series_keeps_its_ends_its_peaks_and_every_gap(project: Project) -> None:
@@ -21,3 +39,36 @@ def test_a_thinned_series_keeps_its_ends_its_peaks_and_every_gap(project: Projec
     many = many_series(project.store.reader, [run, other], ["loss", "none"], points=100)
     assert len(many) == len(one) + 2
     assert list(many[many["run_id"] == run]["step"]) == list(one["step"])
+
+
+@pytest.mark.parametrize("at_once", [metrics.AT_ONCE, 1], ids=["one query", "a query per run"])
+def test_every_series_is_thinned_as_m4_is_defined(
+    project: Project, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(metrics, "AT_ONCE", at_once)
+    chance = random.Random(3)
+    wanted: dict[tuple[str, str], list[float]] = {}
+    for length in (1, POINTS, POINTS + 1, 333, 1000):
+        run = project.run(f"{length} steps")
+        for key in ("loss", "accuracy"):
+            # Few different values, so that extremes repeat; NaN in a row, so that whole buckets have nothing else.
+            values = [chance.choice([0.0, 1.0, 2.0, math.inf, -math.inf]) for _ in range(length)]
+            values[length // 2 : length // 2 + 150] = [math.nan] * len(values[length // 2 : length // 2 + 150])
+            project.log(run, key, *values)
+            wanted[run, key] = values
+    frame = many_series(project.store.reader, [run for run, _ in wanted], ["loss", "accuracy"], points=POINTS)
+    assert list(frame) == ["run_id", "key", "step", "wallclock", "value"]
+    for (run, key), values in wanted.items():
+        found = frame[(frame["run_id"] == run) & (frame["key"] == key)]
+        assert set(found["step"]) == kept_by_definition(values)
+        assert found["value"].tolist() == pytest.approx([values[step] for step in found["step"]], nan_ok=True)
+    pairs = list(zip(frame["run_id"], frame["key"], frame["step"], strict=True))
+    assert pairs == sorted(pairs)
+
+
+def test_no_series_is_an_empty_frame_with_its_columns(project: Project) -> None:
+    run = project.run("r")
+    project.log(run, "note", 1.0)
+    for runs, keys in (([], ["note"]), ([run], []), (["none"], ["note"])):
+        frame = many_series(project.store.reader, runs, keys)
+        assert (list(frame), len(frame)) == (["run_id", "key", "step", "wallclock", "value"], 0)

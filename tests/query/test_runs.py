@@ -3,7 +3,7 @@
 import pytest
 from recorded import Project
 
-from renex_jupyter.query.runs import count_runs, list_runs
+from renex_jupyter.query.runs import count_runs, get_run, list_runs, search_runs
 from renex_jupyter.store import liveness
 
 VANISHED = {"status": "running", "pid": 1, "pid_started": 1.0, "boot_id": "of another boot"}
@@ -57,4 +57,34 @@ def test_a_row_has_the_last_metrics_and_the_params(project: Project) -> None:
     project.log(run, "loss", 1.0, 0.5)
     project.param(run, "lr", 0.1)
     [row] = list_runs(project.store.reader)
-    assert (row["metrics"], row["params"]) == ({"loss": 0.5}, {"lr": "0.1"})
+    assert (row["metrics"], row["params"], row["tags"]) == ({"loss": 0.5}, {"lr": "0.1"}, {})
+    one = get_run(project.store.reader, run)
+    assert (one.metrics, one.params, one.tags) == ({"loss": 0.5}, {"lr": 0.1}, {})
+
+
+@pytest.mark.parametrize(
+    ("where", "order_by", "names"),
+    [
+        (None, "name", ["a", "b", "c"]),
+        ("metrics['loss'] < 3", "name", ["a", "b"]),
+        ("params['lr'] = '0.2'", None, ["b"]),
+        ("METRICS['loss'] < 3 and params['lr']::double > 0.1", None, ["b"]),
+        (None, "metrics['loss'] desc nulls last", ["b", "a", "c"]),
+        ("tags['of'] is null and name <> 'b'", "name", ["a", "c"]),
+        ("name = 'z'", None, []),
+    ],
+)
+def test_a_condition_may_name_columns_params_metrics_and_tags(
+    project: Project, where: str | None, order_by: str | None, names: list[str]
+) -> None:
+    for name, lr, losses in (("a", 0.1, [4.0, 1.0]), ("b", 0.2, [1.0, 2.0]), ("c", 0.3, [])):
+        run = project.run(name)
+        project.param(run, "lr", lr)
+        project.log(run, "loss", *losses)
+    frame = search_runs(project.store.reader, where=where, order_by=order_by)
+    assert frame["name"].tolist() == names
+    assert {"params", "metrics", "tags", "pid"}.isdisjoint(frame.columns)
+    if "c" in names:
+        assert frame["params.lr"].tolist() == [{"a": "0.1", "b": "0.2", "c": "0.3"}[name] for name in names]
+        last = frame.set_index("name")["metrics.loss"]
+        assert (last["a"], str(last["c"])) == (1.0, "nan")
