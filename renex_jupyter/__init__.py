@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from renex_jupyter.session.diffs import diff as diff
     from renex_jupyter.session.environments import capture_environment as capture_environment
     from renex_jupyter.session.environments import list_environments as list_environments
+    from renex_jupyter.session.keeping import export_store as export_store
+    from renex_jupyter.session.keeping import fsck as fsck
+    from renex_jupyter.session.keeping import gc as gc
+    from renex_jupyter.session.keeping import import_store as import_store
+    from renex_jupyter.session.keeping import purge as purge
+    from renex_jupyter.session.keeping import rebuild as rebuild
     from renex_jupyter.session.metrics import log_metric as log_metric
     from renex_jupyter.session.metrics import log_metrics as log_metrics
     from renex_jupyter.session.params import log_param as log_param
@@ -42,6 +48,12 @@ _WHERE = {
     "diff": "session.diffs",
     "capture_environment": "session.environments",
     "list_environments": "session.environments",
+    "export_store": "session.keeping",
+    "fsck": "session.keeping",
+    "gc": "session.keeping",
+    "import_store": "session.keeping",
+    "purge": "session.keeping",
+    "rebuild": "session.keeping",
     "log_metric": "session.metrics",
     "log_metrics": "session.metrics",
     "active_run": "session.runs",

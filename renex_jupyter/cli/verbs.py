@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import argparse
 import ast
+import getpass
 import re
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import from_os_error, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.records import display
-from renex_jupyter.session import checkouts, diffs, environments, runs, snapshots, status
+from renex_jupyter.session import checkouts, diffs, environments, keeping, runs, snapshots, status
 from renex_jupyter.session.current import current
 from renex_jupyter.session.sql import sql
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from renex_jupyter.records.keeping import Purged
 
 KINDS = ("runs", "snapshots", "experiments", "environments", "tasks")
 RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
@@ -71,10 +76,34 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     if notebook:
         verbs.add_parser("panel", help="the side panel's view in this cell").set_defaults(do=_panel)
     verbs.add_parser("doctor", help="check the installation").set_defaults(do=_doctor)
+    _add_keeping(verbs, notebook=notebook)
     return parser
 
 
-VERBS = ("status", "ls", "show", "diff", "checkout", "sql", "panel", "doctor")
+def _add_keeping(verbs: Any, *, notebook: bool) -> None:
+    """Add the verbs that work on the store as a whole."""
+    verbs.add_parser("fsck", help="check the store; changes nothing").set_defaults(do=lambda _: keeping.fsck())
+    verbs.add_parser("rebuild", help="make the index anew").set_defaults(do=lambda _: keeping.rebuild())
+    free = verbs.add_parser("gc", help="say which contents nothing names any more, or free them")
+    free.add_argument("-y", "--yes", action="store_true", help="free them")
+    free.set_defaults(do=lambda args: keeping.gc(dry_run=not args.yes))
+    purge = verbs.add_parser("purge", help="take a run, a snapshot or a secret out for good")
+    purge.add_argument("id", nargs="?", help="id, unique prefix, name or label")
+    purge.add_argument("--secret", action="store_true", help="a text instead, asked for, or read from standard input")
+    purge.add_argument("--secret-file", metavar="FILE", help="the same, read from a file")
+    purge.add_argument("-y", "--yes", action="store_true", help="yes: this cannot be undone")
+    purge.set_defaults(do=lambda args: _purge(args, notebook=notebook))
+    give = verbs.add_parser("export", help="write the store, or some runs of it, into one file")
+    give.add_argument("file")
+    give.add_argument("runs", nargs="*", metavar="RUN", help="id, unique prefix or name (default: everything)")
+    give.set_defaults(do=lambda args: keeping.export_store(args.file, args.runs or None))
+    take = verbs.add_parser("import", help="take in what another store exported")
+    take.add_argument("file")
+    take.set_defaults(do=lambda args: keeping.import_store(args.file))
+
+
+ASKING = ("status", "ls", "show", "diff", "checkout", "sql", "panel", "doctor")
+VERBS = (*ASKING, "fsck", "rebuild", "gc", "purge", "export", "import")
 
 
 def run_verb(parser: argparse.ArgumentParser, words: Sequence[str]) -> Any:
@@ -155,3 +184,26 @@ def _panel(_args: argparse.Namespace) -> Any:
 
 def _doctor(_args: argparse.Namespace) -> Report:
     return examine()
+
+
+def _purge(args: argparse.Namespace, *, notebook: bool) -> Purged:
+    if (args.id is not None) + args.secret + (args.secret_file is not None) != 1:
+        raise invalid_argument("purge takes one of ID, --secret and --secret-file.", "Give just one of them.")
+    if not args.yes:
+        what = f"'{args.id}'" if args.id else "the secret"
+        raise invalid_argument(f"{what} would be taken out for good.", "To do it, add --yes. It cannot be undone.")
+    if args.id is not None:
+        return keeping.purge(args.id)
+    return keeping.purge(secret=_secret(args.secret_file, notebook=notebook))
+
+
+def _secret(path: str | None, *, notebook: bool) -> str:
+    """Return the secret; it is never a word of the command line, which the shell's history would keep."""
+    if path is not None:
+        try:
+            return Path(path).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise from_os_error(error, "the secret cannot be read") from error
+    if notebook or sys.stdin.isatty():
+        return getpass.getpass("The secret to take out: ")
+    return sys.stdin.readline().rstrip("\r\n")

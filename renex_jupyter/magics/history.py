@@ -55,6 +55,11 @@ class HistoryMagics(Magics):
             %renex checkout ID [--to DIR]    # its notebook and files into a folder
             %renex panel                     # the side panel's view in this cell
             %renex doctor                    # check the installation
+            %renex fsck                      # check the store; rebuild makes its index anew
+            %renex gc [--yes]                # say which file contents nothing names any more, or free them
+            %renex purge ID|--secret --yes   # take a run, a snapshot or a secret out for good
+            %renex export FILE [RUN ...]     # everything, or some runs, into one file
+            %renex import FILE               # what another store exported
         """
         words = split(line)
         result = run_verb(parser_for("%renex", notebook=True), words or ["status"])

@@ -1,0 +1,203 @@
+"""What an operation on the whole store found or did: check, rebuild, collect, purge, export, import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from renex_jupyter.records import display
+
+SHOWN = 20  # damages on one card; `.damages` has them all
+
+Rows = list[tuple[str, str]]
+
+
+class _Card(Protocol):
+    """A record with a title, and rows of name and text."""
+
+    @property
+    def title(self) -> str: ...
+
+    def rows(self) -> Rows: ...
+
+
+def _text(self: _Card) -> str:
+    """Return the text form."""
+    return display.text_card(self.title, self.rows())
+
+
+def _pretty(self: _Card, printer: Any, _cycle: bool) -> None:
+    """Print the text form, as IPython asks for it."""
+    printer.text(_text(self))
+
+
+def _html(self: _Card) -> str:
+    """Return the escaped HTML form."""
+    return display.card(self.title, self.rows())
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is not as it was written."""
+
+    kind: str  # what is wrong, in a word or two: "line", "blob", "pack", "reference"
+    path: str  # file, relative to the store
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FsckReport:
+    """What a check of the store looked at and found; `ok` when nothing is damaged."""
+
+    ok: bool
+    checked: dict[str, int]  # noun -> how many were looked at
+    damages: tuple[Damage, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The result in one line."""
+        return "the store is sound" if self.ok else f"the store has {display.count(len(self.damages), 'damage')}"
+
+    def rows(self) -> Rows:
+        """Return what was looked at, and each damage."""
+        looked = ", ".join(f"{number:,} {noun}" for noun, number in self.checked.items())
+        found = [(each.kind, f"{each.path}: {each.detail}") for each in self.damages[:SHOWN]]
+        more = len(self.damages) - SHOWN
+        return [("checked", looked), *found, ("", f"and {more:,} more" if more > 0 else "")]
+
+    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What the index was made of anew."""
+
+    journals: int  # files
+    changes: int
+    points: int
+    segments: int  # files
+    seconds: float
+
+    @property
+    def title(self) -> str:
+        """The result in one line."""
+        return f"the index is rebuilt in {display.seconds(self.seconds)}"
+
+    def rows(self) -> Rows:
+        """Return the counts."""
+        return [
+            ("from", display.count(self.journals, "journal file")),
+            ("holds", f"{self.changes:,} changes, {self.points:,} metric points"),
+            ("segments", f"{self.segments:,}"),
+        ]
+
+    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """File contents that no record names: what a collection freed or, as a dry run, would free."""
+
+    dry_run: bool
+    blobs: int
+    bytes: int  # on disk, of blobs and temporary files
+    temporary_files: int  # left behind by writers that were killed
+    kept_young: int  # blobs that no record names yet: too new to tell whether one is about to
+
+    @property
+    def title(self) -> str:
+        """The result in one line."""
+        return f"{display.size(self.bytes)} {'could be' if self.dry_run else 'are'} freed"
+
+    def rows(self) -> Rows:
+        """Return the counts, and what to do next."""
+        frees = self.dry_run and (self.blobs or self.temporary_files)
+        return [
+            ("contents", f"{self.blobs:,} that nothing names"),
+            ("temporary", display.count(self.temporary_files, "file") if self.temporary_files else ""),
+            ("kept", f"{self.kept_young:,} that are too new to judge" if self.kept_young else ""),
+            ("", "nothing was removed; rx.gc(dry_run=False) or renex gc --yes does it" if frees else ""),
+        ]
+
+    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was taken out of the store for good."""
+
+    records: int  # changes removed or rewritten
+    points: int
+    blobs: int
+    files: int  # of the store that were rewritten or removed
+
+    @property
+    def title(self) -> str:
+        """The result in one line."""
+        return "purged" if self.records or self.points or self.blobs else "nothing to purge was found"
+
+    def rows(self) -> Rows:
+        """Return the counts."""
+        return [
+            ("records", f"{self.records:,}"),
+            ("points", f"{self.points:,}"),
+            ("contents", f"{self.blobs:,}"),
+            ("rewritten", display.count(self.files, "file")),
+        ]
+
+    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file that holds a store, or some runs of it."""
+
+    path: str
+    runs: int
+    changes: int
+    points: int
+    blobs: int
+    bytes: int  # size of the file
+    damaged: tuple[str, ...] = ()  # SHA-256 of contents that are missing or damaged here, and not in the file
+
+    @property
+    def title(self) -> str:
+        """The result in one line."""
+        return f"exported {display.count(self.runs, 'run')} to {self.path}"
+
+    def rows(self) -> Rows:
+        """Return the counts, and what is missing."""
+        shown = ", ".join(each[:8] for each in self.damaged[:SHOWN])
+        lost = f"{display.count(len(self.damaged), 'content')} missing or damaged here: {shown}; see renex fsck"
+        return [
+            ("holds", f"{self.changes:,} changes, {self.points:,} metric points, {self.blobs:,} contents"),
+            ("size", display.size(self.bytes)),
+            ("WITHOUT", lost if self.damaged else ""),
+        ]
+
+    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came out of an exported file."""
+
+    path: str
+    changes: int  # that were new here
+    points: int  # that were new here
+    blobs: int  # that were new here
+    already_there: int  # changes and points that this store had
+
+    @property
+    def title(self) -> str:
+        """The result in one line."""
+        return f"imported {self.path}"
+
+    def rows(self) -> Rows:
+        """Return the counts."""
+        return [
+            ("new", f"{self.changes:,} changes, {self.points:,} metric points, {self.blobs:,} contents"),
+            ("already here", f"{self.already_there:,} changes and points"),
+        ]
+
+    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html

@@ -1,0 +1,129 @@
+"""Keeping the store: check it, rebuild its index, free space, take a secret out, move it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from renex_jupyter.errors import RenexError, invalid_argument
+from renex_jupyter.query.objects import RUN, find_object
+from renex_jupyter.records.keeping import Collected, Exported, FsckReport, Imported, Purged, Rebuilt
+from renex_jupyter.session.current import current
+from renex_jupyter.store import apart
+from renex_jupyter.store.store import Store
+
+
+def fsck() -> FsckReport:
+    """Check every line, count, hash and reference of the store; changes nothing.
+
+    Returns
+    -------
+    A report whose `ok` says whether all is sound, and whose `damages` name each thing that is not.
+
+    Raises
+    ------
+    RenexError : `not_found` before anything was recorded.
+    """
+    return apart.fsck(_existing().layout.root)
+
+
+def rebuild() -> Rebuilt:
+    """Make the index anew from the journals and their archive; needed only when `fsck` found it damaged.
+
+    Raises
+    ------
+    RenexError : `not_found`, `locked` while another process folds, `disk_full` and its like; the index in force stays.
+    """
+    return apart.rebuild(_sealed().layout.root)
+
+
+def gc(dry_run: bool = True) -> Collected:
+    """Free the contents of files that no snapshot or other record names any more.
+
+    Parameters
+    ----------
+    dry_run : only say what would be freed.
+
+    Returns
+    -------
+    How many contents and bytes. What is younger than two hours stays: a record may be about to name it.
+
+    Raises
+    ------
+    RenexError : `not_found`, `locked` while another collection works, `corrupt` when the records cannot all be read.
+    """
+    return apart.collect(_existing().layout.root, dry_run=dry_run)
+
+
+def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
+    """Take a run or a snapshot, or every occurrence of a text, out of the store for good. This cannot be undone.
+
+    Parameters
+    ----------
+    object_id : id, unique prefix, name or label.
+    secret : a text, such as a password that got into a cell; it is blotted out wherever it stands.
+
+    Raises
+    ------
+    RenexError : `invalid_argument` unless exactly one of both is given; `not_found`, `ambiguous`; `locked` while
+        another process writes what must be rewritten.
+    """
+    if (object_id is None) == (secret is None):
+        raise invalid_argument(
+            "purge takes an id or a secret.", "Give one of both: rx.purge(ID) or rx.purge(secret=...)."
+        )
+    store = _sealed()
+    found = find_object(store.reader, object_id)[1] if object_id is not None else None
+    return apart.purge(store.layout.root, object_id=found, secret=secret)
+
+
+def export_store(path: str | os.PathLike[str], runs: str | Sequence[str] | None = None) -> Exported:
+    """Write the whole store, or some runs with everything they need, into one file for a backup or another machine.
+
+    Parameters
+    ----------
+    path : the file to make; one that exists is refused.
+    runs : ids, unique prefixes or names; None: everything.
+
+    Raises
+    ------
+    RenexError : `conflict` when the file exists, `not_found`, `ambiguous`, `disk_full` and its like. The file appears
+        whole or not at all.
+    """
+    store = _existing()
+    wanted = [runs] if isinstance(runs, str) else runs
+    found = None if wanted is None else [find_object(store.reader, each, (RUN,))[1] for each in wanted]
+    return apart.export_store(store.layout.root, _absolute(path), runs=found)
+
+
+def import_store(path: str | os.PathLike[str]) -> Imported:
+    """Take in what another store exported; what is here already is not taken twice.
+
+    Raises
+    ------
+    RenexError : `not_found`; `corrupt` or `invalid_argument` for a file that is no sound export, `newer_store` for one
+        of a newer program. The store is then as it was.
+    """
+    store = current().store
+    return apart.import_store(store.layout.root, _absolute(path))
+
+
+def _existing() -> Store:
+    """Return the store of this project."""
+    store = current().store
+    if not store.exists:
+        hint = "Record something first: %snapshot, %%task or rx.start_run()."
+        raise RenexError("not_found", f"nothing is recorded yet in {store.layout.project}.", hint)
+    return store
+
+
+def _sealed() -> Store:
+    """Return the store, with nothing left in the files that only this process may fold or rewrite."""
+    store = _existing()
+    store.journal.seal()
+    return store
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    return Path(path).expanduser().absolute()
