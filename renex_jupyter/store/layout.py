@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from renex_jupyter.config import STORE_FOLDER
@@ -40,6 +41,21 @@ class Layout:
     def blobs(self) -> Path:
         """Folder of file contents by SHA-256."""
         return self.root / "blobs"
+
+    @property
+    def archive(self) -> Path:
+        """Folder of the packs: folded journals, kept for ever."""
+        return self.root / "archive"
+
+    @property
+    def damaged(self) -> Path:
+        """Folder of files in which something was damaged, as they were found."""
+        return self.root / "damaged"
+
+    @property
+    def superseded(self) -> Path:
+        """Folder of published databases that were replaced while a client may have had them open."""
+        return self.root / "superseded"
 
     @property
     def segments(self) -> Path:
@@ -81,7 +97,7 @@ class Layout:
 
     @property
     def published(self) -> Path:
-        """File that holds the folder for which `history.duckdb` was made: its views name segments by absolute path."""
+        """File that says for which folder and from what `history.duckdb` was made: its views name segments by path."""
         return self.root / "PUBLISHED"
 
     @property
@@ -91,14 +107,20 @@ class Layout:
 
     def has_moved(self) -> bool:
         """Say whether `history.duckdb` was published when the store lay in another folder."""
-        try:
-            return self.published.read_text() != str(self.root.resolve())
-        except FileNotFoundError:
-            return False
+        return published_as(self.published).get("folder", here := str(self.root.resolve())) != here
 
     def exists(self) -> bool:
         """Say whether there is a store in this folder."""
         return self.about.is_file()
+
+
+def published_as(path: Path) -> dict[str, Any]:
+    """Return what was written down when a database was published: folder, generation, segments; {} when that is lost."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def create(root: Path) -> Layout:

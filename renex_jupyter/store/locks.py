@@ -16,6 +16,14 @@ if sys.platform == "win32":
 
     _FAR = 2**40  # a byte far behind the content: Windows locks are mandatory on the bytes they cover
 
+    def is_open_by_a_client(path: Path) -> bool:
+        """Say whether a DuckDB client has the file open: Windows renames no file that is."""
+        try:
+            path.rename(path)
+        except OSError:
+            return True
+        return False
+
     def take(descriptor: int, *, shared: bool = False) -> bool:  # noqa: ARG001  Windows knows no shared lock
         """Take the lock of an open file without waiting; False when somebody else has it."""
         here = os.lseek(descriptor, 0, os.SEEK_CUR)
@@ -30,6 +38,18 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    def is_open_by_a_client(path: Path) -> bool:
+        """Say whether a DuckDB client of another process has the file open: it holds a POSIX lock on it then."""
+        path.chmod(0o600)  # published files are read-only, and the lock asks for a descriptor that may write
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def take(descriptor: int, *, shared: bool = False) -> bool:
         """Take the lock of an open file without waiting; False when somebody else has it."""

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 
 from renex_jupyter.errors import RenexError
-from renex_jupyter.store import journal, tables
-from renex_jupyter.store.fold import folded_files, is_sound, segment_files
+from renex_jupyter.store import bases, journal, tables
+from renex_jupyter.store.bases import Base
 from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.tail import Tail
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,18 +33,15 @@ EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+|\([^)]*\)\s*)?", re.IGNORECASE)
 class Reader:
     """SQL text and parameters in, frames out; safe for threads. A forked child needs one of its own."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, on_broken: Callable[[], None] | None = None) -> None:
         self.layout = layout
+        self._on_broken = on_broken  # called when the index must be made again
         self._lock = threading.RLock()
         self.pid = os.getpid()
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._generation: str | None = None
-        self._folded: set[str] = set()
-        self._segments: list[str] = []
-        self._attached: str | None = None  # the name under which the generation is attached
-        self._number = 0
-        self._seen_changes: tuple[tuple[str, int], ...] | None = None
-        self._seen_points: tuple[str, ...] | None = None
+        self._base = bases.EMPTY
+        self._stale = True  # what is folded must be looked for anew
+        self._distrusted: set[str | None] = set()  # generations that turned out to be damaged
 
     def frame(self, query: str, params: Params = None) -> pd.DataFrame:
         """Return the rows of a query of ours as a DataFrame; times are UTC."""
@@ -84,21 +82,29 @@ class Reader:
 
     def _ask(self, query: str, params: Params, fetch: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         with self._lock:
-            for attempt in range(5):
+            for attempt in range(6):
                 self._refresh()
                 try:
                     return fetch(self._own().execute(query, params))
-                except duckdb.IOException:
-                    # A segment or journal was superseded under a slow reader: look again, at the new generation.
-                    self._seen_points = self._seen_changes = None
-                    if attempt == 4:
+                except duckdb.Error as error:
+                    # A file was superseded under a slow reader, or is damaged: look again, at last only at the archive.
+                    if attempt == 5 or not self._is_about_our_files(error):
                         raise
+                    if attempt == 3:
+                        self._distrusted.add(self._base.generation)
+                    self._stale = True
                     time.sleep(0.02)
                 except RuntimeError as error:
                     if "interrupted" in str(error).lower():
                         raise KeyboardInterrupt from error
                     raise
         raise AssertionError("unreachable")
+
+    def _is_about_our_files(self, error: duckdb.Error) -> bool:
+        text = str(error)
+        return isinstance(error, duckdb.IOException | duckdb.InvalidInputException | duckdb.FatalException) and (
+            str(self.layout.root) in text or "checksum" in text.lower()
+        )
 
     def _own(self) -> duckdb.DuckDBPyConnection:
         """Return the connection, made at the first question."""
@@ -115,76 +121,87 @@ class Reader:
         self._connection.execute("create schema inside; create schema empty")
         for statement in tables.schema().create_tables:
             self._connection.execute(statement.replace("create table inside.", "create table empty.", 1))
-        self._connection.execute(f"create view inside.points as {tables.NO_POINTS}")
-        self._connection.execute("create view inside.changes as from empty.changes")
-        for kind in tables.schema().tables:
-            self._connection.execute(f"create view inside.{kind} as from empty.{kind}")
+        self._tail = Tail(self._connection)
+        self._show_points()
+        self._show_changes()
         for statement in tables.schema().create_views:
             self._connection.execute(statement)
 
     def _refresh(self) -> None:
-        """Bring the views up to what the store holds now."""
-        connection = self._own()
-        generation = self.layout.generation_in_force()
-        if generation != self._generation:
-            self._take(connection, generation)
-        files = [entry for entry in journal.files_in(self.layout.journal) if entry.name not in self._folded]
-        changes = tuple((e.path, e.stat().st_size) for e in files if not e.name.endswith(journal.POINTS))
-        points = tuple(e.path for e in files if e.name.endswith(journal.POINTS))
-        if points != self._seen_points:
-            parts = [tables.points_of(self._segments)] + ([tables.points_in(list(points))] if points else [])
-            connection.execute(f"create or replace view inside.points as {' union all '.join(parts)}")
-            self._seen_points = points
-        if changes != self._seen_changes:
-            self._take_tail(connection, [path for path, _ in changes])
-            self._seen_changes = changes
+        """Bring the views up to what the store holds now.
 
-    def _take(self, connection: duckdb.DuckDBPyConnection, generation: str | None) -> None:
-        """Attach a generation read-only and let go of the one before.
-
-        One that cannot be used, because it is damaged or not ours, is passed over: the journal has everything, and
-        the next fold builds a new one from it.
+        The journals are listed between two looks at `CURRENT`: a file that is missing in the list is then surely in
+        the generation that was found, because files go only after the switch to the one that has them.
         """
-        before, self._attached = self._attached, None
-        self._folded, self._segments = set(), []
-        self._generation = generation
-        self._seen_changes = self._seen_points = None
-        if generation:
-            self._attached = self._attach(connection, generation)
-        if self._attached:
-            self._folded = folded_files(connection, f"{self._attached}.")
-            names = segment_files(connection, f"{self._attached}.")
-            self._segments = [str(self.layout.segments / name) for name in names]
-        if before:
-            connection.execute(f"detach database if exists {before}")
+        self._own()
+        for _ in range(50):
+            generation = self.layout.generation_in_force()
+            files = journal.files_in(self.layout.journal)
+            if generation != self.layout.generation_in_force():
+                continue
+            try:
+                self._look(generation, files)
+            except FileNotFoundError:  # a journal was folded and removed between the list and the reading
+                self._stale = True
+                continue
+            return
+        raise RenexError("locked", f"{self.layout.root} changes faster than it can be read.", "Try again in a moment.")
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, generation: str) -> str | None:
-        self._number += 1
-        alias = f"g{self._number}"
-        path = tables.literal(str(self.layout.generations / generation))
-        try:
-            connection.execute(f"attach {path} as {alias} (read_only)")
-        except duckdb.Error:
-            return None  # superseded between our two looks, or damaged
-        if is_sound(connection, alias):
-            return alias
-        connection.execute(f"detach {alias}")
-        return None
+    def _look(self, generation: str | None, files: list[os.DirEntry[str]]) -> None:
+        connection = self._own()
+        before = self._base
+        switched = self._stale or before.generation != generation
+        if switched:
+            self._base = self._base_of(generation)
+            self._stale = False
+        folded = self._base.folded(connection, [entry.name for entry in files])
+        changes, points = self._tail.update(entry for entry in files if entry.name not in folded)
+        if switched or points:
+            self._show_points()
+        if switched or changes:
+            self._show_changes()
+        if switched:
+            bases.let_go(connection, before)
 
-    def _take_tail(self, connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
+    def _base_of(self, generation: str | None) -> Base:
+        """Return what the journals were folded into.
+
+        A generation that cannot be used, because it is damaged, incomplete or not ours, is passed over: the archive
+        has everything, and the next fold makes a new one from it.
+        """
+        base = bases.attach(self._own(), self.layout, generation) if generation not in self._distrusted else None
+        if base is None:
+            base = bases.from_archive(self._own(), self.layout, generation)
+            if base.packs and self._on_broken:
+                self._on_broken()
+        return base
+
+    def _show_points(self) -> None:
+        """Make the views of points and of their series anew."""
+        connection, base = self._own(), self._base
+        (waiting,) = connection.execute("select count(*) from tail.points").fetchone() or (0,)
+        points, latest = base.points, base.latest
+        if waiting:
+            points = f"{points} union all by name select * exclude (name) from tail.points"
+            fresh = tables.latest_of("from tail.points")
+            latest = tables.merged_latest(f"({latest}) union all by name ({fresh})")
+        connection.execute(f"create or replace view inside.points as {points}")
+        connection.execute(f"create or replace view inside.latest as {latest}")
+
+    def _show_changes(self) -> None:
         """Merge the changes that no generation holds yet into the tables of their kinds."""
-        base = f"{self._attached}.inside" if self._attached else "empty"
-        connection.execute("drop schema if exists tail cascade; create schema tail")
-        source = tables.changes_in(paths) if paths else "from empty.changes"
-        connection.execute(f"create table tail.changes as {source}")
-        connection.execute(f"create or replace view inside.changes as from {base}.changes union all from tail.changes")
+        connection, base = self._own(), self._base.database
+        connection.execute(
+            "create or replace view inside.changes as "
+            f"from {base}.changes union all by name select * exclude (name) from tail.changes"
+        )
         kinds = {kind for (kind,) in connection.execute("select distinct kind from tail.changes").fetchall()}
         for kind, table in tables.schema().tables.items():
             view = f"from {base}.{kind}"
             if kind in kinds:
                 ids = f"select id from tail.changes where kind = '{kind}'"
                 touched = f"select * from inside.changes where kind = '{kind}' and id in ({ids})"
-                connection.execute(f"create table tail.{kind} as {tables.rows_from_changes(table, touched)}")
+                connection.execute(f"create or replace table tail.{kind} as {tables.rows_from_changes(table, touched)}")
                 view = f"from {base}.{kind} where {table.key} not in ({ids}) union all by name from tail.{kind}"
             connection.execute(f"create or replace view inside.{kind} as {view}")
 

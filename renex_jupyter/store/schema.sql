@@ -15,6 +15,11 @@ create table inside.changes (
     after     json          -- the fields that this change sets
 );
 
+create table inside.latest (    -- per series: its value at the highest step, and the extremes
+    owner_kind varchar, owner_id varchar, key varchar, value double, step bigint, wallclock timestamptz, min_value double,
+    max_value double, points bigint
+);
+
 create table inside.namespaces (name varchar, description varchar, created_at timestamptz);
 
 create table inside.experiments (
@@ -85,12 +90,7 @@ select owner_kind, owner_id, case when owner_kind = 'run' then owner_id end as r
 from inside.points;
 
 create view latest_metrics as
-select owner_id as run_id, key, arg_max(value, {step: step, wallclock: wallclock}) as value, max(step) as step,
-       max(wallclock) as wallclock, min(value) as min_value,
-       coalesce(max(value) filter (where not isnan(value)), max(value)) as max_value, count(*) as points
-from inside.points
-where owner_kind = 'run' and value is not null
-group by owner_id, key;
+select owner_id as run_id, key, value, step, wallclock, min_value, max_value, points from inside.latest where owner_kind = 'run';
 
 create view snapshots as select * exclude (cell_states, left_out, notebook_source, notebook_sha256, notebook_size) from inside.snapshots;
 

@@ -59,7 +59,7 @@ class Store:
         if not self._readers or self._readers[-1].pid != os.getpid():
             from renex_jupyter.store.reader import Reader  # duckdb is loaded by the first question, not by logging
 
-            self._readers.append(Reader(self.layout))
+            self._readers.append(Reader(self.layout, self.fold_in_background))
             if self.layout.has_moved():
                 self.fold_in_background()  # `history.duckdb` still names the old folder
         return self._readers[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -25,18 +26,15 @@ POINT_COLUMNS = {
 }
 NO_POINTS = "select " + ", ".join(f"null::{type_} as {name}" for name, type_ in POINT_COLUMNS.items()) + " where false"
 
-_JOURNAL_CHANGES = {
+_CHANGE_FIELDS = {
     "n": "BIGINT",
-    '"at"': "BIGINT",
-    "u": "VARCHAR",
-    "a": "VARCHAR",
-    "t": "VARCHAR",
-    "i": "VARCHAR",
-    "ns": "VARCHAR",
+    "at": "BIGINT",
+    **dict.fromkeys(("u", "a", "t", "i", "ns"), "VARCHAR"),
     "b": "JSON",
     "d": "JSON",
 }
-_JOURNAL_POINTS = {
+_CHANGE_LINE = json.dumps(_CHANGE_FIELDS)
+POINT_LINE = {
     "o": "VARCHAR",
     "i": "VARCHAR",
     "k": "VARCHAR",
@@ -44,7 +42,11 @@ _JOURNAL_POINTS = {
     "w": "BIGINT",
     "y": "DOUBLE",
     "x": "VARCHAR",
+    "t": "VARCHAR",
+    "h": "VARCHAR",
+    "b": "VARCHAR",
 }
+NO_OBJECTS = ("changes", "latest")  # tables of the schema `inside` that hold no objects
 INSIDE = "inside"  # the schema of the folded tables; `main` holds the public views
 
 
@@ -88,7 +90,7 @@ def schema() -> Schema:
     columns: dict[str, list[tuple[str, str]]] = {}
     for table, column, type_ in rows:
         columns.setdefault(table, []).append((column, type_))
-    kinds = {name: Table(name, tuple(found)) for name, found in columns.items() if name != "changes"}
+    kinds = {name: Table(name, tuple(found)) for name, found in columns.items() if name not in NO_OBJECTS}
     return Schema(kinds, tables, views)
 
 
@@ -131,36 +133,65 @@ def _typed(expression: str, type_: str) -> str:
 
 
 def literal(value: Any) -> str:
-    """Return a string, or a list of strings, as a SQL literal."""
+    """Return a string, a list of strings as a list, or a tuple of them as what follows `in`, as a SQL literal.
+
+    Parameters would do the same, but the first of them loads pandas, which a fold has no use for.
+    """
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(literal(each) for each in value) + "]"
+        begin, end = "[]" if isinstance(value, list) else "()"
+        return begin + ", ".join(literal(each) for each in value) + end
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def changes_in(paths: list[str]) -> str:
-    """Return a SELECT of the changes in journal files; a torn last line is passed over."""
+def changes_of(lines: str) -> str:
+    """Return a SELECT of the changes in whole lines.
+
+    Parameters
+    ----------
+    lines : a relation with `name`, the journal file, and `text`, the line.
+    """
     return f"""
-        select split_part(parse_filename(filename), '.', 1) as writer, n as seq, "at" as at_us, u as actor, a as action,
-               t as kind, i as id, ns as namespace, nullif(b, 'null'::json) as before, d as after
-        from {_read(paths, _JOURNAL_CHANGES)} where t is not null and d is not null"""
+        select split_part(name, '.', 1) as writer, l.n as seq, l."at" as at_us, l.u as actor, l.a as action, l.t as kind,
+               l.i as id, l.ns as namespace, nullif(l.b, 'null'::json) as before, l.d as after
+        from (select name, json_transform(text, '{_CHANGE_LINE}') as l from ({lines}))"""
 
 
 def points_in(paths: list[str]) -> str:
-    """Return a SELECT of the metric points in journal files."""
+    """Return a SELECT of `name`, the journal file, and the fields of each line, in order, from files of whole lines."""
+    shape = "{" + ", ".join(f"{name}: '{type_}'" for name, type_ in POINT_LINE.items()) + "}"
+    return (
+        f"select parse_filename(filename) as name, {', '.join(POINT_LINE)} from read_json({literal(paths)}, "
+        f"format = 'newline_delimited', columns = {shape}, ignore_errors = true, filename = true, "
+        f"maximum_object_size = {LONGEST_LINE})"
+    )
+
+
+def points_of(lines: str, *more: str) -> str:
+    """Return a SELECT of metric points in public columns, after `more` columns, from the fields of their lines."""
     return f"""
-        select o as owner_kind, i as owner_id, k as key, s as step, make_timestamptz(w) as wallclock, y as value,
-               x as text_value, null::blob as bytes_value, null::varchar as dtype, null::varchar as shape
-        from {_read(paths, _JOURNAL_POINTS)} where i is not null and w is not null"""
+        select {"".join(f"{name}, " for name in more)}o as owner_kind, i as owner_id, k as key, s as step,
+               make_timestamptz(w) as wallclock, y as value, x as text_value, from_base64(b) as bytes_value, t as dtype, h as shape
+        from ({lines}) where i is not null and k is not null and s is not null and w is not null"""
 
 
-def points_of(segments: list[str]) -> str:
+def points_of_segments(segments: list[str]) -> str:
     """Return a SELECT of the metric points in segments."""
     return f"select * from read_parquet({literal(segments)})" if segments else NO_POINTS
 
 
-def _read(paths: list[str], columns: dict[str, str]) -> str:
-    shape = "{" + ", ".join(f"{name}: '{type_}'" for name, type_ in columns.items()) + "}"
-    return (
-        f"read_json({literal(paths)}, format = 'newline_delimited', columns = {shape}, ignore_errors = true, "
-        f"filename = true, maximum_object_size = {LONGEST_LINE})"
+def latest_of(points: str) -> str:
+    """Return a SELECT of what `inside.latest` keeps of metric points in public columns."""
+    return merged_latest(
+        "select owner_kind, owner_id, key, value, step, wallclock, value as min_value, value as max_value, 1 as points "
+        f"from ({points}) where value is not null"
     )
+
+
+def merged_latest(latest: str) -> str:
+    """Return a SELECT of one row per series from several parts of `inside.latest`; NaN is no extreme beside a number."""
+    return f"""
+        select owner_kind, owner_id, key, arg_max(value, {{step: step, wallclock: wallclock}}) as value,
+               max(step) as step, max(wallclock) as wallclock, min(min_value) as min_value,
+               coalesce(max(max_value) filter (where not isnan(max_value)), max(max_value)) as max_value,
+               sum(points)::bigint as points
+        from ({latest}) group by owner_kind, owner_id, key"""

@@ -1,0 +1,88 @@
+"""What a reader stands on: the generation in force with its segments, or, where there is none to trust, the archive."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from renex_jupyter.store import archive, generation, parquet, tables
+from renex_jupyter.store.layout import Layout
+
+_number = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Everything that is folded, as relations of a reader's connection."""
+
+    generation: str | None  # the one in force when this was made, whether it is used or not
+    database: str  # the schema that holds the tables
+    points: str  # SELECT, public columns
+    latest: str  # SELECT, columns of inside.latest
+    packs: tuple[Path, ...] = ()  # what was read instead of a generation
+
+    def folded(self, connection: duckdb.DuckDBPyConnection, names: list[str]) -> set[str]:
+        """Return which of some journal files are folded."""
+        if self.database == EMPTY.database:
+            return set()
+        return generation.folded_among(connection, names, self.database.removesuffix("inside"))
+
+
+EMPTY = Base(None, "empty", tables.NO_POINTS, "from empty.latest")
+
+
+def attach(connection: duckdb.DuckDBPyConnection, layout: Layout, name: str | None) -> Base | None:
+    """Attach a generation read-only; None when there is none, or it is damaged, incomplete or not ours."""
+    if name is None:
+        return None
+    alias = f"g{next(_number)}"
+    try:
+        connection.execute(f"attach {tables.literal(str(layout.generations / name))} as {alias} (read_only)")
+    except duckdb.Error:
+        return None  # superseded between our two looks, or damaged
+    try:
+        if generation.is_sound(connection, alias) and generation.has_its_segments(connection, layout, f"{alias}."):
+            segments = generation.books(connection, f"{alias}.").segments
+            points = tables.points_of_segments([str(layout.segments / each) for each in segments])
+            return Base(name, f"{alias}.inside", points, f"from {alias}.inside.latest")
+    except duckdb.Error:
+        pass
+    connection.execute(f"detach {alias}")
+    return None
+
+
+def from_archive(connection: duckdb.DuckDBPyConnection, layout: Layout, name: str | None) -> Base:
+    """Make the tables from the packs, in memory; a pack that is damaged is left out, with a warning."""
+    packs = archive.packs_in(layout)
+    if not packs:
+        return Base(name, EMPTY.database, EMPTY.points, EMPTY.latest)
+    whole = [path for path in packs if parquet.is_whole(path)]
+    for path in packs:
+        if path not in whole:
+            warnings.warn(f"renex: {path} is damaged, and what it holds is missing; see: renex fsck", stacklevel=2)
+    alias = f"a{next(_number)}"
+    connection.execute(f"attach ':memory:' as {alias}; create schema {alias}.inside")
+    for statement in tables.schema().create_tables:
+        connection.execute(statement.replace("create table inside.", f"create table {alias}.inside.", 1))
+    changes = archive.once(archive.changes_in(whole))
+    connection.execute(f"insert into {alias}.inside.changes {tables.changes_of(changes)}")
+    for kind, table in tables.schema().tables.items():
+        mine = f"select * from {alias}.inside.changes where kind = {tables.literal(kind)}"
+        connection.execute(f"insert into {alias}.inside.{kind} by name {tables.rows_from_changes(table, mine)}")
+    lines = archive.once(archive.points_in(whole))
+    points = tables.points_of(f"from ({lines})")
+    journals = sorted(archive.journals_in(connection, whole))
+    connection.execute(
+        f"create table {alias}.inside.folded as select unnest($names::varchar[]) as name", {"names": journals}
+    )
+    return Base(name, f"{alias}.inside", points, tables.latest_of(points), tuple(packs))
+
+
+def let_go(connection: duckdb.DuckDBPyConnection, base: Base) -> None:
+    """Detach what a base stands on."""
+    if base.database != EMPTY.database:
+        connection.execute(f"detach database if exists {base.database.removesuffix('.inside')}")

@@ -1,0 +1,217 @@
+"""The next generation while it is built: under a temporary name, beside the one in force, out of everybody's sight."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+import duckdb
+
+from renex_jupyter.errors import RenexError
+from renex_jupyter.store import archive, generation, parquet, tables
+from renex_jupyter.store.layout import Layout, put_in_place, sync_file
+from renex_jupyter.store.loading import Fresh
+
+_SORTED = "owner_kind, owner_id, key, step, wallclock"
+
+
+class Unsound(Exception):
+    """A file of the index has not the content that it had: the index must be made again."""
+
+
+class Building:
+    """A generation to be: the one before, or nothing, and what is taken into it; `finish` gives it its name."""
+
+    def __init__(self, layout: Layout, before: str | None) -> None:
+        self.layout = layout
+        self.number = _highest(layout) + 1
+        self._temporary = layout.generations / f".{self.number:010d}.duckdb.tmp"
+        self._copies = layout.generations / f".{self.number:010d}.checked.tmp"
+        if before:
+            shutil.copyfile(layout.generations / before, self._temporary)
+        else:
+            generation.create(self._temporary)
+        self.connection = generation.connect(self._temporary)
+        self._fresh = Fresh(self.connection.cursor(), self._copies)  # a transaction writes into one database only
+
+    def __enter__(self) -> Self:
+        self.connection.execute("begin")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+        shutil.rmtree(self._copies, ignore_errors=True)
+        self._temporary.unlink(missing_ok=True)
+
+    def take_journals(self, paths: list[Path]) -> None:
+        """Take the whole lines of sealed journal files."""
+        for each in self._fresh.read(paths):
+            self.connection.execute(
+                f"insert into inside.folded values ({tables.literal(each.name)}, {each.lines}, {each.bad}, {time.time()})"
+            )
+        self._absorb()
+
+    def take_lines(self, changes: str, points: str) -> tuple[int, int]:
+        """Take lines that come from elsewhere and are not known here yet; return how many of each.
+
+        Parameters
+        ----------
+        changes, points : relations with the columns of the packs (see `archive`).
+        """
+        self._fresh.take(changes, points)
+        return self._absorb()
+
+    def take_packs(self, packs: list[Path], *, overlap: bool) -> None:
+        """Make the tables, and one segment, from packs that lie in the archive.
+
+        Parameters
+        ----------
+        overlap : a line may be in several packs.
+        """
+        sift = archive.once if overlap else str
+        changes, points = sift(archive.changes_in(packs)), sift(archive.points_in(packs))
+        self._fold_changes(changes)
+        self._index_points(f"from ({points})", level=max((_level(path.name) for path in packs), default=0))
+        for path in packs:
+            name, file = tables.literal(path.name), tables.literal(str(path))
+            self.connection.execute(f"insert into inside.packs select {name}, count(*) from read_parquet({file})")
+        self.connection.execute(f"""
+            insert into inside.folded select name, count(*), 0, {time.time()}
+            from (select name from ({changes}) union all select name from ({points})) group by name""")
+
+    def merge(self) -> None:
+        """Merge the files of full levels.
+
+        Raises
+        ------
+        Unsound : a segment is damaged; a merge would give the damage a good name.
+        """
+        while chosen := parquet.due(generation.books(self.connection).segments):
+            paths = [self.layout.segments / name for name in chosen]
+            if not all(map(parquet.is_whole, paths)):
+                raise Unsound
+            query = tables.points_of_segments([str(path) for path in paths])
+            name, points = self._merged(query, f"order by {_SORTED}", self.layout.segments, "", chosen)
+            self._strike_out("segments", chosen)
+            generation.enter_segment(self.connection, self.layout.segments / name, points)
+        for kind in (archive.CHANGES, archive.POINTS):
+            self._merge_packs(kind)
+
+    def finish(self) -> str:
+        """Make the generation durable, give it its name and return it; it is not yet in force."""
+        self.connection.execute("commit")
+        self.connection.execute("checkpoint")
+        self.connection.close()
+        self._temporary.chmod(0o600)
+        sync_file(self._temporary)
+        name = f"{self.number:010d}.duckdb"
+        put_in_place(self._temporary, self.layout.generations / name)
+        return name
+
+    def _absorb(self) -> tuple[int, int]:
+        """Write the fresh lines into the archive and into the tables; points into both at the same time."""
+        changes, points = self._fresh.counts()
+        if changes:
+            self._enter_pack(*self._pack("from scratch.changes", archive.CHANGES, self.connection))
+            self._fold_changes("from scratch.changes")
+        if points:
+            with ThreadPoolExecutor(1) as other:
+                packing = other.submit(self._pack, "from scratch.points", archive.POINTS, self.connection.cursor())
+                self._index_points("from scratch.points", level=0)
+                self._enter_pack(*packing.result())
+        return changes, points
+
+    def _pack(self, query: str, kind: str, connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
+        return parquet.write(connection, query, self.layout.archive, kind, level=0, number=self.number)
+
+    def _enter_pack(self, name: str, rows: int) -> None:
+        self.connection.execute(f"insert into inside.packs values ({tables.literal(name)}, {rows})")
+
+    def _index_points(self, source: str, *, level: int) -> None:
+        """Write points as a segment, and bring `inside.latest` up to them."""
+        points = tables.points_of(source)
+        name, rows = parquet.write(
+            self.connection,
+            f"select * from ({points}) order by {_SORTED}",
+            self.layout.segments,
+            "",
+            level=level,
+            number=self.number,
+        )
+        if not rows:
+            (self.layout.segments / name).unlink()
+            return
+        segment = self.layout.segments / name
+        generation.enter_segment(self.connection, segment, rows)
+        # Read back from the segment: it is sorted, and what is summed up is what was written.
+        fresh = tables.latest_of(tables.points_of_segments([str(segment)]))
+        self.connection.execute(f"create or replace temp table fresh_latest as {fresh}")
+        known = "(owner_kind, owner_id, key) in (select (owner_kind, owner_id, key) from fresh_latest)"
+        self.connection.execute(f"insert into fresh_latest select * from inside.latest where {known}")
+        self.connection.execute(f"delete from inside.latest where {known}")
+        self.connection.execute(f"insert into inside.latest {tables.merged_latest('from fresh_latest')}")
+        self.connection.execute("drop table fresh_latest")
+
+    def _fold_changes(self, lines_: str) -> None:
+        """Take the changes of some lines, and make the rows of every object that they touch anew."""
+        self.connection.execute(f"create or replace temp table fresh as {tables.changes_of(lines_)}")
+        self.connection.execute("insert into inside.changes select * from fresh")
+        kinds = [kind for (kind,) in self.connection.execute("select distinct kind from fresh").fetchall()]
+        for kind in kinds:
+            table = tables.schema().tables.get(kind)
+            if table is None:
+                continue  # written by a newer program: kept in inside.changes
+            ids = f"select id from fresh where kind = {tables.literal(kind)}"
+            self.connection.execute(f"delete from inside.{kind} where {table.key} in ({ids})")
+            changes = f"select * from inside.changes where kind = {tables.literal(kind)} and id in ({ids})"
+            self.connection.execute(f"insert into inside.{kind} by name {tables.rows_from_changes(table, changes)}")
+        self.connection.execute("drop table fresh")
+
+    def _merge_packs(self, kind: str) -> None:
+        read = archive.changes_in if kind == archive.CHANGES else archive.points_in
+        sizes = {name: n for name, n in generation.books(self.connection).packs.items() if f"{kind}.parquet" in name}
+        while chosen := parquet.due(sizes):
+            paths = [self.layout.archive / name for name in chosen]
+            damaged = [path.name for path in paths if not parquet.is_whole(path)]
+            for name in damaged:  # stays as it is, for fsck to tell
+                del sizes[name]
+            if damaged:
+                continue
+            name, rows = self._merged(read(paths), "order by name, line", self.layout.archive, kind, chosen)
+            self._strike_out("packs", chosen)
+            self._enter_pack(name, rows)
+            sizes = {each: n for each, n in sizes.items() if each not in chosen} | {name: rows}
+
+    def _merged(self, query: str, order: str, folder: Path, kind: str, chosen: list[str]) -> tuple[str, int]:
+        """Write some files as one and make sure that it holds the same rows."""
+        level = parquet.next_level(chosen)
+        name, rows = parquet.write(self.connection, f"{query} {order}", folder, kind, level=level, number=self.number)
+        merged = f"select * from read_parquet({tables.literal(str(folder / name))})"
+        if self._sum(query) != self._sum(merged):
+            raise RenexError(
+                "corrupt", f"{folder / name} differs from the files it was merged from.", "Run renex fsck."
+            )
+        return name, rows
+
+    def _sum(self, query: str) -> object:
+        return self.connection.execute(f"select count(*), bit_xor(hash(r)) from ({query}) as r").fetchone()
+
+    def _strike_out(self, book: str, names: list[str]) -> None:
+        self.connection.execute(f"delete from inside.{book} where name in {tables.literal(tuple(names))}")
+
+
+def _level(name: str) -> int:
+    found = parquet.parse(name)
+    return found.level if found else 0
+
+
+def _highest(layout: Layout) -> int:
+    """Return the highest number that a file bears, so that no name is given twice."""
+    numbers = [int(path.stem) for path in layout.generations.glob("*.duckdb") if path.stem.isdigit()]
+    for path in (*parquet.files_in(layout.segments, ""), *archive.packs_in(layout)):
+        found = parquet.parse(path.name)
+        numbers.append(found.number if found else 0)
+    return max(numbers, default=0)

@@ -1,0 +1,132 @@
+"""A generation: one DuckDB file that holds every table folded from the journals, and the books of what was folded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from renex_jupyter.store import parquet, tables
+from renex_jupyter.store.layout import Layout
+
+STORAGE_VERSION = "v1.5.0"
+BLOCK = 16384  # bytes: DuckDB's smallest; twenty small tables take 6 MB with its default
+MEMORY = "1GB"  # what a fold may use before it spills to disk
+_BOOKS = """
+create table inside.segments (name varchar, points bigint, size bigint, changed_ns bigint);
+create table inside.packs (name varchar, lines bigint);
+create table inside.folded (name varchar, lines bigint, bad_lines bigint, folded_at double);
+create table inside.made (schema varchar);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The files that belong to a generation, with their rows."""
+
+    segments: dict[str, int]
+    packs: dict[str, int]
+
+
+@cache
+def schema_id() -> str:
+    """Return what tells the tables of this program from those of every other version."""
+    declared = tables.schema()
+    text = "\n".join((_BOOKS, *declared.create_tables, *declared.create_views))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def create(path: Path) -> None:
+    """Make a generation that holds nothing."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"attach {tables.literal(str(path))} as made (storage_version '{STORAGE_VERSION}', block_size {BLOCK})"
+        )
+        connection.execute("use made")
+        connection.execute(f"create schema {tables.INSIDE}")
+        connection.execute(_BOOKS)
+        connection.execute(f"insert into inside.made values ('{schema_id()}')")
+        for statement in tables.schema().create_tables:
+            connection.execute(statement)
+        connection.execute("use memory")
+        connection.execute("detach made")
+
+
+def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open a generation that nobody else has open for writing."""
+    config = {"threads": 1, "memory_limit": MEMORY, "temp_directory": str(path.with_name(f".{path.name}.tmp.spill"))}
+    connection = duckdb.connect(str(path), read_only=read_only, config=config)
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def is_sound(connection: duckdb.DuckDBPyConnection, database: str) -> bool:
+    """Say whether an attached generation holds our tables, of this version, as plain tables.
+
+    A file that somebody else made could hold views of those names that read other files: it is rebuilt from the
+    journal instead, like one that is damaged or was made by another version.
+    """
+    found = connection.execute(
+        f"select table_name from duckdb_tables() where database_name = '{database}' and schema_name = 'inside'"
+    ).fetchall()
+    wanted = {*tables.schema().tables, *tables.NO_OBJECTS, "segments", "packs", "folded", "made"}
+    if not wanted <= {name for (name,) in found}:
+        return False
+    return connection.execute(f"select schema from {database}.inside.made").fetchall() == [(schema_id(),)]
+
+
+def has_its_segments(connection: duckdb.DuckDBPyConnection, layout: Layout, prefix: str = "") -> bool:
+    """Say whether every segment of a generation is there and what it was when it was written.
+
+    A file of the same size and time of change is taken for the same; of any other the content is hashed.
+    """
+    rows = connection.execute(f"select name, size, changed_ns from {prefix}inside.segments").fetchall()
+    for name, size, changed in rows:
+        path = layout.segments / name
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        if (found.st_size, found.st_mtime_ns) != (size, changed) and not parquet.is_whole(path):
+            return False
+    return True
+
+
+def usable(layout: Layout) -> str | None:
+    """Return the generation in force, or None when everything must be folded anew."""
+    name = layout.generation_in_force()
+    if name is None:
+        return None
+    try:
+        with duckdb.connect() as connection:
+            connection.execute(f"attach {tables.literal(str(layout.generations / name))} as found (read_only)")
+            if is_sound(connection, "found") and has_its_segments(connection, layout, "found."):
+                return name
+    except duckdb.Error:
+        pass
+    return None
+
+
+def books(connection: duckdb.DuckDBPyConnection, prefix: str = "") -> Books:
+    """Return the files that belong to a generation."""
+    segments = connection.execute(f"select name, points from {prefix}inside.segments order by name").fetchall()
+    packs = connection.execute(f"select name, lines from {prefix}inside.packs order by name").fetchall()
+    return Books(dict(segments), dict(packs))
+
+
+def folded_among(connection: duckdb.DuckDBPyConnection, names: list[str], prefix: str = "") -> set[str]:
+    """Return which of some journal files a generation holds."""
+    if not names:
+        return set()
+    query = f"select name from {prefix}inside.folded where name in {tables.literal(tuple(names))}"
+    return {name for (name,) in connection.execute(query).fetchall()}
+
+
+def enter_segment(connection: duckdb.DuckDBPyConnection, path: Path, points: int) -> None:
+    """Put a segment into the books."""
+    found = path.stat()
+    row = f"{tables.literal(path.name)}, {points}, {found.st_size}, {found.st_mtime_ns}"
+    connection.execute(f"insert into inside.segments values ({row})")

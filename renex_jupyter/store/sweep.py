@@ -1,0 +1,93 @@
+"""What nobody needs any more: left-overs of killed processes, and files that a newer generation supersedes."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from renex_jupyter.store import archive, generation, journal, locks, parquet
+from renex_jupyter.store.layout import Layout, published_as, sync_folder
+
+GRACE = 60.0  # seconds for which a superseded file stays: a client may be about to open it
+
+
+def temporary_files(layout: Layout) -> None:
+    """Remove what a fold that was killed left behind (its lock is ours now: nobody is writing it)."""
+    for folder in (layout.generations, layout.segments, layout.archive):
+        for path in folder.glob(".*.tmp*"):
+            _remove(path)
+    for path in layout.root.glob(".history.*.tmp*"):
+        _remove(path)
+    known = layout.generation_in_force()
+    for path in layout.generations.glob("*.duckdb*"):
+        if path.suffix == ".wal" or path.name > (known or ""):  # built, but never switched to
+            _remove(path)
+
+
+def superseded(layout: Layout) -> None:
+    """Remove what the generation in force supersedes, except what a client may still read.
+
+    The order is the reverse of writing: a journal goes when its lines are in the archive and in force.
+    """
+    known = layout.generation_in_force()
+    if known is None:
+        return
+    with generation.connect(layout.generations / known, read_only=True) as connection:
+        books = generation.books(connection)
+        names = [entry.name for entry in journal.files_in(layout.journal)]
+        folded = generation.folded_among(connection, names)
+        damaged = {
+            name for (name,) in connection.execute("select name from inside.folded where bad_lines > 0").fetchall()
+        }
+    for name in sorted(folded):
+        if name in damaged:
+            set_aside(layout, layout.journal / name)
+        else:
+            _remove(layout.journal / name)
+    for path in archive.packs_in(layout):
+        if path.name not in books.packs:
+            _remove(path)
+    needed = books.segments.keys() | _segments_of_clients(layout)
+    for path in parquet.files_in(layout.segments, ""):
+        if path.name not in needed:
+            _remove(path)
+    for path in sorted(path for path in layout.generations.glob("*.duckdb") if path.name < known)[:-1]:
+        _remove(path)
+
+
+def set_aside(layout: Layout, path: Path) -> None:
+    """Move a file in which something is damaged to where `fsck` finds it."""
+    layout.damaged.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileNotFoundError):
+        path.rename(layout.damaged / path.name)
+        sync_folder(layout.damaged)
+
+
+def _segments_of_clients(layout: Layout) -> set[str]:
+    """Return the segments that published files name which a client may have open, and forget the other files."""
+    needed = set(_listed(layout.published))
+    for path in layout.superseded.glob("*") if layout.superseded.is_dir() else ():
+        if path.suffix == ".json":
+            continue
+        sidecar = path.with_suffix(".json")
+        if time.time() - path.stat().st_ctime < GRACE or locks.is_open_by_a_client(path):
+            needed.update(_listed(sidecar))
+        else:
+            _remove(path)
+            _remove(sidecar)
+    return needed
+
+
+def _listed(published: Path) -> list[str]:
+    segments = published_as(published).get("segments")
+    return [str(name) for name in segments] if isinstance(segments, list) else []
+
+
+def _remove(path: Path) -> None:
+    with suppress(PermissionError):  # Windows keeps what is open
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
