@@ -77,6 +77,8 @@ class Rebuilt:
     points: int
     segments: int  # files
     seconds: float
+    salvaged: int = 0  # lines of damaged packs that were made again from the index
+    set_aside: tuple[str, ...] = ()  # packs that were damaged, and lie in the folder `damaged` now
 
     @property
     def title(self) -> str:
@@ -89,6 +91,8 @@ class Rebuilt:
             ("from", display.count(self.journals, "journal file")),
             ("holds", f"{self.changes:,} changes, {self.points:,} metric points"),
             ("segments", f"{self.segments:,}"),
+            ("mended", f"{self.salvaged:,} lines of damaged packs, from the old index" if self.salvaged else ""),
+            ("set aside", ", ".join(self.set_aside)),
         ]
 
     __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html

@@ -10,7 +10,7 @@ from pathlib import Path
 from renex_jupyter.store import archive, generation, journal, locks, parquet
 from renex_jupyter.store.layout import Layout, published_as, sync_folder
 
-GRACE = 60.0  # seconds for which a superseded file stays: a client may be about to open it
+GRACE = 60.0  # seconds for which a file stays that somebody may be about to open, or to give its name
 
 
 def temporary_files(layout: Layout) -> None:
@@ -20,6 +20,10 @@ def temporary_files(layout: Layout) -> None:
             _remove(path)
     for path in layout.root.glob(".history.*.tmp*"):
         _remove(path)
+    for path in (*layout.root.glob(".*.tmp"), *layout.journal.glob(".*.tmp")):  # of those who do not hold the lock
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > GRACE and not locks.is_held(path):
+                _remove(path)
     known = layout.generation_in_force()
     for path in layout.generations.glob("*.duckdb*"):
         if path.suffix == ".wal" or path.name > (known or ""):  # built, but never switched to

@@ -170,8 +170,17 @@ def points_of(lines: str, *more: str) -> str:
     """Return a SELECT of metric points in public columns, after `more` columns, from the fields of their lines."""
     return f"""
         select {"".join(f"{name}, " for name in more)}o as owner_kind, i as owner_id, k as key, s as step,
-               make_timestamptz(w) as wallclock, y as value, x as text_value, from_base64(b) as bytes_value, t as dtype, h as shape
+               make_timestamptz(w) as wallclock, y as value, x as text_value, from_base64(b) as bytes_value, t as dtype,
+               h as shape
         from ({lines}) where i is not null and k is not null and s is not null and w is not null"""
+
+
+def lines_of(points: str, name: str) -> str:
+    """Return a SELECT with the columns of a pack, numbered as the lines of the journal file `name`: `points_of` undone."""
+    return f"""
+        select {literal(name)} as name, row_number() over () - 1 as line, owner_kind as o, owner_id as i, key as k, step as s,
+               epoch_us(wallclock) as w, value as y, text_value as x, dtype as t, shape as h, to_base64(bytes_value) as b
+        from ({points})"""
 
 
 def points_of_segments(segments: list[str]) -> str:
