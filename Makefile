@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?=
 BROWSER ?= 1
+BENCH ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 BIN := $(CURDIR)/$(VENV)/bin
@@ -30,8 +31,8 @@ lint: $(VENV)/.ready  ## ruff, mypy, import layers
 	mypy
 	lint-imports
 
-bench: $(VENV)/.ready  ## run the measurements in benchmarks/
-	@for each in benchmarks/*.py; do echo "== $$each"; python "$$each" || exit 1; done
+bench: $(VENV)/.ready  ## measure the store beside its peers (BENCH="--only 67 --points 1000000" measures less)
+	python benchmarks/store.py $(BENCH)
 
 clean:  ## remove what builds and runs made; .venv and node_modules stay
 	rm -rf renex_jupyter/labextension labextension/lib labextension/*.tsbuildinfo dist build tests/artefacts

@@ -107,19 +107,21 @@ def _values(read: Reader, run_ids: Sequence[str], *, param: str = "value_text") 
     """
     if not run_ids:
         return {}
+    bound = {f"run{place}": run_id for place, run_id in enumerate(run_ids)}
+    some = ", ".join(f"${name}" for name in bound)  # pushed down below the aggregation, which a subquery is not
     query = f"""
         select * from (
             select 'params' as kind, run_id, key, {param}::varchar as text, null::double as number from params
-            where run_id in (select unnest($ids::varchar[]))
+            where run_id in ({some})
             union all
             select 'metrics', run_id, key, null, value from latest_metrics
-            where run_id in (select unnest($ids::varchar[]))
+            where run_id in ({some})
             union all
             select 'tags', owner_id, key, value, null from tags
-            where owner_kind = 'run' and owner_id in (select unnest($ids::varchar[]))
+            where owner_kind = 'run' and owner_id in ({some})
         ) order by key"""
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in read.rows(query, {"ids": list(run_ids)}):
+    for row in read.rows(query, bound):
         value = row["number"] if row["kind"] == "metrics" else row["text"]
         found.setdefault(row["run_id"], {}).setdefault(row["kind"], {})[row["key"]] = value
     return found
