@@ -16,4 +16,7 @@ class Point:
     step: int  # given by the user, may repeat and go back
     wallclock: datetime  # UTC, when it was logged
     value: float | None  # unit as logged; NaN and inf are kept
-    text_value: str | None = None
+    text_value: str | None = None  # text as logged, or the exact number where `value` is only the nearest
+    bytes_value: bytes | None = None  # bytes as logged, or an array in C order, little-endian
+    dtype: str | None = None  # how to read the text or the bytes, such as "int" or "float32"
+    shape: str | None = None  # of an array, such as "[2,3]"

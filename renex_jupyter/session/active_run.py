@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from renex_jupyter.capture.secrets import redact, redact_text
-from renex_jupyter.errors import RenexError, invalid_argument, unsupported_value
+from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.ids import short
-from renex_jupyter.records.changes import Change, now, plain, to_json
-from renex_jupyter.records.metrics import Point
+from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import snapshots
 from renex_jupyter.session.current import Session, never_in_the_way
+from renex_jupyter.session.facts import Facts
+from renex_jupyter.session.points import Points
 
-LONGEST_KEY = 500  # characters
 LONGEST_ERROR = 4000  # characters
 
 
@@ -34,9 +31,8 @@ class ActiveRun:
         self.joined = joined  # opened by another process, which also closes it
         self.held = joined  # by a `with` block or a task: a new run nests below it
         self.pid = os.getpid()  # a forked child logs on its parent's run, and never ends it
-        self._steps = dict(steps or {})
-        self._last: dict[str, float | str] = {}
-        self._lock = threading.Lock()
+        self.points = Points(session.store, run.run_id, run.name, steps)
+        self.facts = Facts(session, run)
 
     @property
     def run_id(self) -> str:
@@ -48,39 +44,17 @@ class ActiveRun:
         """The name of the run."""
         return self.run.name
 
-    def write_points(self, points: list[Point]) -> None:
-        """Keep points and remember what was logged last."""
-        self.session.store.write_points(points)
-        with self._lock:
-            for point in points:
-                if point.step >= self._steps.get(point.key, point.step):
-                    self._steps[point.key] = point.step
-                    self._last[point.key] = point.text_value if point.value is None else point.value  # type: ignore[assignment]
-
     def set_params(self, params: Mapping[str, Any]) -> None:
-        """Keep params; none of them when one cannot be kept."""
-        self._write("params", [{"run_id": self.run_id, **_param(key, value)} for key, value in params.items()])
+        """Keep params, see `Facts.set_params`."""
+        self.facts.set_params(params)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Put tags on the run; a value is kept as text."""
-        owner = {"owner_kind": "run", "owner_id": self.run_id}
-        self._write(
-            "tags", [{**owner, "key": checked("tag", key), "value": str(redact(tags[key], key))} for key in tags]
-        )
-
-    def next_step(self, key: str) -> int:
-        """Return the step after the highest of this key."""
-        return self._steps.get(key, -1) + 1
+        """Put tags on the run, see `Facts.set_tags`."""
+        self.facts.set_tags(tags)
 
     def last_values(self) -> dict[str, float | str]:
         """Return the value at the highest step of each key that this process logged."""
-        with self._lock:
-            return dict(self._last)
-
-    def _write(self, kind: str, rows: list[dict[str, Any]]) -> None:
-        self.session.store.write(
-            *(Change(kind, f"{self.run_id}/{row['key']}", "update", row, namespace=self.run.namespace) for row in rows)
-        )
+        return self.points.last_values()
 
     def __enter__(self) -> Self:
         self.held = True
@@ -133,6 +107,7 @@ def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code
         close(session.runs[-1], status)
     session.runs.remove(active)
     if active.joined:
+        active.points.finish()
         with never_in_the_way("what was logged last"):
             session.store.journal.sync()
         return
@@ -149,37 +124,8 @@ def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code
             "after_snapshot_id": taken.snapshot_id if taken else None,
         }
         namespace = active.run.namespace
+        active.points.finish()
         session.unwritten.append(Change("runs", active.run_id, "update", after, {"status": "running"}, namespace))
         with never_in_the_way("the end of the run"):
             session.write_what_is_left()
             session.store.settle()
-
-
-def checked(what: str, key: Any) -> str:
-    """Return a key of a metric, param or tag, if it can be one.
-
-    Raises
-    ------
-    RenexError : `invalid_argument`.
-    """
-    if not isinstance(key, str) or not key or len(key) > LONGEST_KEY:
-        raise invalid_argument(f"{key!r} is not a {what} key.", f"Use a text of 1 to {LONGEST_KEY} characters.")
-    try:
-        key.encode()
-    except UnicodeEncodeError as error:
-        raise invalid_argument(f"{key!r} cannot be written as UTF-8.", "Use another key.") from error
-    return key
-
-
-def _param(key: str, value: Any) -> dict[str, Any]:
-    try:
-        value = redact(plain(value), checked("param", key))
-    except RenexError as error:
-        if error.code == "unsupported_value":
-            raise unsupported_value(f"param '{key}'", value, error.hint) from error
-        raise
-    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-    if number is not None and abs(number) > sys.float_info.max:
-        number = None  # an integer beyond what a DOUBLE holds: the value itself is kept
-    shown = value if isinstance(value, str) else to_json(value)
-    return {"key": key, "value": value, "value_text": shown, "value_number": number}

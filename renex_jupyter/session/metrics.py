@@ -2,79 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from renex_jupyter.errors import RenexError, invalid_argument, unsupported_value
-from renex_jupyter.records.changes import now
-from renex_jupyter.records.metrics import Point
-from renex_jupyter.session.active_run import checked
-from renex_jupyter.session.runs import run_to_log_on
+from renex_jupyter.errors import RenexError, invalid_argument
+from renex_jupyter.records.changes import to_microseconds
+from renex_jupyter.session.active_run import ActiveRun
+from renex_jupyter.session.notices import warn
+from renex_jupyter.session.points import checked
+from renex_jupyter.session.runs import active_run, run_to_log_on
 
 
 def log_metric(key: str, value: Any, step: int | None = None, wallclock: float | datetime | None = None) -> None:
     """Log one value of a metric on the open run; when this returns, the value survives the death of the process.
 
+    No value stops the program. One that cannot be kept exactly is refused with one warning per run, key and reason;
+    points that the store does not take, because the disk is full or read-only, wait in memory with one warning, are
+    tried again once a second and when the run ends, and what is lost by then is counted in a last warning.
+
     Parameters
     ----------
-    key : a name such as "loss" or "val/loss"; a slash groups charts.
-    value : number (NaN and inf are kept), numpy or torch scalar, or text.
+    key : a name such as "loss" or "val/loss"; a slash groups charts. At most 500 characters.
+    value : number (NaN and inf are kept), text, bytes, or an array or tensor, at most 1 MiB; see docs/values.md.
     step : any whole number, may repeat and go back; None: one more than the highest so far (from 0) of this key.
     wallclock : seconds since the epoch or an aware datetime; None: now.
 
     Raises
     ------
-    RenexError : `unsupported_value`, `invalid_argument`; `disk_full` and its like when it could not be written.
+    RenexError : `invalid_argument` for a key, a step or a wallclock that is none; never for the value or the disk.
     """
-    log_metrics({key: value}, step, wallclock)
+    if type(key) is not str:
+        checked("metric", key)
+    _log(((key, value),), step, wallclock)
 
 
 def log_metrics(values: Mapping[str, Any], step: int | None = None, wallclock: float | datetime | None = None) -> None:
-    """Log several metrics at one step, with one write; see `log_metric`."""
-    moment = _moment(wallclock)
-    at = None if step is None else _whole(step)
-    read = {
-        checked("metric", key): _read(key, value) for key, value in values.items()
-    }  # refused before a run is opened
-    run = run_to_log_on()
-    run.write_points(
-        [
-            Point("run", run.run_id, key, run.next_step(key) if at is None else at, moment, number, text)
-            for key, (number, text) in read.items()
-        ]
-    )
+    """Log several metrics at one step, with one write; a value that is refused costs the others nothing.
+
+    See `log_metric`, whose errors and warnings these are.
+    """
+    if not isinstance(values, Mapping):
+        raise invalid_argument(f"metrics are no {type(values).__name__}.", "Give a dict, such as {'loss': 0.1}.")
+    _log(list(values.items()), step, wallclock)
 
 
-def _read(key: str, value: Any) -> tuple[float | None, str | None]:
-    """Return a value as number or text."""
-    return (None, value) if isinstance(value, str) else (_number(key, value), None)
+def _log(values: Collection[tuple[str, Any]], step: int | None, wallclock: float | datetime | None) -> None:
+    at = time.time_ns() // 1000 if wallclock is None else _microseconds(wallclock)
+    if step is not None and type(step) is not int:
+        step = _whole(step)
+    if step is not None and not -(2**63) <= step < 2**63:
+        raise invalid_argument(f"step {step!r} is not a whole number of 64 bits.", "Use step=epoch, for example.")
+    run = _run_for(values)
+    if run is not None:
+        run.points.log(values, step, at)
+
+
+def _run_for(values: Collection[tuple[str, Any]]) -> ActiveRun | None:
+    """Return the run to log on, opened if nobody opened one; None where the store takes none."""
+    try:
+        run = active_run()
+        if run is not None:
+            return run
+    except (RenexError, OSError) as error:
+        _tell(error)
+        return None
+    for key, _ in values:
+        checked("metric", key)  # refused before a run is opened
+    try:
+        return run_to_log_on()
+    except (RenexError, OSError) as error:
+        _tell(error)
+        return None
+
+
+def _tell(error: RenexError | OSError) -> None:
+    warn(f"metrics are not recorded, because no run can be opened: {getattr(error, 'line', error)}")
 
 
 def _whole(step: Any) -> int:
     try:
         number = int(step)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise invalid_argument(f"step {step!r} is not a whole number.", "Use step=epoch, for example.") from error
-    if number != step or not -(2**63) <= number < 2**63:
-        raise invalid_argument(f"step {step!r} is not a whole number of 64 bits.", "Use step=epoch, for example.")
-    return number
+        if number == step:
+            return number
+    except Exception as error:
+        raise invalid_argument(_no_step(step), "Use step=epoch, for example.") from error
+    raise invalid_argument(_no_step(step), "Use step=epoch, for example.")
 
 
-def _number(key: str, value: Any) -> float:
+def _no_step(step: Any) -> str:
+    return f"step {step!r} is not a whole number." if isinstance(step, (str, float)) else f"no step is {type(step)}."
+
+
+def _microseconds(wallclock: float | datetime) -> int:
+    """Return microseconds since the epoch."""
     try:
-        return float(value)  # also numpy, torch and jax scalars, Decimal, Fraction
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        hint = "Log a number or a text; of an array log its mean, of a tensor .item()."
-        raise unsupported_value(f"metric '{key}'", value, hint) from error
-
-
-def _moment(wallclock: float | datetime | None) -> datetime:
-    if wallclock is None:
-        return now()
-    if isinstance(wallclock, datetime):
-        return wallclock
-    try:
-        return datetime.fromtimestamp(wallclock, UTC)
+        moment = wallclock if isinstance(wallclock, datetime) else datetime.fromtimestamp(wallclock, UTC)
     except (OverflowError, OSError, ValueError, TypeError) as error:
-        raise RenexError("invalid_argument", f"wallclock {wallclock!r} is no time.", "Use time.time().") from error
+        raise invalid_argument(f"wallclock {wallclock!r} is no time.", "Use time.time().") from error
+    return to_microseconds(moment)

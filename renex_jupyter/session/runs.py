@@ -16,8 +16,9 @@ from renex_jupyter.query import runs as query
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.runs import STATUSES, Run, Task
 from renex_jupyter.session import exits
-from renex_jupyter.session.active_run import ActiveRun, checked, close, snapshot_for
+from renex_jupyter.session.active_run import ActiveRun, close, snapshot_for
 from renex_jupyter.session.current import Session, current, never_in_the_way
+from renex_jupyter.session.points import checked
 from renex_jupyter.store import liveness
 
 if TYPE_CHECKING:

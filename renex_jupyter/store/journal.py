@@ -14,7 +14,9 @@ import math
 import os
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 from zlib import crc32
@@ -22,6 +24,7 @@ from zlib import crc32
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records.changes import Change, to_json, to_microseconds
 from renex_jupyter.records.metrics import Point
+from renex_jupyter.records.values import Kept
 from renex_jupyter.store import locks
 from renex_jupyter.store.layout import FORMAT, os_errors, sync_folder
 
@@ -63,11 +66,15 @@ class JournalFile:
         self.descriptor: int | None = None
         self.size = 0
         self.dirty = False
+        self._underway = 0  # bytes of a write that is not counted in `size` yet
 
     def append(self, data: bytes) -> None:
         """Append whole lines with one `write()`; a disk that takes only a part of them takes nothing."""
         descriptor = self.descriptor if self.descriptor is not None else self._begin()
         try:
+            if self._underway:
+                self._mend(descriptor)
+            self._underway, self.dirty = len(data), True
             written = os.write(descriptor, data)
             if written != len(data):
                 # Asked of the file: an interrupt may have kept us from counting an earlier write.
@@ -76,7 +83,16 @@ class JournalFile:
         except OSError as error:
             raise from_os_error(error, "the journal cannot be written") from error
         self.size += written
-        self.dirty = True
+        self._underway = 0
+
+    def _mend(self, descriptor: int) -> None:
+        """Count a write that an interrupt or a refusal kept from being counted; a part of one is taken back."""
+        grown = os.fstat(descriptor).st_size - self.size
+        if 0 < grown < self._underway:
+            os.ftruncate(descriptor, self.size)
+        elif grown == self._underway:
+            self.size += grown
+        self._underway = 0
 
     def seal(self) -> None:
         """Let go of the file; the next append begins a new one."""
@@ -84,6 +100,8 @@ class JournalFile:
         if descriptor is not None:
             with os_errors("the journal cannot be written"):
                 try:
+                    if self._underway:
+                        self._mend(descriptor)
                     if self.dirty:
                         os.fsync(descriptor)
                 finally:
@@ -100,17 +118,21 @@ class JournalFile:
     def _begin(self) -> int:
         """Create the next file. It bears its name only once it is locked, or a folder might take it for sealed."""
         name = f"{self.writer}.{self.number:06d}{self.suffix}"
+        self.number += 1  # also when it fails: what is left of a try is never in the way of the next
         path, temporary = self.folder / name, self.folder / f".{name}.tmp"
         flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
+        descriptor = None
         try:
             descriptor = os.open(temporary, flags, 0o600)
             locks.take(descriptor)
             temporary.rename(path)
             sync_folder(self.folder)
         except OSError as error:
+            if descriptor is not None:
+                os.close(descriptor)
+            temporary.unlink(missing_ok=True)
             raise from_os_error(error, "the journal cannot be written") from error
-        self.descriptor, self.size = descriptor, 0
-        self.number += 1
+        self.descriptor, self.size, self._underway = descriptor, 0, 0
         return descriptor
 
 
@@ -146,9 +168,17 @@ class Journal:
 
     def write_points(self, points: Iterable[Point]) -> None:
         """Append metric points, all of them with one `write()`."""
-        data = b"".join(map(_point_line, points))
+        self.append_points(b"".join(map(_point_line, points)))
+
+    def append_points(self, lines: bytes) -> bool:
+        """Append lines of points with one `write()`; say whether that filled the file, which is sealed then.
+
+        Raises
+        ------
+        RenexError : `disk_full` and its like; nothing of `lines` is written then.
+        """
         with self._lock:
-            self._append(self.points, data)
+            return self._append(self.points, lines)
 
     def sync(self) -> None:
         """Make everything written so far durable."""
@@ -170,15 +200,22 @@ class Journal:
                 os.close(file.descriptor)
                 file.descriptor = None
 
-    def _append(self, file: JournalFile, data: bytes) -> None:
+    def _append(self, file: JournalFile, data: bytes) -> bool:
+        """Append and say whether the file is sealed now. Only a write that failed raises: all else is ours to mend."""
         file.append(data)
-        if file.size >= self.rotate_bytes:
-            file.seal()
-            self.sealed += 1
         if self._syncer is None:
-            self._syncer = threading.Thread(target=self._sync_now_and_then, name="renex-journal", daemon=True)
-            self._syncer.start()
-        self._wake.set()
+            syncer = threading.Thread(target=self._sync_now_and_then, name="renex-journal", daemon=True)
+            with suppress(RuntimeError):  # no more threads, or the interpreter ends: the run's end syncs
+                syncer.start()
+                self._syncer = syncer
+        if not self._wake.is_set():
+            self._wake.set()
+        if file.size < self.rotate_bytes:
+            return False
+        with suppress(RenexError):  # the data is written; a disk that cannot sync it fails the next write too
+            file.seal()
+        self.sealed += 1
+        return True
 
     def _change_line(self, change: Change) -> bytes:
         self._sequence += 1
@@ -219,19 +256,34 @@ class Journal:
             return [os.dup(file.descriptor) for file in files if file.descriptor is not None]
 
 
+def point_head(owner_kind: str, owner_id: str, key: str) -> str:
+    """Return what the lines of all points of one series begin with; made once by whoever logs many."""
+    return f'{{"o":{json.dumps(owner_kind)},"i":{json.dumps(owner_id)},"k":{json.dumps(key)},"s":'
+
+
+def number_line(head: str, step: int, at: int, value: float) -> bytes:
+    """Return the line of a point that is a plain number; `at` are microseconds since the epoch."""
+    return seal_line(f'{head}{step},"w":{at},"y":{_number(value)}}}')
+
+
+def value_line(head: str, step: int, at: int, kept: Kept) -> bytes:
+    """Return the line of a point of any value."""
+    body = f'{head}{step},"w":{at},"y":{"null" if kept.value is None else _number(kept.value)}'
+    raw = None if kept.bytes_value is None else b64encode(kept.bytes_value).decode()
+    named = {"x": kept.text_value, "t": kept.dtype, "h": kept.shape, "b": raw}
+    return seal_line(body + "".join(f',"{k}":{json.dumps(v)}' for k, v in named.items() if v is not None) + "}")
+
+
 def _point_line(point: Point) -> bytes:
-    value = point.value
-    if value is None:
-        shown = "null"
-    elif math.isfinite(value):
-        shown = repr(float(value))
-    else:
-        shown = f'"{value}"'
-    text = "" if point.text_value is None else f',"x":{json.dumps(point.text_value)}'
-    return seal_line(
-        f'{{"o":"{point.owner_kind}","i":"{point.owner_id}","k":{json.dumps(point.key)},"s":{point.step},'
-        f'"w":{to_microseconds(point.wallclock)},"y":{shown}{text}}}'
-    )
+    head = point_head(point.owner_kind, point.owner_id, point.key)
+    kept = Kept(point.value, point.text_value, point.bytes_value, point.dtype, point.shape)
+    return value_line(head, point.step, to_microseconds(point.wallclock), kept)
+
+
+def _number(value: float) -> str:
+    if math.isfinite(value):
+        return repr(float(value))
+    return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
 
 
 def _datasync(descriptor: int) -> None:

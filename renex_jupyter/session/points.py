@@ -1,0 +1,191 @@
+"""The metric points of one run on their way into the journal: in order, each once, and never in the way of training."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+from renex_jupyter.errors import RenexError, invalid_argument
+from renex_jupyter.records.arrays import keep
+from renex_jupyter.records.values import Kept
+from renex_jupyter.session.current import never_in_the_way
+from renex_jupyter.session.notices import interrupts_held_back, warn
+from renex_jupyter.store.journal import number_line, point_head, value_line
+from renex_jupyter.store.store import Store
+
+LONGEST_KEY = 500  # characters
+MOST_WAITING = 1_000_000  # points in memory while the store cannot be written
+MOST_WAITING_BYTES = 256 * 2**20  # of their lines
+RETRY_AFTER = 1.0  # seconds
+PART = 10_000  # points of one write when they can be written again
+LAST_STEP = 2**63 - 1
+EXACT = 2**53  # whole numbers up to here are exact as DOUBLE
+
+
+class Series:
+    """What a run remembers of one of its metrics."""
+
+    __slots__ = ("head", "key", "last", "top")
+
+    def __init__(self, run_id: str, key: str, top: int = -1) -> None:
+        self.key = key
+        self.head = point_head("run", run_id, key)
+        self.top = top  # the highest step so far
+        self.last: float | str | None = None  # the value there; None: nothing yet, or an array
+
+
+class Points:
+    """Takes the points of one run. Threads may log at once; a forked child goes on with a lock of its own."""
+
+    def __init__(self, store: Store, run_id: str, name: str, steps: Mapping[str, int] | None = None) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.name = name
+        self._series = {key: Series(run_id, key, top) for key, top in (steps or {}).items()}
+        self._told: set[tuple[str, str]] = set()  # key and reason of what was refused
+        self._failed: RenexError | None = None  # why the store cannot be written, or could not be for a while
+        self._next_try = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.RLock()  # a handler of a signal may log in the middle of logging
+        self._waiting: deque[bytes] = deque()  # a parent's points are the parent's to write
+        self._waiting_bytes = self._dropped = 0
+
+    def log(self, values: Iterable[tuple[str, Any]], step: int | None, at: int) -> None:
+        """Keep one value of each key with one write.
+
+        Parameters
+        ----------
+        step : None: one more than the highest of the key.
+        at : microseconds since the epoch.
+
+        Raises
+        ------
+        RenexError : `invalid_argument` for a key that is none; nothing is kept then. Anything else is told, not raised.
+        """
+        if os.getpid() != self._pid:
+            self._begin()
+        with self._lock:
+            series = self._series
+            found = [(series.get(key) or self._new(key), value) for key, value in values]
+            lines = []
+            for each, value in found:
+                number = min(each.top + 1, LAST_STEP) if step is None else step
+                if type(value) is float or (type(value) is int and -EXACT <= value <= EXACT):
+                    last: float | str | None = float(value)
+                    lines.append(number_line(each.head, number, at, float(value)))
+                else:
+                    kept = self._kept(each.key, value)
+                    if kept is None:
+                        continue
+                    last = kept.text_value if kept.value is None else kept.value
+                    lines.append(value_line(each.head, number, at, kept))
+                if number >= each.top:
+                    each.top, each.last = number, last
+            if lines:
+                self._write(lines)
+
+    def last_values(self) -> dict[str, float | str]:
+        """Return the value at the highest step of each key that this process logged; arrays are left out."""
+        return {each.key: each.last for each in list(self._series.values()) if each.last is not None}
+
+    def finish(self) -> None:
+        """Try a last time to write what waits, and say what became of it."""
+        if os.getpid() != self._pid:
+            self._begin()
+        with self._lock:
+            if self._failed is None:
+                return
+            self._write_waiting()
+            lost = self._dropped + len(self._waiting)
+            if lost:
+                warn(f"{lost:,} points of run '{self.name}' are lost: {self._failed.line}")
+            else:
+                print(f"renex: all points of run '{self.name}' that had to wait are written.")
+            self._begin()
+            self._failed = None
+
+    def _new(self, key: str) -> Series:
+        return self._series.setdefault(checked("metric", key), Series(self.run_id, key))
+
+    def _kept(self, key: str, value: Any) -> Kept | None:
+        """Return the columns of a value; one that is refused is told, once per key and reason."""
+        try:
+            return keep(f"metric '{key}'", value)
+        except RenexError as error:
+            reason = (key, f"{error.code} {type(value).__name__}")
+            if reason not in self._told:
+                self._told.add(reason)
+                warn(f"{error.message} Not logged in run '{self.name}'; {error.hint}")
+            return None
+
+    def _write(self, lines: list[bytes]) -> None:
+        if self._waiting:
+            self._wait(lines)
+            if time.monotonic() >= self._next_try:
+                self._write_waiting()
+            return
+        try:
+            filled = self.store.journal.append_points(b"".join(lines))
+        except (RenexError, OSError) as error:
+            self._has_failed(error)
+            self._wait(lines)
+        else:
+            if filled:
+                with never_in_the_way("the index"):
+                    self.store.fold_in_background()
+
+    def _write_waiting(self) -> None:
+        """Write what waits, in order, as far as the store takes it."""
+        try:
+            while self._waiting:
+                part = list(islice(self._waiting, PART))
+                with interrupts_held_back():
+                    self.store.journal.append_points(b"".join(part))
+                    for line in part:
+                        self._waiting.popleft()
+                        self._waiting_bytes -= len(line)
+        except (RenexError, OSError) as error:
+            self._has_failed(error)
+
+    def _wait(self, lines: list[bytes]) -> None:
+        """Keep lines in memory, instead of the oldest where they are too many."""
+        self._waiting.extend(lines)
+        self._waiting_bytes += sum(map(len, lines))
+        while len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
+            self._waiting_bytes -= len(self._waiting.popleft())
+            self._dropped += 1
+
+    def _has_failed(self, error: Exception) -> None:
+        self._next_try = time.monotonic() + RETRY_AFTER
+        first = self._failed is None
+        self._failed = error if isinstance(error, RenexError) else RenexError("permission", f"{error}.")
+        if first:
+            warn(
+                f"metrics of run '{self.name}' cannot be written, they wait in memory (up to {MOST_WAITING:,} points) "
+                f"and are tried again: {self._failed.line}"
+            )
+
+
+def checked(what: str, key: Any) -> str:
+    """Return a key of a metric, param or tag, if it can be one.
+
+    Raises
+    ------
+    RenexError : `invalid_argument`.
+    """
+    if not isinstance(key, str) or not key or len(key) > LONGEST_KEY:
+        shown = f"{key[:40]!r}... of {len(key):,} characters" if isinstance(key, str) and key else f"{key!r}"
+        raise invalid_argument(f"{shown} is not a {what} key.", f"Use a text of 1 to {LONGEST_KEY} characters.")
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise invalid_argument(f"{key!r} cannot be written as UTF-8.", "Use another key.") from error
+    return key

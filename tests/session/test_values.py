@@ -1,0 +1,547 @@
+"""What a metric or a param may be: the tables of docs/values.md, row by row, and what happens around them."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import re
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import renex_jupyter as rx
+from renex_jupyter.records import arrays
+from renex_jupyter.records.arrays import keep
+from renex_jupyter.records.params import DEEPEST, keep_param
+from renex_jupyter.records.values import LONGEST_NUMBER, LONGEST_VALUE
+from renex_jupyter.session import facts, points
+from renex_jupyter.session.current import current
+from renex_jupyter.store.journal import LONGEST_LINE
+
+PAGE = (Path(__file__).parents[2] / "docs" / "values.md").read_text()
+NAMES = {each.__name__: each for each in (Decimal, Fraction, Path, array, datetime, struct, timedelta)} | {
+    "np": np,
+    "pd": pd,
+}
+OUTSIDE = re.compile(r" *\| *(?=(?:[^`]*`[^`]*`)*[^`]*$)")  # a bar that is not in backticks
+METRIC_COLUMNS = ("value", "text_value", "bytes_value", "dtype", "shape")
+
+
+def table(header: str) -> list[list[str]]:
+    """The cells of the rows below each table of this header."""
+    found = re.findall(rf"^{re.escape(header)}\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    assert found, header
+    return [OUTSIDE.split(line)[1:-1] for text in found for line in text.splitlines()]
+
+
+def meant(cell: str) -> Any:
+    """The value that a cell of the documentation writes in backticks; None for an empty one."""
+    return eval(cell.strip("`"), dict(NAMES)) if cell else None
+
+
+def after(heading: str) -> list[list[str]]:
+    """The refused values below a heading."""
+    text = PAGE[PAGE.index(heading) :].split("\n## ")[0]
+    return re.findall(r"^\| (`.+`) \| (unsupported_value|too_large) \|$", text, re.MULTILINE)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal, and of one type; NaN is NaN, and -0.0 is not 0.0."""
+    return type(a) is type(b) and (repr(a) == repr(b) if isinstance(a, float) else a == b)
+
+
+def rows(query: str) -> list[dict[str, Any]]:
+    return current().store.reader.rows(query)
+
+
+def last_line(project: Path) -> dict[str, Any]:
+    """The newest point, as the journal has it."""
+    files = sorted((project / ".renex" / "journal").glob("*.points.jsonl"))
+    return json.loads(files[-1].read_bytes().splitlines()[-1])
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """The warnings of a block."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        texts: list[str] = []
+        yield texts
+    texts.extend(str(each.message) for each in said)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file grows: the kernel refuses every write, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
+
+
+def test_every_value_of_the_documented_table_comes_back_exactly(project: Path) -> None:
+    listed = table("| logged | value | text_value | bytes_value | dtype | shape |")
+    assert len(listed) > 35
+    with heard() as said, rx.start_run():
+        for place, row in enumerate(listed):
+            rx.log_metric(str(place), meant(row[0]))
+    assert said == []
+    for folded in (False, True):
+        if folded:
+            current().store.fold()
+        found = {each["key"]: each for each in rows("select * from metrics")}
+        for place, row in enumerate(listed):
+            kept = found[str(place)]
+            for name, cell in zip(METRIC_COLUMNS, row[1:], strict=True):
+                value = bytes(kept[name]) if isinstance(kept[name], (bytes, bytearray)) else kept[name]
+                assert same(value, meant(cell)), (row[0], name, value, folded)
+
+
+@pytest.mark.parametrize(("cell", "code"), after("## Metrics: what is refused"))
+def test_a_refused_metric_is_one_warning_and_costs_nothing_else(project: Path, cell: str, code: str) -> None:
+    value = meant(cell)
+    with pytest.raises(rx.RenexError) as error:
+        keep("metric 'x'", value)
+    assert error.value.code == code
+    assert error.value.hint
+    with heard() as said, rx.start_run():
+        for _ in range(3):
+            rx.log_metrics({"before": 1.0, "x": value, "after": 2.0})
+    assert len(said) == 1
+    assert said[0].startswith("renex: metric 'x'") and error.value.hint in said[0]
+    assert sorted(each["key"] for each in rows("select key from metrics")) == ["after"] * 3 + ["before"] * 3
+
+
+def test_every_param_of_the_documented_table_comes_back_exactly(project: Path) -> None:
+    listed = table("| logged | value | value_number |")
+    with heard() as said, rx.start_run() as run:
+        rx.log_params({str(place): meant(row[0]) for place, row in enumerate(listed)})
+    assert said == []
+    for folded in (False, True):
+        if folded:
+            current().store.fold()
+        params = rx.get_run(run.run_id).params
+        numbers = {each["key"]: each["value_number"] for each in rows("select key, value_number from params")}
+        for place, row in enumerate(listed):
+            assert same(params[str(place)], meant(row[1])), (row[0], params[str(place)])
+            assert same(numbers[str(place)], meant(row[2])), (row[0], numbers[str(place)])
+
+
+@pytest.mark.parametrize(("cell", "code"), after("A dataclass is kept as a mapping"))
+def test_a_refused_param_is_one_warning_and_costs_nothing_else(project: Path, cell: str, code: str) -> None:
+    with heard() as said, rx.start_run() as run:
+        for _ in range(2):
+            rx.log_params({"before": 1, "x": meant(cell), "after": 2})
+    assert len(said) == 1
+    assert said[0].startswith("renex: param 'x'")
+    with pytest.raises(rx.RenexError) as error:
+        keep_param("param 'x'", meant(cell))
+    assert error.value.code == code
+    assert rx.get_run(run.run_id).params == {"before": 1, "after": 2}
+
+
+def test_the_limits_are_those_of_the_documentation() -> None:
+    limits = {row[0]: row[1] for row in table("| what | limit |")}
+    for what, limit in {
+        "key of a metric, param or tag": points.LONGEST_KEY,
+        "text of a metric or tag, in UTF-8": LONGEST_VALUE,
+        "bytes or array of a metric": LONGEST_VALUE,
+        "value of a param, as JSON": LONGEST_VALUE,
+        "digits of a number": LONGEST_NUMBER,
+        "dimensions of a list in a metric": arrays.DEEPEST,
+        "lists and mappings of a param inside each other": DEEPEST,
+        "params of a run, from one process": facts.MOST_PARAMS,
+        "one record": LONGEST_LINE,
+        "points that wait in memory": points.MOST_WAITING,
+    }.items():
+        assert f"{limit:,}" in limits[what], what
+    assert f"{points.MOST_WAITING_BYTES:,}" in limits["points that wait in memory"]
+
+
+def test_the_largest_value_of_the_worst_text_goes_into_one_record(project: Path) -> None:
+    texts = ["\x01" * LONGEST_VALUE, "\U0001f600" * (LONGEST_VALUE // 4)]
+    with heard() as said, rx.start_run():
+        for step, text in enumerate(texts):
+            rx.log_metric("k" * 500, text, step=step)
+            rx.log_param("p", text[: LONGEST_VALUE // 7])
+    assert said == []
+    assert [each["text_value"] for each in rows("select text_value from metrics order by step")] == texts
+
+
+class Raises:
+    def __float__(self) -> float:
+        raise KeyError("mine")
+
+
+class Lies:
+    def __float__(self) -> float:
+        return 1.0
+
+    def __eq__(self, other: object) -> bool:
+        return other == 2.0
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class NoFloat:
+    def __float__(self) -> float:
+        return "text"  # type: ignore[return-value]
+
+
+class Hostile:
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class Honest:
+    def __float__(self) -> float:
+        return 0.5
+
+    def __eq__(self, other: object) -> bool:
+        return other == 0.5
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Whole:
+    def __index__(self) -> int:
+        return 2**60 + 1
+
+
+class Device:
+    """An array of a library that nobody here knows, as jax's are."""
+
+    def __init__(self, content: Any) -> None:
+        self._content = np.asarray(content)
+        self.dtype, self.shape = self._content.dtype, self._content.shape
+
+    def item(self) -> Any:
+        return self._content.item()
+
+    def __array__(self) -> Any:
+        return self._content
+
+
+@pytest.mark.parametrize("kind", [Raises, Lies, NoFloat, Hostile])
+def test_an_object_that_is_no_number_whatever_it_says_is_refused(project: Path, kind: type) -> None:
+    value = kind()
+    with heard() as said, rx.start_run() as run:
+        rx.log_metric("x", value)
+        rx.log_param("x", value)
+    assert [kind.__name__ in each for each in said] == [True, True]
+    assert (rx.get_run(run.run_id).metrics, rx.get_run(run.run_id).params) == ({}, {})
+
+
+def test_numbers_and_arrays_of_unknown_libraries_are_kept(project: Path) -> None:
+    assert keep("m", Honest()) == (0.5, None, None, None, None)
+    assert keep("m", Whole()) == (2.0**60, str(2**60 + 1), None, "int", None)
+    assert keep("m", Device(np.float32(0.5))) == (0.5, None, None, None, None)
+    assert keep("m", Device(np.arange(3, dtype="int8"))) == (None, None, b"\0\1\2", "int8", "[3]")
+
+
+def test_a_list_that_holds_itself_is_refused(project: Path) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with heard() as said, rx.start_run():
+        rx.log_metric("x", endless)
+        rx.log_param("x", endless)
+    assert len(said) == 2 and all("nested" in each for each in said)
+
+
+def test_torch_tensors_are_kept_as_arrays_are(project: Path) -> None:
+    torch = pytest.importorskip("torch")
+    scalar = torch.tensor(0.1, dtype=torch.bfloat16, requires_grad=True)
+    assert keep("m", scalar) == (float(scalar), None, None, None, None)
+    assert keep("m", torch.tensor(2**53 + 1)).text_value == str(2**53 + 1)
+    matrix = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True).T
+    assert keep("m", matrix) == (None, None, struct.pack("<4f", 1, 3, 2, 4), "float32", "[2,2]")
+    half = torch.tensor([1.0, -2.0], dtype=torch.bfloat16)
+    assert keep("m", half) == (None, None, b"\x80\x3f\x00\xc0", "bfloat16", "[2]")
+
+
+@pytest.mark.parametrize("key", ["", 3, None, ["a"], "k" * 501, "\ud800"])
+def test_a_key_that_is_none_raises_and_nothing_of_the_call_is_kept(project: Path, key: Any) -> None:
+    with pytest.raises(rx.RenexError) as error:
+        rx.log_metric(key, 1.0)
+    assert error.value.code == "invalid_argument"
+    assert rx.active_run() is None
+    with rx.start_run() as run:
+        if not isinstance(key, list):
+            with pytest.raises(rx.RenexError, match=r"metric key|UTF-8"):
+                rx.log_metrics({"good": 1.0, key: 2.0})
+            with pytest.raises(rx.RenexError, match=r"param key|UTF-8"):
+                rx.log_params({"good": 1.0, key: 2.0})
+        rx.log_metric("k" * 500, 1.0)
+    assert rx.get_run(run.run_id).metrics == {"k" * 500: 1.0}
+    assert rx.get_run(run.run_id).params == {}
+
+
+@pytest.mark.parametrize("step", ["a", "1", 1.5, 2**63, float("nan"), np.zeros(2), object()])
+def test_a_step_that_is_none_raises(project: Path, step: Any) -> None:
+    with rx.start_run(), pytest.raises(rx.RenexError, match="step"):
+        rx.log_metric("loss", 1.0, step=step)
+
+
+@pytest.mark.parametrize("wallclock", ["now", float("nan"), 1e30, datetime(2026, 1, 1)])  # noqa: DTZ001
+def test_a_wallclock_that_is_none_raises(project: Path, wallclock: Any) -> None:
+    with rx.start_run(), pytest.raises(rx.RenexError):
+        rx.log_metric("loss", 1.0, wallclock=wallclock)
+
+
+def test_after_the_last_step_there_is_no_further_one(project: Path) -> None:
+    with rx.start_run():
+        rx.log_metric("loss", 1.0, step=2**63 - 1)
+        rx.log_metric("loss", 2.0)
+    assert [each["step"] for each in rows("select step from metrics")] == [2**63 - 1] * 2
+
+
+def test_where_warnings_are_errors_logging_still_does_not_raise(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings(), rx.start_run():
+        warnings.simplefilter("error")
+        rx.log_metric("x", object())
+    assert "metric 'x'" in capsys.readouterr().err
+
+
+def test_a_warning_names_the_line_that_logged(project: Path) -> None:
+    with warnings.catch_warnings(record=True) as said, rx.start_run():
+        warnings.simplefilter("always")
+        rx.log_metrics({"x": object()})
+        rx.log_param("x", object())
+    assert [each.filename for each in said] == [__file__] * 2
+
+
+def test_a_run_takes_so_many_params_and_says_when_it_takes_no_more(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "MOST_PARAMS", 3)
+    with heard() as said, rx.start_run() as run:
+        rx.log_params({str(each): each for each in range(3)})
+        rx.log_params({"1": 7, "more": 1})
+    assert len(said) == 1 and "3 params" in said[0]
+    assert rx.get_run(run.run_id).params == {"0": 0, "1": 7, "2": 2}
+
+
+def test_params_of_a_full_disk_are_written_later_in_order(project: Path) -> None:
+    with heard() as said, rx.start_run() as run:
+        with full_disk():
+            rx.log_params({"lr": 1, "depth": 3})
+            rx.log_param("lr", 2)
+        rx.log_param("lr", 3)
+    assert len([each for each in said if "params" in each]) == 1
+    assert rx.get_run(run.run_id).params == {"lr": 3, "depth": 3}
+    query = "select after->>'value_text' as v from change_events where object_id like '%/lr' order by \"at\""
+    assert [each["v"] for each in rows(query)] == ["1", "2", "3"]
+
+
+def test_points_of_a_full_disk_wait_and_are_written_once_and_in_order(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with heard() as said, rx.start_run() as run:
+        rx.log_metric("loss", 0.0)
+        with full_disk():
+            for step in range(1, 50):
+                rx.log_metrics({"loss": step, "other": step})
+        rx.log_metric("loss", 50.0)  # within the second: it waits behind the others
+        assert last_line(project)["s"] == 0
+        monkeypatch.setattr(points, "RETRY_AFTER", 0.0)
+        time.sleep(1.0)
+        rx.log_metric("loss", 51.0)
+        assert last_line(project)["s"] == 51
+    assert [("disk_full" in each, "memory" in each) for each in said] == [(True, True)]
+    assert "all points" in capsys.readouterr().out
+    found = rows(f"select key, value from metrics where run_id = '{run.run_id}' order by wallclock, key")
+    assert [each["value"] for each in found if each["key"] == "loss"] == [float(step) for step in range(52)]
+    assert [each["value"] for each in found if each["key"] == "other"] == [float(step) for step in range(1, 50)]
+
+
+def test_points_that_no_disk_took_are_counted_at_the_end(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "MOST_WAITING", 10)
+    with heard() as said:
+        run = rx.start_run()
+        rx.log_metric("loss", 1.0)
+        with full_disk():
+            for _ in range(25):
+                rx.log_metric("loss", 2.0)
+            rx.end_run()
+        assert len(run.points._waiting) == 0
+    assert len([each for each in said if "wait in memory" in each]) == 1
+    assert len([each for each in said if "25 points" in each and "lost" in each]) == 1
+
+
+def test_the_oldest_are_dropped_where_too_many_wait(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "MOST_WAITING", 10)
+    with heard() as said:
+        run = rx.start_run()
+        with full_disk():
+            for step in range(25):
+                rx.log_metric("loss", float(step))
+        assert len(run.points._waiting) == 10
+        rx.end_run()
+    assert len([each for each in said if "15 points" in each and "lost" in each]) == 1
+    assert [each["step"] for each in rows("select step from metrics order by step")] == list(range(15, 25))
+
+
+def test_a_child_does_not_write_what_its_parent_has_waiting(project: Path) -> None:
+    def child() -> None:
+        rx.log_metric("child", 1.0)
+
+    with heard(), rx.start_run() as run:
+        with full_disk():
+            rx.log_metric("loss", 1.0)
+        assert len(run.points._waiting) == 1
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+        process.join(60)
+        assert process.exitcode == 0
+    assert sorted(each["key"] for each in rows("select key from metrics")) == ["child", "loss"]
+
+
+def test_a_child_logs_although_a_thread_was_logging_when_it_was_forked(project: Path) -> None:
+    with rx.start_run() as run:
+        rx.log_metric("loss", 1.0)
+        held, done = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with run.points._lock:
+                held.set()
+                done.wait(60)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait(60)
+        process = multiprocessing.get_context("fork").Process(target=rx.log_metric, args=("child", 1.0))
+        process.start()
+        process.join(20)
+        code = process.exitcode
+        process.kill()
+        done.set()
+        thread.join()
+    assert code == 0
+    assert [each["key"] for each in rows("select key from metrics where key = 'child'")] == ["child"]
+
+
+def test_logging_without_a_run_does_not_stop_where_no_store_can_be_made(project: Path) -> None:
+    (project / ".renex").write_text("in the way")
+    with heard() as said:
+        rx.log_metric("loss", 1.0)
+    assert said and all("not recorded" in each for each in said)
+
+
+def test_32_threads_lose_nothing(project: Path) -> None:
+    go = threading.Barrier(32)
+
+    def log(number: int) -> None:
+        go.wait(60)
+        for step in range(100):
+            rx.log_metric(f"own/{number}", step)
+            rx.log_metric("shared", number)
+
+    with rx.start_run():
+        threads = [threading.Thread(target=log, args=(number,)) for number in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    found = rows("select key, count(*) as n, count(distinct step) as steps, max(step) as top from metrics group by key")
+    assert len(found) == 33
+    for each in found:
+        many = 3200 if each["key"] == "shared" else 100
+        assert (each["n"], each["steps"], each["top"]) == (many, many, many - 1), each
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import renex_jupyter as rx
+from renex_jupyter.session import points
+rx.start_run("train")
+go, done = True, []
+def interrupt():
+    while go:
+        time.sleep(0.003)
+        os.kill(os.getpid(), signal.SIGINT)
+asked = 0
+thread = threading.Thread(target=interrupt)
+try:
+    thread.start()
+except KeyboardInterrupt:
+    pass
+until = time.monotonic() + 3
+while time.monotonic() < until:
+    try:
+        while time.monotonic() < until:
+            rx.log_metric("loss", 0.5, step=asked)
+            done.append(asked)
+            asked += 1
+    except KeyboardInterrupt:
+        asked += 1
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+go = False
+thread.join()
+print(len(set(done)), *sorted(set(done)))
+"""
+
+
+@pytest.mark.slow
+def test_interrupts_at_any_moment_leave_a_whole_journal(project: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], cwd=project, capture_output=True, text=True, check=False, timeout=120
+    )
+    count, *done = map(int, ended.stdout.splitlines()[-1].split())
+    assert count > 500, ended.stderr
+    steps = [each["step"] for each in rows("select step from metrics order by step")]
+    assert set(done) <= set(steps)
+    assert len(steps) == len(set(steps))
+    assert [each["bad_lines"] for each in rows("select 0 as bad_lines")] == [0]
+
+
+def test_a_write_that_an_interrupt_cut_in_two_is_taken_back(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rx.start_run():
+        rx.log_metric("loss", 0.0)
+        write = os.write
+
+        def cut(descriptor: int, data: bytes) -> int:
+            write(descriptor, data[: len(data) // 2])
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(os, "write", cut)
+        with pytest.raises(KeyboardInterrupt):
+            rx.log_metric("loss", 1.0)
+        monkeypatch.undo()
+        rx.log_metric("loss", 2.0)
+        lines = max((project / ".renex" / "journal").glob("*.points.jsonl")).read_bytes().splitlines()
+        assert [json.loads(line)["y"] for line in lines] == [0.0, 2.0]
+
+
+def test_a_file_that_could_not_be_begun_is_begun_later(project: Path) -> None:
+    with heard(), rx.start_run():
+        current().store.journal.seal()
+        folder = project / ".renex" / "journal"
+        folder.rename(folder.with_name("away"))
+        rx.log_metric("loss", 1.0)
+        folder.with_name("away").rename(folder)
+        rx.log_metric("loss", 2.0)
+    assert [each["value"] for each in rows("select value from metrics order by step")] == [1.0, 2.0]
