@@ -88,6 +88,9 @@ def from_os_error(error: OSError, what: str) -> RenexError:
         return RenexError("read_only", f"{what}: {reason}{path}.", "Set RENEX_STORE to a folder that can be written.")
     if isinstance(error, PermissionError):
         return RenexError("permission", f"{what}: {reason}{path}.", "Check the owner and mode of that path.")
+    if error.errno == errno.EIO:
+        hint = "The disk refuses; look at the system's log. Nothing that was durable before is touched."
+        return RenexError("corrupt", f"{what}: {reason}{path}.", hint)
     if isinstance(error, FileNotFoundError):
         return RenexError("not_found", f"{what}: {reason}{path}.", "Check the path.")
     return RenexError("invalid_argument", f"{what}: {reason}{path}.", "Check the path and what it names.")

@@ -108,6 +108,10 @@ class Blobs:
             raise _corrupt(sha256, "its bytes have another hash")
         return size
 
+    def is_there(self, sha256: str) -> bool:
+        """Say whether a content is here, and touch nothing."""
+        return any(path.exists() for path in self._paths(sha256))
+
     def has(self, sha256: str) -> bool:
         """Say whether a content is here, and mark it as in use (see `FRESH`)."""
         for path in self._paths(sha256):

@@ -57,7 +57,11 @@ def create(path: Path) -> None:
 
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Open a generation that nobody else has open for writing."""
-    config = {"threads": 1, "memory_limit": MEMORY, "temp_directory": str(path.with_name(f".{path.name}.tmp.spill"))}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 1,
+        "memory_limit": MEMORY,
+        "temp_directory": str(path.with_name(f".{path.name}.tmp.spill")),
+    }
     connection = duckdb.connect(str(path), read_only=read_only, config=config)
     connection.execute("set TimeZone = 'UTC'")
     return connection
@@ -75,7 +79,7 @@ def is_sound(connection: duckdb.DuckDBPyConnection, database: str) -> bool:
     wanted = {*tables.schema().tables, *tables.NO_OBJECTS, "segments", "packs", "folded", "made"}
     if not wanted <= {name for (name,) in found}:
         return False
-    return connection.execute(f"select schema from {database}.inside.made").fetchall() == [(schema_id(),)]
+    return connection.execute(f'select schema from "{database}".inside.made').fetchall() == [(schema_id(),)]
 
 
 def has_its_segments(connection: duckdb.DuckDBPyConnection, layout: Layout, prefix: str = "") -> bool:

@@ -1,0 +1,226 @@
+"""Checking a store: every line, count, hash and reference. Nothing is changed, whatever is found."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from renex_jupyter.errors import RenexError
+from renex_jupyter.records.keeping import Damage, FsckReport
+from renex_jupyter.store import archive, gc, generation, journal, lines, locks, parquet, references
+from renex_jupyter.store.blobs import Blobs
+from renex_jupyter.store.comparing import differences
+from renex_jupyter.store.generation import Books
+from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.reader import Reader
+
+HARMLESS = ("torn", "stale")  # what a power cut or a kill leaves behind: nothing acknowledged is lost
+
+
+class _Check:
+    """What was looked at so far, and what was found."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.checked: Counter[str] = Counter()
+        self.damages: list[Damage] = []
+
+    def found(self, kind: str, path: Path, detail: str) -> None:
+        """Note a damage."""
+        self.damages.append(Damage(kind, path.relative_to(self.layout.root).as_posix(), detail))
+
+
+def fsck(layout: Layout) -> FsckReport:
+    """Check a store while others may go on recording.
+
+    Returns
+    -------
+    A report; `ok` is False when something that was recorded is damaged or missing. A line that a power cut tore off and
+    an index that is not there yet are told as well, but nothing is lost by them.
+
+    References
+    ----------
+    The order of checks follows `restic check`: structure, index against packs, then the data itself.
+    """
+    check = _Check(layout)
+    with _nobody_folds(layout):
+        _check_about(check)
+        _check_journals(check)
+        packs = _check_index(check)
+        _check_packs(check, packs)
+        _check_damaged(check)
+        _check_blobs(check)
+        _check_references(check)
+    ok = all(each.kind in HARMLESS for each in check.damages)
+    return FsckReport(ok, dict(check.checked), tuple(check.damages))
+
+
+@contextmanager
+def _nobody_folds(layout: Layout) -> Iterator[None]:
+    """Keep folds away where that is possible; a store that cannot be written is not folded either."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(locks.hold(layout.fold_lock, timeout=60))
+        yield
+
+
+def _check_about(check: _Check) -> None:
+    about = check.layout.about
+    try:
+        found = json.loads(about.read_text())
+        if not isinstance(found.get("format"), int) or not found.get("store_id"):
+            check.found("about", about, "format or store_id is missing")
+    except (OSError, ValueError, AttributeError) as error:
+        check.found("about", about, f"it cannot be read: {error}")
+
+
+def _check_journals(check: _Check) -> None:
+    for entry in journal.files_in(check.layout.journal):
+        path = Path(entry.path)
+        try:
+            part = lines.read_part(path)
+        except FileNotFoundError:
+            continue
+        check.checked["journal files"] += 1
+        check.checked["lines"] += len(part.lines)
+        if part.bad:
+            check.found("line", path, f"{part.bad} of {len(part.lines) + part.bad} lines are damaged")
+        if part.torn and not locks.is_held(path):
+            check.found("torn", path, "the last line is cut off; it was never acknowledged")
+
+
+def _check_index(check: _Check) -> list[Path]:
+    """Check the generation in force and all that it names; return the packs that belong to the store."""
+    layout = check.layout
+    name = layout.generation_in_force()
+    if name is None:
+        if layout.current.exists() or archive.packs_in(layout):
+            check.found("index", layout.current, "there is no generation in force; the next fold makes one")
+        return archive.packs_in(layout)
+    path = layout.generations / name
+    try:
+        with generation.connect(path, read_only=True) as connection:
+            if not generation.is_sound(connection, path.stem):
+                check.found("stale", path, "it is of another version; the next fold makes it anew")
+                return archive.packs_in(layout)
+            books = generation.books(connection)
+            if _segments_are_whole(check, books) and _packs_are_whole(check, books):
+                for detail in differences(connection, layout, books):
+                    check.found("index", path, detail)
+            check.checked["changes"] += _count(connection, "inside.changes")
+            check.checked["points"] += sum(books.segments.values())
+    except duckdb.Error as error:
+        check.found("index", path, f"it cannot be read: {str(error).splitlines()[0]}")
+        return archive.packs_in(layout)
+    _check_published(check)
+    return [layout.archive / each for each in books.packs]
+
+
+def _segments_are_whole(check: _Check, books: Books) -> bool:
+    return _are_whole(check, "segment", [check.layout.segments / name for name in books.segments])
+
+
+def _packs_are_whole(check: _Check, books: Books) -> bool:
+    return all(parquet.is_whole(check.layout.archive / name) for name in books.packs)
+
+
+def _check_packs(check: _Check, packs: list[Path]) -> None:
+    if _are_whole(check, "pack", packs):
+        with duckdb.connect() as connection:
+            for name, line, text in connection.execute(archive.changes_in(packs)).fetchall():
+                check.checked["lines"] += 1
+                if not journal.line_is_whole(text.encode()):
+                    check.found("line", check.layout.archive, f"line {line} of {name} is damaged")
+
+
+def _are_whole(check: _Check, kind: str, paths: list[Path]) -> bool:
+    sound = True
+    for path in paths:
+        check.checked[f"{kind}s"] += 1
+        if not path.exists():
+            check.found(kind, path, "it is missing")
+        elif not parquet.is_whole(path):
+            check.found(kind, path, "its content is not that of its name")
+        else:
+            continue
+        sound = False
+    return sound
+
+
+def _check_published(check: _Check) -> None:
+    """Open the published file as an outside client would."""
+    path = check.layout.history
+    if not path.exists():
+        check.found("stale", path, "it is missing; the next fold publishes it")
+        return
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            views = "select view_name from duckdb_views() where schema_name = 'main' and not internal"
+            for (view,) in connection.execute(views).fetchall():
+                connection.execute(f'select sum(hash(r)::hugeint) from "{view}" as r').fetchone()
+                check.checked["published tables"] += 1
+    except duckdb.Error as error:
+        if (
+            "could not set lock" not in str(error).lower()
+        ):  # a client that writes into its copy keeps us out, and harms nobody
+            check.found("published", path, f"it cannot be read: {str(error).splitlines()[0]}")
+
+
+def _check_damaged(check: _Check) -> None:
+    """Tell what earlier folds and rebuilds set aside."""
+    folder = check.layout.damaged
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if parquet.parse(path.name):
+            check.found("pack", path, "it was damaged, and set aside")
+            continue
+        part = lines.read_part(path)
+        if part.bad:
+            check.found("line", path, f"{part.bad} lines were damaged; the other {len(part.lines)} are in the archive")
+        elif part.torn:
+            check.found("torn", path, "the last line was cut off; it was never acknowledged")
+
+
+def _check_blobs(check: _Check) -> None:
+    blobs = Blobs(check.layout.blobs)
+    for kept in gc.contents_in(check.layout.blobs):
+        check.checked["contents"] += 1
+        try:
+            blobs.copy_to(kept.sha256, _Nowhere())
+        except RenexError as error:
+            if error.code != "not_found":  # freed in this moment
+                check.found("content", kept.path, error.message)
+
+
+def _check_references(check: _Check) -> None:
+    """Check that every object and every content that a record names was recorded."""
+    read = Reader(check.layout)
+    try:
+        check.checked["references"] = references.count(read)
+        for each in references.dangling(read):
+            detail = f"{each.rows:,} rows name in {each.column} what was never recorded: {', '.join(each.examples)}"
+            check.found("reference", check.layout.root / each.kind, detail)
+        for sha256, path in references.contents(read):
+            if not Blobs(check.layout.blobs).is_there(sha256):
+                check.found(
+                    "content", check.layout.blobs / sha256[:2] / sha256[2:], f"it is missing, for example of {path}"
+                )
+    except duckdb.Error as error:
+        check.found("index", check.layout.generations, f"it cannot be asked: {str(error).splitlines()[0]}")
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}").fetchone()
+    return int(row[0]) if row else 0
+
+
+class _Nowhere:
+    """Takes bytes and forgets them."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take `data`."""
+        return len(data)

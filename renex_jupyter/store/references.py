@@ -1,0 +1,82 @@
+"""References: which columns name an object of which kind, and which of those that are named were never recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from renex_jupyter.store import tables
+from renex_jupyter.store.reader import Reader
+
+# A snapshot before a run is recorded before its run: that one may be missing after a kill, every other may not.
+TARGETS = {
+    "before_snapshot_id": "snapshots",
+    "after_snapshot_id": "snapshots",
+    "snapshot_id": "snapshots",
+    "parent_id": "snapshots",
+    "parent_run_id": "runs",
+    "rerun_of": "runs",
+    "run_id": "runs",
+    "session_id": "sessions",
+    "environment_id": "environments",
+    "hardware_id": "hardware",
+    "code_id": "codes",
+    "files_id": "file_trees",
+}
+AHEAD = {("snapshots", "run_id")}
+SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """A column whose rows name objects that were never recorded."""
+
+    kind: str
+    column: str
+    rows: int
+    examples: tuple[str, ...]
+
+
+def count(read: Reader) -> int:
+    """Return how many references there are."""
+    return sum(int(read.rows(f"select count({column}) as n from inside.{kind}")[0]["n"]) for kind, column, _ in _all())
+
+
+def dangling(read: Reader) -> Iterator[Dangling]:
+    """Yield the references to what was never recorded; what was recorded and deleted may still be named."""
+    for kind, column, target in _all():
+        known = (
+            "select files_id from inside.file_trees"
+            if target == "file_trees"
+            else f"select id from inside.changes where kind = '{target}'"
+        )
+        rows = read.rows(
+            f"select {column} as id, count(*) as n from inside.{kind} "
+            f"where {column} is not null and {column} not in ({known}) group by {column} order by {column}"
+        )
+        if rows:
+            yield Dangling(kind, column, sum(row["n"] for row in rows), tuple(row["id"] for row in rows[:SHOWN]))
+    owners = read.rows(
+        "select owner_id as id, sum(points)::bigint as n from inside.latest where owner_kind = 'run' "
+        "and owner_id not in (select id from inside.changes where kind = 'runs') group by owner_id order by owner_id"
+    )
+    if owners:
+        yield Dangling("metrics", "run_id", sum(row["n"] for row in owners), tuple(row["id"] for row in owners[:SHOWN]))
+
+
+def contents(read: Reader) -> Iterator[tuple[str, str]]:
+    """Yield the SHA-256 of every content that a snapshot names, with a path that has it; purged ones left out."""
+    query = """
+        select sha256, any_value(path) as path from snapshot_files
+        where sha256 is not null and sha256 not in (select id from inside.changes where kind = 'blobs')
+        group by sha256 order by sha256"""
+    for row in read.rows(query):
+        yield row["sha256"], row["path"]
+
+
+def _all() -> Iterator[tuple[str, str, str]]:
+    """Yield kind, column and the kind that the column names."""
+    for kind, table in tables.schema().tables.items():
+        for column, _ in table.columns[1:]:
+            if column in TARGETS and (kind, column) not in AHEAD and (kind, column) != ("file_trees", "files_id"):
+                yield kind, column, TARGETS[column]
