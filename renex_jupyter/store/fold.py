@@ -7,8 +7,6 @@ Run as `python -m renex_jupyter.store.fold FOLDER` it folds until nothing sealed
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +14,10 @@ from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.errors import RenexError, from_os_error
+from renex_jupyter.errors import RenexError
 from renex_jupyter.store import archive, generation, journal, locks, parquet, sweep
 from renex_jupyter.store.building import Building, Unsound
+from renex_jupyter.store.database import database_errors
 from renex_jupyter.store.layout import Layout, os_errors, write_whole
 from renex_jupyter.store.publish import is_published, publish
 
@@ -53,12 +52,9 @@ def fold(layout: Layout, *, timeout: float = 30.0) -> int:
 def folding(layout: Layout, *, timeout: float = 30.0) -> Iterator[None]:
     """Be the only one who writes the index; what a killed process left behind is removed first."""
     what = "the index cannot be written"
-    with os_errors(what), locks.hold(layout.fold_lock, timeout=timeout):
-        try:
-            sweep.temporary_files(layout)
-            yield
-        except duckdb.Error as error:
-            raise _refused(what, error) from error
+    with os_errors(what), database_errors(what), locks.hold(layout.fold_lock, timeout=timeout):
+        sweep.temporary_files(layout)
+        yield
 
 
 def switch(layout: Layout, before: str | None, take: Callable[[Building], object]) -> str:
@@ -113,15 +109,6 @@ def sealed_files(layout: Layout, before: str | None) -> list[Path]:
             result.append(path)
             size += path.stat().st_size
     return result
-
-
-def _refused(what: str, error: duckdb.Error) -> RenexError:
-    """Translate what DuckDB could not do; it tells the operating system's words in a text of its own."""
-    text = str(error).splitlines()[0]
-    for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES):
-        if os.strerror(number) in str(error):
-            return from_os_error(OSError(number, os.strerror(number)), what)
-    return RenexError("corrupt", f"{what}: {text}", "Nothing is lost: the journals have everything. See: %renex fsck")
 
 
 def main(folder: str) -> None:

@@ -19,6 +19,7 @@ import duckdb
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store import bases, journal, tables
 from renex_jupyter.store.bases import Base
+from renex_jupyter.store.database import interrupts
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.tail import Tail
 
@@ -41,6 +42,7 @@ class Reader:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._base = bases.EMPTY
         self._stale = True  # what is folded must be looked for anew
+        self._unfinished = False  # a refresh was begun and did not end
         self._distrusted: set[str | None] = set()  # generations that turned out to be damaged
 
     def frame(self, query: str, params: Params = None) -> pd.DataFrame:
@@ -59,7 +61,7 @@ class Reader:
         RenexError : `invalid_argument` when the text is not one statement that reads, or DuckDB refuses it.
         """
         _check_reading(query)
-        with self._lock:
+        with self._lock, interrupts():
             self._refresh()
             connection = self._own()
             # More words than tables: only a query that binds would tell its tables, and a frame costs nothing to offer.
@@ -81,7 +83,7 @@ class Reader:
         return (self.layout.generation_in_force(), files)
 
     def _ask(self, query: str, params: Params, fetch: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        with self._lock:
+        with self._lock, interrupts():
             for attempt in range(6):
                 self._refresh()
                 try:
@@ -93,11 +95,8 @@ class Reader:
                     if attempt == 3:
                         self._distrusted.add(self._base.generation)
                     self._stale = True
+                    self._unfinished = isinstance(error, duckdb.FatalException)
                     time.sleep(0.02)
-                except RuntimeError as error:
-                    if "interrupted" in str(error).lower():
-                        raise KeyboardInterrupt from error
-                    raise
         raise AssertionError("unreachable")
 
     def _is_about_our_files(self, error: duckdb.Error) -> bool:
@@ -128,11 +127,14 @@ class Reader:
             self._connection.execute(statement)
 
     def _refresh(self) -> None:
-        """Bring the views up to what the store holds now.
+        """Bring the views up to what the store holds now; what an interrupt left half done is begun anew.
 
         The journals are listed between two looks at `CURRENT`: a file that is missing in the list is then surely in
         the generation that was found, because files go only after the switch to the one that has them.
         """
+        if self._unfinished:
+            self._begin_anew()
+        self._unfinished = True
         self._own()
         for _ in range(50):
             generation = self.layout.generation_in_force()
@@ -144,8 +146,16 @@ class Reader:
             except FileNotFoundError:  # a journal was folded and removed between the list and the reading
                 self._stale = True
                 continue
+            self._unfinished = False
             return
         raise RenexError("locked", f"{self.layout.root} changes faster than it can be read.", "Try again in a moment.")
+
+    def _begin_anew(self) -> None:
+        """Forget everything that was read."""
+        connection, self._connection = self._connection, None
+        self._base, self._stale = bases.EMPTY, True
+        if connection is not None:
+            connection.close()
 
     def _look(self, generation: str | None, files: list[os.DirEntry[str]]) -> None:
         connection = self._own()
