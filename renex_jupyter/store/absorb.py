@@ -1,0 +1,83 @@
+"""Absorbing: lines that come from another store are taken into archive and index, each once."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from renex_jupyter.store import archive, generation, tables
+from renex_jupyter.store.building import Building, Unsound
+from renex_jupyter.store.fold import finish, folding, remake, switch
+from renex_jupyter.store.history import every_line
+from renex_jupyter.store.layout import Layout
+
+
+def absorb(layout: Layout, changes: Path, points: Path, *, timeout: float = 120.0) -> tuple[int, int]:
+    """Take lines that are not here yet; return how many changes and how many points these were.
+
+    A change is known by its writer and its number there, a point by its journal file and its line. All are in force
+    together, by the switch to one new generation, or none is.
+
+    Parameters
+    ----------
+    changes, points : Parquet files with the columns of the packs, checked, and without a line that is there twice.
+
+    Raises
+    ------
+    RenexError : `locked` when another process folds for longer than `timeout` seconds; `corrupt`, `disk_full`.
+    """
+    with folding(layout, timeout=timeout), tempfile.TemporaryDirectory(prefix="renex-") as scratch:
+        folder = Path(scratch)
+        found = _write_new(layout, folder, changes, points)
+        if any(found):
+            _take(layout, folder)
+        finish(layout, changed=any(found))
+        return found
+
+
+def _write_new(layout: Layout, folder: Path, changes: Path, points: Path) -> tuple[int, int]:
+    """Write what is not here yet into the folder, so that building needs not know how that was found."""
+    with duckdb.connect(config={"threads": 1, "temp_directory": str(folder / "spill")}) as connection:
+        known_changes, known_points = every_line(connection, layout, folder)
+        new_changes = (
+            f"select g.* exclude (writer, seq) from ({_numbered(_read(changes))}) g "
+            f"anti join ({_numbered(known_changes)}) k on g.writer = k.writer and g.seq = k.seq"
+        )
+        new_points = (
+            f"select g.* from ({_read(points)}) g "
+            f"anti join (select name, line from ({known_points})) k on g.name = k.name and g.line = k.line"
+        )
+        return (
+            _copy(connection, new_changes, folder / "new.changes.parquet"),
+            _copy(connection, new_points, folder / "new.points.parquet"),
+        )
+
+
+def _take(layout: Layout, folder: Path) -> None:
+    before = generation.usable(layout)
+    if before is None and archive.packs_in(layout):
+        before = remake(layout)
+
+    def take(building: Building) -> None:
+        building.take_lines(_read(folder / "new.changes.parquet"), _read(folder / "new.points.parquet"))
+
+    try:
+        switch(layout, before, take)
+    except Unsound:
+        switch(layout, remake(layout), take)
+
+
+def _numbered(changes: str) -> str:
+    """Return the lines of changes with what identifies them."""
+    return f"select *, split_part(name, '.', 1) as writer, json_extract(text, '$.n')::bigint as seq from ({changes})"
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+    row = connection.execute(f"copy ({query}) to {tables.literal(str(path))} (format parquet)").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _read(path: Path) -> str:
+    return f"select * from read_parquet({tables.literal(str(path))})"

@@ -1,0 +1,189 @@
+"""Export and import: a store, or some runs of it, in one file, between machines.
+
+The file is a zip whose members are stored as they are: `renex.json` (what it is), `changes.parquet` and
+`points.parquet` (the lines of the journals, with the columns of the archive's packs) and `blobs/<sha256>[.zst]` (file
+contents). The lines keep their names and numbers, and with them times, authors and ids, so a line that is known to a
+store is never taken a second time: whole stores and single runs may be imported in any order, as often as one likes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import now
+from renex_jupyter.records.keeping import Exported, Imported
+from renex_jupyter.store import gc, layout, locks, tables
+from renex_jupyter.store.absorb import absorb
+from renex_jupyter.store.blobs import Blobs
+from renex_jupyter.store.gc import Kept
+from renex_jupyter.store.history import every_line
+from renex_jupyter.store.layout import os_errors, put_in_place, sync_file
+from renex_jupyter.store.received import ABOUT, BLOBS, CHANGES, FORMAT, POINTS, Received, received
+from renex_jupyter.store.selection import Objects, belonging_to
+from renex_jupyter.store.store import Store
+
+WAIT = 120.0  # seconds for a fold or a collection that is at work
+
+
+class _Nowhere:
+    """What is only read to be verified."""
+
+    def write(self, data: bytes, /) -> object:
+        """Forget the bytes."""
+        return len(data)
+
+
+def export_store(store: Store, path: Path, runs: Sequence[str] | None = None) -> Exported:
+    """Write everything, or some runs with everything they need, into one file.
+
+    Parameters
+    ----------
+    path : the file to make; it appears under this name whole or not at all, readable for its owner only.
+    runs : whole ids; None: everything, contents that no record names excepted.
+
+    Raises
+    ------
+    RenexError : `conflict` when the file exists; `corrupt` when the archive is damaged; `disk_full` and its like.
+    """
+    if os.path.lexists(path):
+        raise RenexError("conflict", f"{path} exists.", "Give another name, or move that file away.")
+    chosen = None if runs is None else belonging_to(store.reader, runs)
+    what = f"{path} cannot be written"
+    with os_errors(what), tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+        folder = Path(scratch)
+        changes, points = _write_lines(store, folder, chosen)
+        blobs, damaged = _sound_blobs(store, chosen)
+        kept = len(chosen.get("runs", ())) if chosen else store.reader.rows("select count(*) as n from runs")[0]["n"]
+        counts = {"runs": kept, "changes": changes, "points": points, "blobs": len(blobs)}
+        _write_zip(folder / "export.zip", folder, _about(store, runs, counts), blobs)
+        put_in_place(folder / "export.zip", path)
+    return Exported(str(path), **counts, bytes=path.stat().st_size, damaged=tuple(sorted(damaged)))
+
+
+def import_store(store: Store, path: Path) -> Imported:
+    """Take in an exported file; nothing of it is trusted, and all of its records come into force together.
+
+    Contents come first, then the records that name them, so an import that is cut off leaves the store as it was, but
+    for contents that nothing names.
+
+    Raises
+    ------
+    RenexError : `not_found`; `invalid_argument` for a file that is no export; `corrupt` for one that is damaged or was
+        tampered with; `newer_store`; `locked`, `disk_full` and its like.
+    """
+    with os_errors(f"{path} cannot be imported"), received(path) as given:
+        layout.create(store.layout.root)
+        # A collection in between would take the contents for unnamed, if this lasts for hours.
+        with locks.hold(store.layout.root / gc.LOCK, timeout=WAIT):
+            wanted = given.blobs.keys() - _purged(store)
+            blobs = sum(_take_blob(store.blobs, given, sha256) for sha256 in sorted(wanted))
+            changes, points = absorb(store.layout, given.changes, given.points, timeout=WAIT)
+    known = given.counts["changes"] + given.counts["points"] - changes - points
+    return Imported(str(path), changes, points, blobs, known)
+
+
+def _write_lines(store: Store, folder: Path, chosen: Objects | None) -> tuple[int, int]:
+    """Write the lines of everything, or of the chosen objects, as two Parquet files; return how many each holds."""
+    with (
+        locks.hold(store.layout.fold_lock, timeout=WAIT),
+        duckdb.connect(config={"threads": 1, "temp_directory": str(folder / "spill")}) as connection,
+    ):
+        copies = folder / "journals"
+        copies.mkdir()
+        changes, points = every_line(connection, store.layout, copies)
+        if chosen is not None:
+            pairs = [(kind, each) for kind, ids in chosen.items() for each in sorted(ids)]
+            connection.execute(
+                "create temp table chosen as select unnest($kinds::varchar[]) as kind, unnest($ids::varchar[]) as id",
+                {"kinds": [kind for kind, _ in pairs], "ids": [each for _, each in pairs]},
+            )
+            named = "json_extract_string(text, '$.t'), json_extract_string(text, '$.i')"
+            changes = f"select * from ({changes}) where ({named}) in (from chosen)"
+            points = f"select * from ({points}) where (o || 's', i) in (from chosen)"
+        return _copy(connection, changes, folder / CHANGES), _copy(connection, points, folder / POINTS)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+    ordered = f"select * from ({query}) order by name, line"
+    row = connection.execute(
+        f"copy ({ordered}) to {tables.literal(str(path))} (format parquet, parquet_version v2, compression zstd)"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _sound_blobs(store: Store, chosen: Objects | None) -> tuple[list[Kept], set[str]]:
+    """Return the contents to export, verified, and the SHA-256 of those that are missing or damaged."""
+    kept = {each.sha256: each for each in gc.contents_in(store.layout.blobs)}
+    snapshots = None if chosen is None else list(chosen.get("snapshots", ()))
+    files = "select distinct sha256 from snapshot_files where sha256 is not null"
+    mine = "" if snapshots is None else " and snapshot_id in (select unnest($snapshots::varchar[]))"
+    rows = store.reader.rows(files + mine, None if snapshots is None else {"snapshots": snapshots})
+    damaged = {row["sha256"] for row in rows} - kept.keys() - _purged(store)
+    wanted = gc.named_among(store, kept) if chosen is None else gc.named_by(store, chosen, kept)
+    sound = []
+    for sha256 in sorted(wanted):
+        if _is_sound(store.blobs, sha256):
+            sound.append(kept[sha256])
+        else:
+            damaged.add(sha256)
+    return sound, damaged
+
+
+def _purged(store: Store) -> set[str]:
+    """Return the SHA-256 of contents that were taken out of this store for good."""
+    return {row["id"] for row in store.reader.rows("select distinct id from inside.changes where kind = 'blobs'")}
+
+
+def _is_sound(blobs: Blobs, sha256: str) -> bool:
+    try:
+        blobs.copy_to(sha256, _Nowhere())
+    except RenexError as error:
+        if error.code in ("corrupt", "not_found"):
+            return False
+        raise
+    return True
+
+
+def _about(store: Store, runs: Sequence[str] | None, counts: dict[str, int]) -> bytes:
+    said = {
+        "format": FORMAT,
+        "program": f"renex_jupyter {version('renex_jupyter')}",
+        "store_id": json.loads(store.layout.about.read_text())["store_id"],
+        "exported_at": now().isoformat(),
+        "what": "store" if runs is None else "runs",
+        "runs": None if runs is None else list(runs),
+        "counts": counts,
+    }
+    return json.dumps(said, indent=1).encode()
+
+
+def _write_zip(path: Path, folder: Path, about: bytes, blobs: list[Kept]) -> None:
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED, strict_timestamps=False) as made:
+        made.writestr(ABOUT, about)
+        for name in (CHANGES, POINTS):
+            made.write(folder / name, name)
+        for each in blobs:
+            made.write(each.path, f"{BLOBS}{each.sha256}{each.path.suffix}")
+    path.chmod(0o600)
+    sync_file(path)
+
+
+def _take_blob(blobs: Blobs, given: Received, sha256: str) -> bool:
+    """Keep a content; say whether it was missing or damaged here."""
+    if blobs.has(sha256):
+        if _is_sound(blobs, sha256):
+            return False
+        for damaged in blobs.folder.glob(f"{sha256[:2]}/{sha256[2:]}*"):
+            damaged.unlink()
+    with given.content(sha256) as source:
+        blobs.put_stream(source)
+    return True
