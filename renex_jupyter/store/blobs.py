@@ -108,6 +108,22 @@ class Blobs:
             raise _corrupt(sha256, "its bytes have another hash")
         return size
 
+    def contains(self, sha256: str, texts: tuple[bytes, ...]) -> bool:
+        """Say whether one of some texts stands in a content."""
+        overlap, before = max(map(len, texts)) - 1, b""
+        for chunk in self._chunks(sha256):
+            window = before + chunk
+            if any(text in window for text in texts):
+                return True
+            before = window[-overlap:] if overlap else b""
+        return False
+
+    def remove(self, sha256: str) -> None:
+        """Remove a content for good."""
+        with os_errors(f"the content {sha256[:8]} cannot be removed"):
+            for path in self._paths(sha256):
+                path.unlink(missing_ok=True)
+
     def is_there(self, sha256: str) -> bool:
         """Say whether a content is here, and touch nothing."""
         return any(path.exists() for path in self._paths(sha256))

@@ -27,7 +27,7 @@ class Building:
 
     def __init__(self, layout: Layout, before: str | None) -> None:
         self.layout = layout
-        self.number = _highest(layout) + 1
+        self.number = highest(layout) + 1
         self._temporary = layout.generations / f".{self.number:010d}.duckdb.tmp"
         self._copies = layout.generations / f".{self.number:010d}.checked.tmp"
         if before:
@@ -208,7 +208,7 @@ def _level(name: str) -> int:
     return found.level if found else 0
 
 
-def _highest(layout: Layout) -> int:
+def highest(layout: Layout) -> int:
     """Return the highest number that a file bears, so that no name is given twice."""
     numbers = [int(path.stem) for path in layout.generations.glob("*.duckdb") if path.stem.isdigit()]
     for path in (*parquet.files_in(layout.segments, ""), *archive.packs_in(layout)):

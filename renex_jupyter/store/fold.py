@@ -34,18 +34,24 @@ def fold(layout: Layout, *, timeout: float = 30.0) -> int:
     RenexError : `locked` when another process folds for longer than `timeout` seconds; `disk_full` and its like.
     """
     with folding(layout, timeout=timeout):
-        before = generation.usable(layout)
-        sealed = sealed_files(layout, before)
-        changed = bool(sealed) or before is None
-        if before is None and archive.packs_in(layout):
-            before = remake(layout)
-        if changed:
-            try:
-                switch(layout, before, lambda building: building.take_journals(sealed))
-            except Unsound:
-                switch(layout, remake(layout), lambda building: building.take_journals(sealed))
-        finish(layout, changed=changed)
-        return len(sealed)
+        before = layout.generation_in_force()
+        name, count = take_sealed(layout)
+        finish(layout, changed=name != before)
+        return count
+
+
+def take_sealed(layout: Layout) -> tuple[str, int]:
+    """Fold a batch of sealed files, with the lock held; return the generation in force then, and the number of files."""
+    before = generation.usable(layout)
+    sealed = sealed_files(layout, before)
+    if before is None and archive.packs_in(layout):
+        before = remake(layout)
+    if before is None or sealed:
+        try:
+            before = switch(layout, before, lambda building: building.take_journals(sealed))
+        except Unsound:
+            before = switch(layout, remake(layout), lambda building: building.take_journals(sealed))
+    return before, len(sealed)
 
 
 @contextmanager

@@ -53,6 +53,11 @@ class Layout:
         return self.root / "damaged"
 
     @property
+    def purged(self) -> Path:
+        """File that is written at each purge: what a process knows to be recorded may be gone then."""
+        return self.root / "PURGED"
+
+    @property
     def superseded(self) -> Path:
         """Folder of published databases that were replaced while a client may have had them open."""
         return self.root / "superseded"
@@ -107,7 +112,8 @@ class Layout:
 
     def has_moved(self) -> bool:
         """Say whether `history.duckdb` was published when the store lay in another folder."""
-        return published_as(self.published).get("folder", here := str(self.root.resolve())) != here
+        here = str(self.root.resolve())
+        return bool(published_as(self.published).get("folder", here) != here)
 
     def exists(self) -> bool:
         """Say whether there is a store in this folder."""

@@ -17,6 +17,7 @@ class Part:
     end: int  # bytes: where to read on; a last line that is still being written lies behind it
     bad: int  # lines that are damaged
     torn: bool  # the last line is cut off
+    blank: int = 0  # lines that were taken out (see `purge`)
 
 
 def read_part(path: Path, start: int = 0) -> Part:
@@ -29,14 +30,16 @@ def read_part(path: Path, start: int = 0) -> Part:
         data = file.read()
     pieces = data.split(b"\n")
     last = pieces.pop()
-    lines, bad = _sorted_out(pieces)
+    lines = _whole(pieces)
+    blank = 0 if len(lines) == len(pieces) else sum(1 for line in pieces if not line.strip(b" "))
+    bad = len(pieces) - len(lines) - blank
     if last and line_is_whole(last):
-        return Part([*lines, last], start + len(data), bad, torn=False)
-    return Part(lines, start + len(data) - len(last), bad, torn=bool(last))
+        return Part([*lines, last], start + len(data), bad, torn=False, blank=blank)
+    return Part(lines, start + len(data) - len(last), bad, torn=bool(last), blank=blank)
 
 
-def _sorted_out(pieces: list[bytes]) -> tuple[list[bytes], int]:
-    """Return the lines whose CRC fits, and how many are damaged; the same test as `line_is_whole`, in one loop."""
+def _whole(pieces: list[bytes]) -> list[bytes]:
+    """Return the lines whose CRC fits; the same test as `line_is_whole`, in one loop."""
     good = []
     for line in pieces:
         try:
@@ -44,4 +47,4 @@ def _sorted_out(pieces: list[bytes]) -> tuple[list[bytes], int]:
                 good.append(line)
         except ValueError:  # not hexadecimal
             pass
-    return good, len(pieces) - len(good) - pieces.count(b"")
+    return good

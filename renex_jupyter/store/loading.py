@@ -52,7 +52,7 @@ class Fresh:
             for path, checking in [(path, other.submit(self._check, path)) for path in paths]:
                 loaded = self._load(path)
                 checked = checking.result()
-                if checked.bad:
+                if checked.path != path:
                     self._connection.execute(
                         f"delete from scratch.{_table(path)} where name = {tables.literal(path.name)}"
                     )
@@ -77,7 +77,7 @@ class Fresh:
     def _check(self, path: Path) -> Checked:
         part = lines.read_part(path)
         bad = part.bad + part.torn
-        if not bad:
+        if not bad and not part.blank:
             return Checked(path.name, len(part.lines), 0, path)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         copy = self._folder / path.name  # the name tells the writer

@@ -32,7 +32,8 @@ class Store:
         self.blobs = Blobs(self.layout.blobs)
         self._journal: Journal | None = None
         self._readers: list[Reader] = []  # the last is ours; one that a fork inherited must not even be destroyed
-        self._known: set[tuple[str, str]] = set()
+        self._known: set[tuple[str, str]] = set()  # what `ensure` need not ask for again
+        self._known_at = 0  # when something was last purged
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._folding = self._fold_again = False
@@ -84,11 +85,21 @@ class Store:
 
     def ensure(self, kind: str, object_id: str, after: Mapping[str, Any], *, namespace: str | None = None) -> None:
         """Create an object whose id says its content, unless it is there already."""
+        purged = self._last_purge()
+        if purged != self._known_at:
+            self._known.clear()
+            self._known_at = purged
         if (kind, object_id) in self._known:
             return
         if not (self.exists and self.has(kind, object_id)):
             self.write(Change(kind, object_id, "create", after, namespace=namespace))
         self._known.add((kind, object_id))
+
+    def _last_purge(self) -> int:
+        try:
+            return self.layout.purged.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def has(self, kind: str, object_id: str) -> bool:
         """Say whether an object is recorded."""

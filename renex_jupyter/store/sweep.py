@@ -17,17 +17,17 @@ def temporary_files(layout: Layout) -> None:
     """Remove what a fold that was killed left behind (its lock is ours now: nobody is writing it)."""
     for folder in (layout.generations, layout.segments, layout.archive):
         for path in folder.glob(".*.tmp*"):
-            _remove(path)
+            remove(path)
     for path in layout.root.glob(".history.*.tmp*"):
-        _remove(path)
+        remove(path)
     for path in (*layout.root.glob(".*.tmp"), *layout.journal.glob(".*.tmp")):  # of those who do not hold the lock
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > GRACE and not locks.is_held(path):
-                _remove(path)
+                remove(path)
     known = layout.generation_in_force()
     for path in layout.generations.glob("*.duckdb*"):
         if path.suffix == ".wal" or path.name > (known or ""):  # built, but never switched to
-            _remove(path)
+            remove(path)
 
 
 def superseded(layout: Layout) -> None:
@@ -49,16 +49,16 @@ def superseded(layout: Layout) -> None:
         if name in damaged:
             set_aside(layout, layout.journal / name)
         else:
-            _remove(layout.journal / name)
+            remove(layout.journal / name)
     for path in archive.packs_in(layout):
         if path.name not in books.packs:
-            _remove(path)
+            remove(path)
     needed = books.segments.keys() | _segments_of_clients(layout)
     for path in parquet.files_in(layout.segments, ""):
         if path.name not in needed:
-            _remove(path)
+            remove(path)
     for path in sorted(path for path in layout.generations.glob("*.duckdb") if path.name < known)[:-1]:
-        _remove(path)
+        remove(path)
 
 
 def set_aside(layout: Layout, path: Path) -> None:
@@ -79,8 +79,8 @@ def _segments_of_clients(layout: Layout) -> set[str]:
         if time.time() - path.stat().st_ctime < GRACE or locks.is_open_by_a_client(path):
             needed.update(_listed(sidecar))
         else:
-            _remove(path)
-            _remove(sidecar)
+            remove(path)
+            remove(sidecar)
     return needed
 
 
@@ -89,7 +89,8 @@ def _listed(published: Path) -> list[str]:
     return [str(name) for name in segments] if isinstance(segments, list) else []
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
     with suppress(PermissionError):  # Windows keeps what is open
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -185,7 +185,10 @@ def test_the_notebooks_of_this_repository_are_a_project_of_their_own() -> None:
     assert layouts.place_for_new(notebooks) == notebooks / ".renex"
 
 
-def test_a_generation_that_is_damaged_or_missing_is_passed_over_and_built_anew(store: Store) -> None:
+def test_a_generation_that_is_damaged_or_missing_is_passed_over_and_built_anew(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "fold_in_background", False)
     open_run(store)
     store.write_points([Point("run", RUN, "loss", step, now(), step) for step in range(5)])
     store.fold()

@@ -1,0 +1,88 @@
+"""Rewriting lines: in packs, which are written anew, and in live journals, in their place."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import duckdb
+
+from renex_jupyter.store import journal
+from renex_jupyter.store.doomed import Doomed
+
+
+def rewritten_changes(connection: duckdb.DuckDBPyConnection, lines: str, doomed: Doomed) -> int:
+    """Make the table `rewritten` of lines of changes without what must go; return how many differ or are gone."""
+    result, touched = [], 0
+    for name, number, text in connection.execute(lines).fetchall():
+        line = _without(text.encode(), doomed, points=False)
+        touched += line != text.encode()
+        if line:
+            result.append((name, number, line.decode()))
+    connection.execute("create or replace table rewritten (name varchar, line bigint, text varchar)")
+    if result:
+        columns = [list(column) for column in zip(*result, strict=True)]
+        connection.execute("insert into rewritten select unnest(?), unnest(?), unnest(?)", columns)
+    return touched
+
+
+def rewritten_points(connection: duckdb.DuckDBPyConnection, lines: str, doomed: Doomed) -> int:
+    """Make the table `rewritten` of the fields of points without what must go; return how many differ or are gone."""
+    connection.execute(f"create or replace table rewritten as {doomed.points(lines)}")
+    same = "select name, line, i, k, x, t, h from"
+    row = connection.execute(f"select count(*) from ({same} ({lines}) except {same} rewritten)").fetchone()
+    return int(row[0]) if row else 0
+
+
+def rewrite_in_place(path: Path, doomed: Doomed) -> int:
+    """Rewrite the lines of a journal whose writer goes on appending to it; return how many.
+
+    No byte changes its place: a shorter line is filled up with spaces, and of a line that goes only spaces are left,
+    which every reader passes over.
+    """
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    touched = start = 0
+    try:
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read()
+        for line in content.split(b"\n"):
+            if journal.line_is_whole(line):
+                made = _without(line, doomed, points=path.name.endswith(journal.POINTS))
+                if made != line:
+                    os.lseek(descriptor, start, os.SEEK_SET)
+                    os.write(descriptor, _filled(made, len(line)))
+                    touched += 1
+            elif any(form in line for form in doomed.forms_in_files):  # damaged, and of no use to anybody
+                os.lseek(descriptor, start, os.SEEK_SET)
+                os.write(descriptor, b" " * len(line))
+                touched += 1
+            start += len(line) + 1
+        if touched:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return touched
+
+
+def _without(line: bytes, doomed: Doomed, *, points: bool) -> bytes:
+    """Return a line without what must go, the same line where nothing must, nothing where all of it must."""
+    record: Mapping[str, Any] = json.loads(line)
+    made = doomed.point(record) if points else doomed.change(record)
+    if made is record or made == record:
+        return line
+    if made is None:
+        return b""
+    fields = {name: value for name, value in made.items() if name != "c"}
+    return journal.seal_line(json.dumps(fields, ensure_ascii=False, separators=(",", ":"))).rstrip(b"\n")
+
+
+def _filled(line: bytes, length: int) -> bytes:
+    """Return a line of a length, with spaces before its checksum."""
+    if not line:
+        return b" " * length
+    body = line[:-16].ljust(length - 16)
+    return b'%s,"c":"%08x"}' % (body, crc32(body))

@@ -1,0 +1,236 @@
+"""Purging: no byte of it is left in any file, and everything else is as it was."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+import zstandard
+
+from renex_jupyter.config import settings
+from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import Change, now
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.store.fsck import fsck
+from renex_jupyter.store.liveness import identity
+from renex_jupyter.store.purge import purge
+from renex_jupyter.store.store import Store
+
+SECRET = 'hun"ter2\\\n-ü-secret'
+DOOMED, OTHER = "d" * 32, "0" * 32
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings(), "fold_in_background", False)
+
+
+def record(store: Store, run: str, text: str) -> None:
+    """Write a run with a snapshot, a file and points that have the text in every field that takes one."""
+    blob = store.blobs.put(f"# {run}\n".encode() + b"x" * 3_000_000 + text.encode())
+    tree = {
+        "files_id": f"{run[0]}f" * 32,
+        "entries": [{"path": "a.py", "role": "code", "kind": "file", "sha256": blob}],
+    }
+    store.write(Change("file_trees", f"p{run}", "create", tree))
+    code = {
+        "code_id": f"{run[0]}c" * 32,
+        "cells": [{"cell_id": "1", "cell_type": "code", "source": f"pw = {text!r} {text}"}],
+    }
+    store.write(Change("codes", f"{run[0]}c" * 32, "create", code))
+    snapshot = {
+        "snapshot_id": f"5{run}",
+        "run_id": run,
+        "code_id": f"{run[0]}c" * 32,
+        "files_id": f"{run[0]}f" * 32,
+        "message": text,
+    }
+    store.write(Change("snapshots", f"5{run}", "create", snapshot))
+    store.write(Change("runs", run, "create", {"run_id": run, "name": text, "status": "running", "started_at": now()}))
+    param = {"run_id": run, "key": "token", "value": {text: [text]}, "value_text": json.dumps({"a": text})}
+    store.write(Change("params", f"{run}/token", "update", param, {"value": text}))
+    store.write_points([Point("run", run, "loss", step, now(), step / 3) for step in range(50)])
+    store.write_points([Point("run", run, f"said/{run}", 0, now(), None, f"it says {text}")])
+
+
+def bytes_of(store: Store) -> bytes:
+    """Return everything that lies in the store's files, also what is compressed or in a table."""
+    result = []
+    for path in sorted(store.layout.root.rglob("*")):
+        if path.is_file():
+            raw = path.read_bytes()
+            result += [str(path).encode(), raw]
+            if path.suffix == ".zst":
+                result.append(zstandard.ZstdDecompressor().decompressobj().decompress(raw))
+            if path.suffix == ".parquet":
+                result.append(repr(duckdb.read_parquet(str(path)).fetchall()).encode())
+            if path.suffix == ".duckdb":
+                with duckdb.connect() as connection:
+                    connection.execute(f"attach '{path}' as d (read_only)")
+                    names = connection.execute(
+                        "select schema_name, table_name from duckdb_tables() where database_name = 'd'"
+                    )
+                    for schema, table in names.fetchall():
+                        result.append(repr(connection.execute(f"from d.{schema}.{table}").fetchall()).encode())
+    return b"\n".join(result)
+
+
+def forms(text: str) -> list[bytes]:
+    escaped = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
+    return [each.encode() for each in escaped | {repr(each)[1:-1] for each in escaped}]
+
+
+OTHERS = (
+    "select name from runs where run_id = ?",
+    "select key, step, value from metrics where run_id = ? order by all",
+)
+
+
+@pytest.mark.parametrize("folded", ["all", "none", "half"])
+def test_no_byte_of_a_secret_is_left(store: Store, folded: str) -> None:
+    record(store, DOOMED, SECRET)
+    if folded != "none":
+        store.fold()
+    record(store, OTHER, "plain")
+    if folded == "all":
+        store.fold()
+    assert any(form in bytes_of(store) for form in forms(SECRET))
+    before = [store.reader.rows(query, [OTHER]) for query in OTHERS]
+    done = purge(Store(store.layout.root), secret=SECRET)
+    assert (done.records, done.points, done.blobs) == (4, 1, 1)
+    left = bytes_of(store)
+    assert [form for form in forms(SECRET) if form in left] == []
+    fresh = Store(store.layout.root)
+    assert [fresh.reader.rows(query, [OTHER]) for query in OTHERS] == before
+    assert fresh.reader.rows("select name from runs where run_id = ?", [DOOMED]) == [{"name": "[purged]"}]
+    assert fresh.reader.rows("select count(*) as n from metrics where run_id = ?", [DOOMED]) == [{"n": 51}]
+    assert fsck(store.layout).damages == ()
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_no_byte_of_a_run_is_left_but_its_id(store: Store, folded: bool) -> None:
+    record(store, DOOMED, SECRET)
+    store.write(Change("runs", DOOMED, "update", {"status": "finished"}))
+    record(store, OTHER, "plain")
+    if folded:
+        store.fold()
+    before = [store.reader.rows(query, [OTHER]) for query in OTHERS]
+    done = purge(Store(store.layout.root), object_id=DOOMED)
+    assert (done.records, done.points, done.blobs) == (6, 51, 1)
+    left = bytes_of(store)
+    assert [form for form in forms(SECRET) if form in left] == []
+    fresh = Store(store.layout.root)
+    assert [fresh.reader.rows(query, [OTHER]) for query in OTHERS] == before
+    assert fresh.reader.rows("select * from runs where run_id = ?", [DOOMED]) == []
+    assert fresh.reader.rows("select * from latest_metrics where run_id = ?", [DOOMED]) == []
+    assert fsck(store.layout).damages == ()
+    events = fresh.reader.rows("select action from change_events where object_id = ?", [DOOMED])
+    assert events == [{"action": "delete"}]
+
+
+def test_a_snapshot_goes_and_what_another_one_names_stays(store: Store) -> None:
+    record(store, OTHER, "plain")
+    shared = {"snapshot_id": "6" * 32, "code_id": "0c" * 32, "files_id": "0f" * 32, "message": SECRET}
+    store.write(Change("snapshots", "6" * 32, "create", shared))
+    store.fold()
+    done = purge(Store(store.layout.root), object_id="6" * 32)
+    assert (done.records, done.points, done.blobs) == (1, 0, 0)
+    fresh = Store(store.layout.root)
+    assert len(fresh.reader.rows("select * from snapshot_cells")) == 1
+    assert len(fresh.reader.rows("select * from snapshot_files")) == 1
+    assert fsck(store.layout).damages == ()
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from renex_jupyter.records.changes import Change, now
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.store.store import Store
+store = Store(Path(sys.argv[1])); run, secret = "b" * 32, sys.argv[2]
+store.write(Change("runs", run, "create", {"run_id": run, "name": secret}))
+step = 0
+print("up", flush=True)
+while sys.stdin.readline():
+    for _ in range(100):
+        store.write_points([Point("run", run, "loss", step, now(), 0.5, None)])
+        store.write_points([Point("run", run, "text", step, now(), None, secret)])
+        step += 1
+    print(step, flush=True)
+"""
+
+
+def test_what_another_process_is_writing_is_rewritten_in_its_place(store: Store) -> None:
+    record(store, OTHER, "plain")
+    command = [sys.executable, "-c", WRITER, str(store.layout.root), SECRET]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdin and writer.stdout and writer.stdout.readline() == "up\n"
+        for round_ in range(2):
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+            assert writer.stdout.readline() == f"{100 * round_ + 100}\n"
+            if round_ == 0:
+                done = purge(Store(store.layout.root), secret=SECRET)
+                assert done.points == 100
+                left = bytes_of(store)
+                assert [form for form in forms(SECRET) if form in left] == []
+                assert fsck(store.layout).damages == ()
+        writer.stdin.close()
+        assert writer.wait() == 0
+    store.fold()
+    rows = store.reader.rows("select key, count(*) as n, count(distinct text_value) as texts from metrics "
+                             "where run_id = ? group by key order by key", ["b" * 32])  # fmt: skip
+    assert rows == [{"key": "loss", "n": 200, "texts": 0}, {"key": "text", "n": 200, "texts": 2}]
+
+
+def test_a_run_that_another_process_wrote_goes_while_that_goes_on(store: Store) -> None:
+    command = [sys.executable, "-c", WRITER, str(store.layout.root), SECRET]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdin and writer.stdout and writer.stdout.readline() == "up\n"
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+        writer.stdout.readline()
+        assert purge(Store(store.layout.root), object_id="b" * 32).points == 200
+        left = bytes_of(store)
+        assert [form for form in forms(SECRET) if form in left] == []
+        writer.stdin.close()
+        writer.wait()
+    store.fold()
+    assert store.reader.rows("select * from metrics") == []
+    assert fsck(store.layout).damages == ()
+
+
+def test_a_running_run_is_not_purged(store: Store) -> None:
+    store.write(Change("runs", OTHER, "create", {"run_id": OTHER, "status": "running", **identity()}))
+    with pytest.raises(RenexError, match="still running") as error:
+        purge(store, object_id=OTHER)
+    assert error.value.code == "conflict"
+
+
+def test_what_is_not_there_or_too_short_is_refused(store: Store) -> None:
+    store.write(Change("runs", OTHER, "create", {"run_id": OTHER, "name": "x"}))
+    for arguments, code in (({"object_id": "e" * 32}, "not_found"), ({"secret": "abc"}, "invalid_argument")):
+        with pytest.raises(RenexError) as error:
+            purge(store, **arguments)
+        assert error.value.code == code
+
+
+def test_code_that_was_purged_is_recorded_again_by_a_process_that_knew_it(store: Store) -> None:
+    code = {"code_id": "c" * 64, "cells": []}
+    store.ensure("codes", "c" * 64, code)
+    store.write(Change("snapshots", "5" * 32, "create", {"snapshot_id": "5" * 32, "code_id": "c" * 64}))
+    purge(Store(store.layout.root), object_id="5" * 32)
+    assert not store.has("codes", "c" * 64)
+    store.ensure("codes", "c" * 64, code)
+    assert store.has("codes", "c" * 64)
+
+
+def test_an_outside_client_sees_nothing_of_it(store: Store, tmp_path: Path) -> None:
+    record(store, DOOMED, SECRET)
+    store.fold()
+    purge(Store(store.layout.root), secret=SECRET)
+    with duckdb.connect(str(store.layout.history), read_only=True) as outside:
+        assert outside.execute("select name from runs").fetchall() == [("[purged]",)]
+        assert outside.execute("select count(*) from metrics").fetchall() == [(51,)]
