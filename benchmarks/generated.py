@@ -10,12 +10,14 @@ import argparse
 import json
 import math
 import random
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from renex_jupyter.config import settings
 from renex_jupyter.ids import new_id
 from renex_jupyter.records.changes import Change
 from renex_jupyter.store.journal import seal_line
@@ -126,8 +128,7 @@ def fill(root: Path, points: int, runs: int, *, folds: int, processes: int = 2) 
     -------
     dict: points [count], longest [id of the longest run], fold_s [seconds that all folds took together].
     """
-    import time
-
+    settings().fold_in_background = False  # the folds that are timed are ours
     store = Store(root)
     plan = planned(points, runs)
     count, spent = 0, 0.0

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import asking
+import child
 import folding
 import peers
 import report
@@ -53,12 +54,19 @@ def main() -> None:
         ("78", lambda: asking.measure_large(folder, given.points, given.runs, given.folds, given.rounds)),
     ]
     rows: list[Row] = []
+    failed = []
     try:
         for numbers, measure in parts:
-            if set(numbers) & set(given.only):
+            if not set(numbers) & set(given.only):
+                continue
+            try:
                 found = measure()
-                print(*map(report.text, found), sep="\n", flush=True)
-                rows += found
+            except child.Gone as error:
+                failed.append(numbers)
+                print(f"{numbers}: {error}", file=sys.stderr)
+                continue
+            print(*map(report.text, found), sep="\n", flush=True)
+            rows += found
         about = report.machine(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -70,6 +78,8 @@ def main() -> None:
     print(f"{len(rows) - len(missed)} of {len(rows)} rows without a missed target; figures in {given.out}")
     if missed:
         print("not met: " + "; ".join(f"{row.number}. {row.what}" for row in missed), file=sys.stderr)
+    if failed:
+        sys.exit(f"not measured, because it failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
