@@ -90,6 +90,8 @@ def _check_journals(check: _Check) -> None:
         check.checked["lines"] += len(part.lines)
         if part.bad:
             check.found("line", path, f"{part.bad} of {len(part.lines) + part.bad} lines are damaged")
+        if part.missing:
+            check.found("line", path, f"{part.missing} lines are missing that its end line counts")
         if part.torn and not locks.is_held(path):
             check.found("torn", path, "the last line is cut off; it was never acknowledged")
 
@@ -179,8 +181,12 @@ def _check_damaged(check: _Check) -> None:
             check.found("pack", path, "it was damaged, and set aside")
             continue
         part = lines.read_part(path)
-        if part.bad:
-            check.found("line", path, f"{part.bad} lines were damaged; the other {len(part.lines)} are in the archive")
+        if part.bad or part.missing:
+            check.found(
+                "line",
+                path,
+                f"{part.bad + part.missing} lines were damaged; the other {len(part.lines)} are in the archive",
+            )
         elif part.torn:
             check.found("torn", path, "the last line was cut off; it was never acknowledged")
 

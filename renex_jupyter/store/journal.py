@@ -2,7 +2,8 @@
 
 A line is a JSON object that ends with the CRC-32 of all that stands before it. Metric points have a file of their own,
 so that listing runs never parses them. A file is *live* while its writer holds the `flock` on it; a file that can be
-share-locked is *sealed*, because its writer went on to the next one or died.
+share-locked is *sealed*, because its writer went on to the next one or died. A writer that goes on ends its file with
+an end line: how many lines there are, and the CRC-32 of all of them, so that a reader checks them with one call.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from renex_jupyter.store.layout import FORMAT, os_errors, sync_folder
 
 CHANGES = ".jsonl"
 POINTS = ".points.jsonl"
+END = b'{"end":'  # what an end line begins with
 LONGEST_LINE = 16 * 2**20  # bytes; a record that could grow beyond is written in parts
 
 
@@ -66,6 +68,8 @@ class JournalFile:
         self.descriptor: int | None = None
         self.size = 0
         self.dirty = False
+        self.lines = 0
+        self.crc: int | None = 0  # of the whole file; None when an interrupt kept a write from being counted
         self._underway = 0  # bytes of a write that is not counted in `size` yet
 
     def append(self, data: bytes) -> None:
@@ -83,6 +87,8 @@ class JournalFile:
         except OSError as error:
             raise from_os_error(error, "the journal cannot be written") from error
         self.size += written
+        self.lines += data.count(b"\n")
+        self.crc = None if self.crc is None else crc32(data, self.crc)
         self._underway = 0
 
     def _mend(self, descriptor: int) -> None:
@@ -92,6 +98,7 @@ class JournalFile:
             os.ftruncate(descriptor, self.size)
         elif grown == self._underway:
             self.size += grown
+            self.crc = None
         self._underway = 0
 
     def seal(self) -> None:
@@ -103,10 +110,20 @@ class JournalFile:
                     if self._underway:
                         self._mend(descriptor)
                     if self.dirty:
+                        self._write_end(descriptor)
                         os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
         self.dirty = False
+
+    def _write_end(self, descriptor: int) -> None:
+        """Write the end line; a file without one is as good, only slower to check."""
+        if self.crc is not None and self.size:
+            line = seal_line(f'{{"end":{self.lines},"all":"{self.crc:08x}"}}')
+            with suppress(OSError):
+                written = os.write(descriptor, line)
+                if written != len(line):
+                    os.ftruncate(descriptor, self.size)
 
     def sync(self) -> None:
         """Make everything appended so far survive a power loss."""
@@ -127,12 +144,15 @@ class JournalFile:
             locks.take(descriptor)
             temporary.rename(path)
             sync_folder(self.folder)
-        except OSError as error:
-            if descriptor is not None:
+            self.size, self.lines, self.crc, self._underway = 0, 0, 0, 0
+            self.descriptor = descriptor
+        except BaseException as error:  # an interrupt, too, must leave nothing behind that the next try meets
+            if descriptor is not None and self.descriptor != descriptor:
                 os.close(descriptor)
             temporary.unlink(missing_ok=True)
-            raise from_os_error(error, "the journal cannot be written") from error
-        self.descriptor, self.size, self._underway = descriptor, 0, 0
+            if isinstance(error, OSError):
+                raise from_os_error(error, "the journal cannot be written") from error
+            raise
         return descriptor
 
 
@@ -153,6 +173,7 @@ class Journal:
         self.actor = _actor()
         self._wake = threading.Event()
         self._syncer: threading.Thread | None = None
+        self._sync_failed: OSError | None = None  # told by the next write
 
     def write_changes(self, changes: Iterable[Change]) -> None:
         """Append changes, all of them with one `write()`; they are ordered by (time, sequence)."""
@@ -202,6 +223,9 @@ class Journal:
 
     def _append(self, file: JournalFile, data: bytes) -> bool:
         """Append and say whether the file is sealed now. Only a write that failed raises: all else is ours to mend."""
+        failed, self._sync_failed = self._sync_failed, None
+        if failed is not None:  # the system tells it once: what was written before may not be durable
+            raise from_os_error(failed, "the journal cannot be made durable") from failed
         file.append(data)
         if self._syncer is None:
             syncer = threading.Thread(target=self._sync_now_and_then, name="renex-journal", daemon=True)
@@ -242,8 +266,8 @@ class Journal:
             for descriptor in self._unsynced():
                 try:
                     _datasync(descriptor)
-                except OSError:
-                    pass  # the next write meets the same fault and tells the user
+                except OSError as error:
+                    self._sync_failed = error
                 finally:
                     os.close(descriptor)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from renex_jupyter.store.journal import LONGEST_LINE, line_is_whole
+from renex_jupyter.store.journal import END, LONGEST_LINE, line_is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Part:
     bad: int  # lines that are damaged
     torn: bool  # the last line is cut off
     blank: int = 0  # lines that were taken out (see `purge`)
+    missing: int = 0  # lines that the end line counts and that are not there
 
 
 def read_part(path: Path, start: int = 0) -> Part:
@@ -30,12 +32,26 @@ def read_part(path: Path, start: int = 0) -> Part:
         data = file.read()
     pieces = data.split(b"\n")
     last = pieces.pop()
+    if last and line_is_whole(last):
+        pieces.append(last)
+        last = b""
     lines = _whole(pieces)
     blank = 0 if len(lines) == len(pieces) else sum(1 for line in pieces if not line.strip(b" "))
     bad = len(pieces) - len(lines) - blank
-    if last and line_is_whole(last):
-        return Part([*lines, last], start + len(data), bad, torn=False, blank=blank)
-    return Part(lines, start + len(data) - len(last), bad, torn=bool(last), blank=blank)
+    end = lines.pop() if lines and lines[-1].startswith(END) else None
+    missing = json.loads(end)["end"] - len(lines) - bad - blank if end and not start else 0
+    return Part(lines, start + len(data) - len(last), bad, bool(last), blank, max(0, missing))
+
+
+def count_if_whole(path: Path) -> int | None:
+    """Return how many lines a file has, when its end line says that it is whole; None when each must be looked at."""
+    data = path.read_bytes()
+    start = data.rfind(b"\n", 0, -1) + 1
+    end = data[start:]
+    if not end.startswith(END) or not line_is_whole(end):
+        return None
+    told = json.loads(end)
+    return int(told["end"]) if told["all"] == f"{crc32(memoryview(data)[:start]):08x}" else None
 
 
 def _whole(pieces: list[bytes]) -> list[bytes]:

@@ -75,8 +75,11 @@ class Fresh:
         return (changes or (0,))[0], (points or (0,))[0]
 
     def _check(self, path: Path) -> Checked:
+        count = lines.count_if_whole(path)
+        if count is not None:
+            return Checked(path.name, count, 0, path)
         part = lines.read_part(path)
-        bad = part.bad + part.torn
+        bad = part.bad + part.torn + part.missing
         if not bad and not part.blank:
             return Checked(path.name, len(part.lines), 0, path)
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -107,5 +110,5 @@ def _points_in(path: Path) -> str:
 def _changes_in(path: Path) -> str:
     return f"""
         select {tables.literal(path.name)} as name, unnest(range(len(l))) as line, unnest(l) as text
-        from (select string_split(rtrim(content, chr(10)), chr(10)) as l from read_text({tables.literal(str(path))}))
-        where l <> ['']"""
+        from (select list_filter(string_split(content, chr(10)), lambda t: t <> '' and t not like '{journal.END.decode()}%') as l
+              from read_text({tables.literal(str(path))}))"""

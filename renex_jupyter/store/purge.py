@@ -26,6 +26,7 @@ from renex_jupyter.store.liveness import is_gone
 from renex_jupyter.store.rewriting import rewrite_in_place, rewritten_changes, rewritten_points
 from renex_jupyter.store.store import Store
 
+PURGED = "purged"  # the reason in the record of a deletion: an import brings nothing of it back
 SHORTEST = 4  # characters: a shorter text stands everywhere by chance
 
 
@@ -186,8 +187,12 @@ def _with_text(store: Store, doomed: Doomed) -> set[str]:
 
 def _leave_a_note(store: Store, doomed: Doomed, gone: set[str]) -> None:
     """Record that something was here, so that what names it is not taken for damaged; and tell every writer."""
-    objects = [Change(kind, id_, "delete", {}) for kind, id_ in sorted(doomed.objects) if kind in ("runs", "snapshots")]
-    contents = [Change("blobs", sha256, "delete", {"reason": "purged"}) for sha256 in sorted(gone)]
+    objects = [
+        Change(kind, id_, "delete", {"reason": PURGED})
+        for kind, id_ in sorted(doomed.objects)
+        if kind in ("runs", "snapshots")
+    ]
+    contents = [Change("blobs", sha256, "delete", {"reason": PURGED}) for sha256 in sorted(gone)]
     if objects or contents:
         store.write(*objects, *contents)
         store.journal.seal()

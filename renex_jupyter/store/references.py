@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from renex_jupyter.store import tables
 from renex_jupyter.store.reader import Reader
 
-# A snapshot before a run is recorded before its run: that one may be missing after a kill, every other may not.
+# A snapshot before a run is recorded before its run: that one may be missing after a kill, every other may not. Parents and
+# repeated runs are not here: a single run that was imported comes without them.
 TARGETS = {
     "before_snapshot_id": "snapshots",
     "after_snapshot_id": "snapshots",
     "snapshot_id": "snapshots",
-    "parent_id": "snapshots",
-    "parent_run_id": "runs",
-    "rerun_of": "runs",
     "run_id": "runs",
     "session_id": "sessions",
     "environment_id": "environments",

@@ -12,6 +12,7 @@ from renex_jupyter.records.keeping import FsckReport
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import archive, parquet
 from renex_jupyter.store.fsck import fsck
+from renex_jupyter.store.journal import END
 from renex_jupyter.store.store import Store
 
 RUN = "a" * 32
@@ -129,13 +130,28 @@ def test_an_object_that_was_never_recorded_but_is_named_is_found(folded: Store) 
 def test_a_torn_last_line_is_told_and_harms_nothing(folded: Store) -> None:
     folded.journal.seal()
     journal = live_journal(folded)
-    journal.write_bytes(journal.read_bytes()[:-30])
+    content = journal.read_bytes()
+    journal.write_bytes(content[: content.rfind(END) - 30])
     for _ in range(2):
         report = fsck(folded.layout)
         assert report.ok
         assert kinds(report) == {"torn"}
         folded.fold()  # the file is set aside then, and still told
     assert folded.reader.rows("select count(*) as n from metrics") == [{"n": 299}]
+
+
+def test_lines_that_are_missing_in_a_sealed_journal_are_told(folded: Store) -> None:
+    folded.journal.seal()
+    journal = live_journal(folded)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:10] + lines[13:]))
+    for _ in range(2):
+        report = fsck(folded.layout)
+        assert not report.ok
+        assert kinds(report) == {"line"}
+        assert "3 lines" in report.damages[0].detail
+        folded.fold()
+    assert folded.reader.rows("select count(*) as n from metrics") == [{"n": 297}]
 
 
 def test_a_damaged_line_is_told_also_after_it_was_folded(folded: Store) -> None:

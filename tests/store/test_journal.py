@@ -16,7 +16,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import journal as journals
-from renex_jupyter.store import locks
+from renex_jupyter.store import lines, locks
 from renex_jupyter.store.store import Store
 
 
@@ -78,7 +78,25 @@ def test_a_file_is_sealed_when_it_is_full(tmp_path: Path) -> None:
         journal.write_points([point(step)])
     files = journals.files_in(folder)
     assert len(files) > 3
-    assert sum(len(Path(f.path).read_bytes().splitlines()) for f in files) == 50
+    assert sum(len(lines.read_part(Path(f.path)).lines) for f in files) == 50
+    sealed = [Path(f.path) for f in files if not locks.is_held(Path(f.path))]
+    assert [lines.count_if_whole(path) for path in sealed] == [len(lines.read_part(path).lines) for path in sealed]
+
+
+def test_any_changed_byte_of_a_sealed_file_shows_in_its_end_line(store: Store) -> None:
+    store.write_points([point(step) for step in range(3)])
+    store.journal.seal()
+    (path,) = journal_files(store)
+    content = path.read_bytes()
+    assert lines.count_if_whole(path) == 3
+    for place in range(0, len(content) - 1, 3):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 2]) + content[place + 1 :])
+        assert lines.count_if_whole(path) is None, place
+    path.write_bytes(content[:-1])  # only the line's end is missing
+    assert lines.count_if_whole(path) == 3
+    path.write_bytes(content[: content.rfind(journals.END)])
+    assert lines.count_if_whole(path) is None
+    assert len(lines.read_part(path).lines) == 3
 
 
 def test_threads_lose_no_point(store: Store) -> None:
