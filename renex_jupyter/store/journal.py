@@ -92,13 +92,16 @@ class JournalFile:
         self._underway = 0
 
     def _mend(self, descriptor: int) -> None:
-        """Count a write that an interrupt or a refusal kept from being counted; a part of one is taken back."""
+        """Count a write that an interrupt or a refusal kept from being counted; a part of one is taken back.
+
+        Its size may be counted and its CRC not, so that of the whole file is unknown from here on.
+        """
         grown = os.fstat(descriptor).st_size - self.size
         if 0 < grown < self._underway:
             os.ftruncate(descriptor, self.size)
         elif grown == self._underway:
             self.size += grown
-            self.crc = None
+        self.crc = None
         self._underway = 0
 
     def seal(self) -> None:
