@@ -39,7 +39,12 @@ def tool_rows(number: int, what: str, found: dict[str, dict[str, Any]]) -> list[
     """Return the row of a measurement of all tools: microseconds per point, and what was lost."""
     ours = found["renex"]
     peers = {name: each["us"] for name, each in found.items() if name not in ("renex", "json + DuckDB")}
-    losses = [f"{name} lost {each['lost']:,} of {each['of']:,}" for name, each in found.items() if each["lost"]]
+    losses = [
+        f"{name} lost {each['lost']:,} of {each['of']:,}"
+        + (f" ({each['failed']} processes ended with an error)" if each["failed"] else "")
+        for name, each in found.items()
+        if each["lost"]
+    ]
     points = ", ".join(f"{name} {each['points']:,}" for name, each in found.items())
     return [
         Row(

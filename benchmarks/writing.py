@@ -52,25 +52,30 @@ def many(tool: str, points: int) -> dict[str, Any]:
     _all_say(started, "ready")
     start = time.perf_counter()
     _word_to(started)
-    _all_say(started, "logged")
-    if TOOLS[tool].asked:
-        seen = peer.count(PROCESSES * points)
-        seconds = time.perf_counter() - start
-    else:
-        seconds = time.perf_counter() - start
-        seen = peer.count(PROCESSES * points)
+    failed = PROCESSES - _all_say(started, "logged")
+    seen = peer.count(PROCESSES * points) if TOOLS[tool].asked else 0
+    seconds = time.perf_counter() - start
+    seen = seen or peer.count(PROCESSES * points)
     _word_to(started)
     for process in started:
         process.communicate(timeout=60)
     peer.close()
-    return {"seconds": seconds, "points": PROCESSES * points, "lost": PROCESSES * points - seen}
+    return {"seconds": seconds, "points": PROCESSES * points, "lost": PROCESSES * points - seen, "failed": failed}
 
 
-def _all_say(processes: list[Any], word: str) -> None:
+def _all_say(processes: list[Any], word: str) -> int:
+    """Wait until each process has said a word or is gone; return how many said it."""
+    saying = 0
     for process in processes:
+        said = []
         for line in process.stdout:
+            said.append(line)
             if line.strip() == word:
+                saying += 1
                 break
+        else:
+            print(*said[-3:], file=sys.stderr, flush=True)
+    return saying
 
 
 def _word_to(processes: list[Any]) -> None:
@@ -119,10 +124,11 @@ def _in_turns(folder: Path, function: str, count: str, rounds: int, scale: float
                 print(f"{name} {function}: {error}", file=sys.stderr)
     return {
         name: {
-            "us": median([each["seconds"] / each["points"] * 1e6 for each in found]),
+            "us": median([each["seconds"] / max(1, each["points"] - each["lost"]) * 1e6 for each in found]),
             "points": found[0]["points"],
             "lost": sum(each["lost"] for each in found),
             "of": sum(each["points"] for each in found),
+            "failed": sum(each.get("failed", 0) for each in found),
         }
         for name, found in samples.items()
         if found
