@@ -8,6 +8,7 @@ Run as `python -m renex_jupyter.store.fold FOLDER` it folds until nothing sealed
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -92,11 +93,11 @@ def remake(layout: Layout, packs: list[Path] | None = None) -> str:
     return switch(layout, None, lambda building: building.take_packs(chosen, overlap=overlap))
 
 
-def finish(layout: Layout, *, changed: bool) -> None:
-    """Publish what is in force, and remove what it supersedes."""
+def finish(layout: Layout, *, changed: bool) -> bool:
+    """Publish what is in force, and remove what it supersedes; say whether some of that must stay for a while."""
     if changed or not is_published(layout):
         publish(layout)
-    sweep.superseded(layout)
+    return sweep.superseded(layout)
 
 
 def sealed_files(layout: Layout, before: str | None) -> list[Path]:
@@ -124,6 +125,8 @@ def main(folder: str) -> None:
         while fold(layout):
             pass
         layout.fold_error.unlink(missing_ok=True)
+        time.sleep(sweep.OPENING)  # what nobody opened in the meantime can go
+        fold(layout, timeout=0)
     except (RenexError, duckdb.Error, OSError) as error:
         if isinstance(error, RenexError) and error.code == "locked":  # somebody else is at it
             return

@@ -19,6 +19,7 @@ class Part:
     bad: int  # lines that are damaged
     torn: bool  # the last line is cut off
     blank: int = 0  # lines that were taken out (see `purge`)
+    ended: bool = False  # an end line is there
     missing: int = 0  # lines that the end line counts and that are not there
 
 
@@ -40,7 +41,7 @@ def read_part(path: Path, start: int = 0) -> Part:
     bad = len(pieces) - len(lines) - blank
     end = lines.pop() if lines and lines[-1].startswith(END) else None
     missing = json.loads(end)["end"] - len(lines) - bad - blank if end and not start else 0
-    return Part(lines, start + len(data) - len(last), bad, bool(last), blank, max(0, missing))
+    return Part(lines, start + len(data) - len(last), bad, bool(last), blank, end is not None, max(0, missing))
 
 
 def count_if_whole(path: Path) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ class Checked:
     lines: int  # whole
     bad: int  # damaged or torn
     path: Path  # of a file with only the whole lines: itself, or a copy
+    ends: int = 0  # end lines in that file
 
 
 class Fresh:
@@ -40,28 +41,16 @@ class Fresh:
     def read(self, paths: list[Path]) -> list[Checked]:
         """Load the whole lines of journal files.
 
-        DuckDB reads a file while a second thread checks its CRCs; the few that are damaged are read again without the
-        damage.
-
         Raises
         ------
         RenexError : `corrupt` when a line is whole, but is not what a journal holds.
         """
-        result = []
-        with ThreadPoolExecutor(1) as other:
-            for path, checking in [(path, other.submit(self._check, path)) for path in paths]:
-                loaded = self._load(path)
-                checked = checking.result()
-                if checked.path != path:
-                    self._connection.execute(
-                        f"delete from scratch.{_table(path)} where name = {tables.literal(path.name)}"
-                    )
-                    loaded = self._load(checked.path)
-                if loaded != checked.lines:
-                    hint = "Was it written by a newer version? Upgrade with: pip install -U renex_jupyter"
-                    raise RenexError("corrupt", f"{path} has {checked.lines - loaded} lines that are no records.", hint)
-                result.append(checked)
-        return result
+        checked = [self._check(path) for path in paths]
+        for points in (True, False):
+            chosen = [each for each in checked if each.lines and each.name.endswith(journal.POINTS) == points]
+            if chosen:
+                self._load(chosen, "points" if points else "changes")
+        return checked
 
     def take(self, changes: str, points: str) -> None:
         """Load lines from elsewhere, given as relations with the columns of the packs."""
@@ -77,38 +66,41 @@ class Fresh:
     def _check(self, path: Path) -> Checked:
         count = lines.count_if_whole(path)
         if count is not None:
-            return Checked(path.name, count, 0, path)
+            return Checked(path.name, count, 0, path, 1)
         part = lines.read_part(path)
         bad = part.bad + part.torn + part.missing
-        if not bad and not part.blank:
+        if not bad and not part.blank and not part.ended:
             return Checked(path.name, len(part.lines), 0, path)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         copy = self._folder / path.name  # the name tells the writer
         copy.write_bytes(b"".join(line + b"\n" for line in part.lines))
         return Checked(path.name, len(part.lines), bad, copy)
 
-    def _load(self, path: Path) -> int:
-        """Load all lines of one file in order and return how many; damage must not keep the others from loading."""
-        try:
-            query = _points_in(path) if _table(path) == "points" else _changes_in(path)
-            row = self._connection.execute(f"insert into scratch.{_table(path)} {query}").fetchone()
-        except duckdb.InvalidInputException:  # bytes that are no text; the copy without them follows
-            return -1
-        return int(row[0]) if row else 0
+    def _load(self, files: list[Checked], table: str) -> None:
+        """Load all lines of some files with one statement, which is twice as fast as one for each."""
+        query = _points_in(files) if table == "points" else _changes_in(files)
+        row = self._connection.execute(f"insert into scratch.{table} {query}").fetchone()
+        wanted, loaded = sum(each.lines for each in files), int(row[0]) if row else 0
+        if loaded != wanted:
+            names = ", ".join(each.name for each in files[:3])
+            hint = "Was it written by a newer version? Upgrade with: pip install -U renex_jupyter"
+            raise RenexError("corrupt", f"{wanted - loaded} lines are no records in {names} or files after them.", hint)
 
 
-def _table(path: Path) -> str:
-    return "points" if path.name.endswith(journal.POINTS) else "changes"
-
-
-def _points_in(path: Path) -> str:
+def _points_in(files: list[Checked]) -> str:
+    """Return a SELECT of the points in files; DuckDB reads them in order, and so their rows can be counted."""
+    first = [0, *itertools.accumulate(each.lines + each.ends for each in files)]
+    starts = ", ".join(f"({tables.literal(each.name)}, {start})" for each, start in zip(files, first, strict=False))
     return f"""
-        select name, row_number() over () - 1 as line, {", ".join(tables.POINT_LINE)} from ({tables.points_in([str(path)])})
+        select name, row - start as line, {", ".join(tables.POINT_LINE)}
+        from (select *, row_number() over () - 1 as row from ({tables.points_in([str(each.path) for each in files])}))
+             join (values {starts}) as files(name, start) using (name)
         where i is not null and k is not null and s is not null and w is not null"""
 
 
-def _changes_in(path: Path) -> str:
+def _changes_in(files: list[Checked]) -> str:
     return f"""
-        select {tables.literal(path.name)} as name, unnest(range(len(l))) as line, unnest(l) as text
-        from (select list_filter(string_split(content, chr(10)), lambda t: t <> '' and t not like '{journal.END.decode()}%') as l
-              from read_text({tables.literal(str(path))}))"""
+        select name, unnest(range(len(l))) as line, unnest(l) as text
+        from (select parse_filename(filename) as name, list_filter(string_split(content, chr(10)),
+                     lambda t: t <> '' and t not like '{journal.END.decode()}%') as l
+              from read_text({tables.literal([str(each.path) for each in files])}))"""

@@ -41,6 +41,8 @@ class Reader:
         self.pid = os.getpid()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._base = bases.EMPTY
+        self._listed: list[str] = []  # journal files, when they were last listed
+        self._folded: set[str] = set()  # those of them that are folded
         self._stale = True  # what is folded must be looked for anew
         self._unfinished = False  # a refresh was begun and did not end
         self._distrusted: set[str | None] = set()  # generations that turned out to be damaged
@@ -164,8 +166,10 @@ class Reader:
         if switched:
             self._base = self._base_of(generation)
             self._stale = False
-        folded = self._base.folded(connection, [entry.name for entry in files])
-        changes, points = self._tail.update(entry for entry in files if entry.name not in folded)
+        names = [entry.name for entry in files]
+        if switched or names != self._listed:
+            self._folded, self._listed = self._base.folded(connection, names), names
+        changes, points = self._tail.update(entry for entry in files if entry.name not in self._folded)
         if switched or points:
             self._show_points()
         if switched or changes:

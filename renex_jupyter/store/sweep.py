@@ -10,7 +10,8 @@ from pathlib import Path
 from renex_jupyter.store import archive, generation, journal, locks, parquet
 from renex_jupyter.store.layout import Layout, published_as, sync_folder
 
-GRACE = 60.0  # seconds for which a file stays that somebody may be about to open, or to give its name
+GRACE = 60.0  # seconds for which a temporary file stays of somebody who may be about to give it its name
+OPENING = 1.0  # seconds for which a published file stays that a client may be about to open
 
 
 def temporary_files(layout: Layout) -> None:
@@ -30,14 +31,14 @@ def temporary_files(layout: Layout) -> None:
             remove(path)
 
 
-def superseded(layout: Layout) -> None:
-    """Remove what the generation in force supersedes, except what a client may still read.
+def superseded(layout: Layout) -> bool:
+    """Remove what the generation in force supersedes, except what a client may still read; say if something is left.
 
     The order is the reverse of writing: a journal goes when its lines are in the archive and in force.
     """
     known = layout.generation_in_force()
     if known is None:
-        return
+        return False
     with generation.connect(layout.generations / known, read_only=True) as connection:
         books = generation.books(connection)
         names = [entry.name for entry in journal.files_in(layout.journal)]
@@ -59,6 +60,7 @@ def superseded(layout: Layout) -> None:
             remove(path)
     for path in sorted(path for path in layout.generations.glob("*.duckdb") if path.name < known)[:-1]:
         remove(path)
+    return layout.superseded.is_dir() and any(layout.superseded.iterdir())
 
 
 def set_aside(layout: Layout, path: Path) -> None:
@@ -76,7 +78,7 @@ def _segments_of_clients(layout: Layout) -> set[str]:
         if path.suffix == ".json":
             continue
         sidecar = path.with_suffix(".json")
-        if time.time() - path.stat().st_ctime < GRACE or locks.is_open_by_a_client(path):
+        if time.time() - path.stat().st_ctime < OPENING or locks.is_open_by_a_client(path):
             needed.update(_listed(sidecar))
         else:
             remove(path)
