@@ -12,13 +12,14 @@ from renex_jupyter.store.building import Building, Unsound
 from renex_jupyter.store.fold import finish, folding, remake, switch
 from renex_jupyter.store.history import every_line
 from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.unwanted import note_unwanted
 
 
 def absorb(layout: Layout, changes: Path, points: Path, *, timeout: float = 120.0) -> tuple[int, int]:
     """Take lines that are not here yet; return how many changes and how many points these were.
 
-    A change is known by its writer and its number there, a point by its journal file and its line. All are in force
-    together, by the switch to one new generation, or none is.
+    A change is known by its writer and its number there, a point by its journal file and its line. What was purged here
+    stays away. All are in force together, by the switch to one new generation, or none is.
 
     Parameters
     ----------
@@ -41,13 +42,16 @@ def _write_new(layout: Layout, folder: Path, changes: Path, points: Path) -> tup
     """Write what is not here yet into the folder, so that building needs not know how that was found."""
     with duckdb.connect(config={"threads": 1, "temp_directory": str(folder / "spill")}) as connection:
         known_changes, known_points = every_line(connection, layout, folder)
+        note_unwanted(connection, _read(changes), known_changes)
         new_changes = (
             f"select g.* exclude (writer, seq) from ({_numbered(_read(changes))}) g "
-            f"anti join ({_numbered(known_changes)}) k on g.writer = k.writer and g.seq = k.seq"
+            f"anti join ({_numbered(known_changes)}) k on g.writer = k.writer and g.seq = k.seq "
+            "where (json_extract_string(text, '$.t'), json_extract_string(text, '$.i')) not in (from unwanted)"
         )
         new_points = (
             f"select g.* from ({_read(points)}) g "
-            f"anti join (select name, line from ({known_points})) k on g.name = k.name and g.line = k.line"
+            f"anti join (select name, line from ({known_points})) k on g.name = k.name and g.line = k.line "
+            "where (o || 's', i) not in (from unwanted)"
         )
         return (
             _copy(connection, new_changes, folder / "new.changes.parquet"),

@@ -24,6 +24,7 @@ from renex_jupyter.records.keeping import Exported, Imported
 from renex_jupyter.store import gc, layout, locks, tables
 from renex_jupyter.store.absorb import absorb
 from renex_jupyter.store.blobs import Blobs
+from renex_jupyter.store.database import database_errors
 from renex_jupyter.store.gc import Kept
 from renex_jupyter.store.history import every_line
 from renex_jupyter.store.layout import os_errors, put_in_place, sync_file
@@ -58,7 +59,11 @@ def export_store(store: Store, path: Path, runs: Sequence[str] | None = None) ->
         raise RenexError("conflict", f"{path} exists.", "Give another name, or move that file away.")
     chosen = None if runs is None else belonging_to(store.reader, runs)
     what = f"{path} cannot be written"
-    with os_errors(what), tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+    with (
+        os_errors(what),
+        database_errors(what),
+        tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch,
+    ):
         folder = Path(scratch)
         changes, points = _write_lines(store, folder, chosen)
         blobs, damaged = _sound_blobs(store, chosen)

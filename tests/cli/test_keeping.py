@@ -1,0 +1,252 @@
+"""Keeping the store, as a user does it: from a terminal, from Python and from a notebook."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+import renex_jupyter as rx
+from renex_jupyter.records.keeping import Collected, Damage, Exported, FsckReport
+from renex_jupyter.session.current import current
+from renex_jupyter.store import apart
+from renex_jupyter.store.fsck import fsck
+
+
+def renex(folder: Path, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "renex_jupyter.cli.main", *words]
+    return subprocess.run(command, cwd=folder, input=said, capture_output=True, text=True, check=False)
+
+
+def answer(folder: Path, *words: str, said: str = "") -> dict:
+    done = renex(folder, *words, "--json", said=said)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "pyproject.toml").write_text("")
+    with rx.start_run("train"):
+        rx.log_param("note", "the word is hunter2, keep it")
+        rx.log_metric("loss", 0.5)
+    rx.snapshot("kept", label="start")
+    return folder
+
+
+def an_old_content(folder: Path) -> Path:
+    """Put a content there that nothing names."""
+    rx_store = current().store
+    sha256 = rx_store.blobs.put(os.urandom(4000))
+    path = rx_store.layout.blobs / sha256[:2] / sha256[2:]
+    os.utime(path, (0, 0))
+    return path
+
+
+def test_a_sound_store_is_told_with_exit_status_0(project: Path) -> None:
+    done = renex(project, "fsck")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the store is sound" in done.stdout
+    report = answer(project, "fsck")
+    assert report["ok"] and report["damages"] == [] and report["checked"]
+    assert rx.fsck().ok
+
+
+def test_a_damaged_store_is_told_with_exit_status_1_and_what_it_is(project: Path) -> None:
+    path = next(path for path in (project / ".renex" / "blobs").glob("??/*"))
+    path.chmod(0o600)
+    path.write_bytes(b"rot")
+    done = renex(project, "fsck")
+    assert done.returncode == 1
+    assert path.name in done.stdout
+    told = json.loads(renex(project, "fsck", "--json").stdout)
+    assert not told["ok"]
+    assert path.name in told["damages"][0]["path"]
+
+
+@pytest.mark.parametrize("verb", ["fsck", "rebuild", "gc", "export x.zip"])
+def test_a_folder_without_history_says_so_with_exit_status_2_and_stays_empty(tmp_path: Path, verb: str) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    done = renex(folder, *verb.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing is recorded" in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_rebuild_makes_the_index_anew(project: Path) -> None:
+    current().store.fold()
+    before = rx.sql("select * from runs")
+    for path in (project / ".renex" / "generations").iterdir():
+        path.unlink()
+    made = answer(project, "rebuild")
+    assert (made["points"], made["changes"] > 3) == (1, True)
+    assert rx.sql("select * from runs").equals(before)
+    assert rx.fsck().ok
+
+
+def test_gc_only_tells_until_it_is_told_yes(project: Path) -> None:
+    path = an_old_content(project)
+    told = answer(project, "gc")
+    assert (told["dry_run"], told["blobs"], told["bytes"]) == (True, 1, 4000)
+    assert path.exists()
+    assert "renex gc --yes" in renex(project, "gc").stdout
+    done = answer(project, "gc", "--yes")
+    assert (done["dry_run"], done["blobs"]) == (False, 1)
+    assert not path.exists()
+    assert rx.gc().blobs == 0
+
+
+def test_a_store_moves_to_another_machine_by_one_file(project: Path, tmp_path: Path) -> None:
+    made = answer(project, "export", "../all.zip")
+    assert (made["runs"], made["points"], made["damaged"]) == (1, 1, [])
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text("")
+    came = answer(other, "import", "../all.zip")
+    assert (came["changes"], came["points"], came["already_there"]) == (made["changes"], 1, 0)
+    assert [each["name"] for each in answer(other, "ls")] == ["train"]
+    assert answer(other, "import", "../all.zip")["already_there"] == made["changes"] + 1
+    assert "already here" in renex(other, "import", "../all.zip").stdout
+
+
+def test_single_runs_are_exported_by_name_or_prefix(project: Path, tmp_path: Path) -> None:
+    with rx.start_run("other") as run:
+        rx.log_metric("loss", 1)
+    assert answer(project, "export", "../one.zip", "train")["points"] == 1
+    assert answer(project, "export", "../both.zip", "train", run.run_id[:8])["points"] == 2
+    assert rx.export_store(tmp_path / "again.zip", "train").runs == 1
+    done = renex(project, "export", "../none.zip", "trian")
+    assert (done.returncode, (tmp_path / "none.zip").exists()) == (2, False)
+    assert "did you mean 'train'" in done.stderr
+
+
+def test_errors_of_the_child_process_come_through_as_they_are(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"no zip")
+    with pytest.raises(rx.RenexError) as caught:
+        rx.import_store(tmp_path / "bad.zip")
+    assert (caught.value.code, caught.value.hint) == ("invalid_argument", "renex export makes one.")
+    done = renex(project, "import", "../bad.zip", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "invalid_argument")
+
+
+def test_a_child_process_that_dies_is_told_with_its_last_words(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "COMMAND", ("-c", "import sys; sys.exit('out of memory')"))
+    with pytest.raises(rx.RenexError) as caught:
+        rx.fsck()
+    assert (caught.value.code, "out of memory" in caught.value.message) == ("interrupted", True)
+
+
+def test_nothing_of_the_store_is_opened_in_the_process_of_the_kernel(project: Path) -> None:
+    program = """
+import sys, renex_jupyter as rx
+rx.sql("from runs")
+opened = []
+sys.addaudithook(lambda name, args: opened.append(str(args[0])) if name == "open" else None)
+rx.fsck(), rx.rebuild(), rx.gc(dry_run=False), rx.export_store("../x.zip"), rx.import_store("../x.zip")
+print([path for path in opened if any(part in path for part in (".duckdb", ".parquet", "/blobs/"))], len(opened) > 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=False)
+    assert done.stdout == "[] True\n", done.stdout + done.stderr
+
+
+def test_purge_wants_a_yes_and_just_one_thing(project: Path) -> None:
+    for words in (["start"], ["--secret"], ["--yes"], ["start", "--secret", "--yes"]):
+        done = renex(project, "purge", *words, said="hunter2\n")
+        assert (done.returncode, "invalid_argument" in done.stderr) == (2, True), words
+    with pytest.raises(rx.RenexError):
+        rx.purge()
+    with pytest.raises(rx.RenexError):
+        rx.purge("start", secret="hunter2")
+    assert rx.get_run("train").params["note"] == "the word is hunter2, keep it"
+
+
+def test_a_snapshot_is_purged_by_its_label(project: Path) -> None:
+    done = answer(project, "purge", "start", "--yes")
+    assert done["records"] > 0
+    assert rx.list_snapshots().empty
+    assert rx.fsck().ok
+
+
+@pytest.mark.parametrize("way", ["stdin", "file"])
+def test_a_secret_is_purged_and_never_stands_on_a_command_line(project: Path, tmp_path: Path, way: str) -> None:
+    current().store.fold()
+    if way == "stdin":
+        answer(project, "purge", "--secret", "--yes", said="hunter2\n")
+    else:
+        (tmp_path / "secret").write_text("hunter2\n")
+        answer(project, "purge", "--secret-file", "../secret", "--yes")
+    assert "hunter2" not in rx.get_run("train").params["note"]
+    left = [path for path in (project / ".renex").rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert left == []
+    assert rx.fsck().ok
+
+
+def test_the_secret_reaches_the_child_process_on_its_standard_input(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "said.json"
+    program = f"import json, sys; json.dump([sys.argv, json.load(sys.stdin)], open({str(said)!r}, 'w'))"
+    monkeypatch.setattr(apart, "COMMAND", ("-c", program))
+    with pytest.raises(rx.RenexError):
+        rx.purge(secret="hunter2")
+    argv, request = json.loads(said.read_text())
+    assert (argv, request["arguments"]["secret"]) == (["-c"], "hunter2")
+
+
+def test_an_interrupt_ends_the_child_process(project: Path, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    slow = f"import os, pathlib, time; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    program = f"""
+import signal, threading, os, time, renex_jupyter as rx
+from renex_jupyter.store import apart
+apart.COMMAND = ("-c", {slow!r})
+def interrupt():
+    while not os.path.exists({str(pid)!r}): time.sleep(0.01)
+    time.sleep(0.2); os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt).start()
+try:
+    rx.fsck()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=False)
+    assert done.stdout == "interrupted\n", done.stderr
+    assert time.monotonic() - started < 30
+    child = int(pid.read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_notebook_has_the_same_verbs(project: Path) -> None:
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "renex_jupyter")
+    assert shell.run_line_magic("renex", "fsck").ok
+    assert shell.run_line_magic("renex", "gc").dry_run
+    assert shell.run_line_magic("renex", "export ../from_notebook.zip").runs == 1
+    with pytest.raises(UsageError, match="--yes"):
+        shell.run_line_magic("renex", "purge start")
+
+
+def test_what_is_shown_is_escaped_and_says_what_counts() -> None:
+    report = FsckReport(False, {"lines": 3}, (Damage("line", "<b>x</b>", "<script>"),) * 25)
+    assert "<script>" not in report._repr_html_() and "&lt;script&gt;" in report._repr_html_()
+    assert "and 5 more" in str(report) and "25 damages" in str(report)
+    assert "could be freed" in str(Collected(True, 2, 5000, 0, 0))
+    assert "--yes" not in str(Collected(True, 0, 0, 0, 0))
+    assert "WITHOUT" not in str(Exported("a", 1, 1, 1, 1, 1))
+    assert "WITHOUT" in str(Exported("a", 1, 1, 1, 1, 1, ("f" * 64,)))
+
+
+def test_the_report_of_the_child_process_is_that_of_the_check_itself(project: Path) -> None:
+    current().store.fold()
+    assert rx.fsck() == fsck(current().store.layout)
