@@ -61,7 +61,8 @@ def tool_rows(number: int, what: str, found: dict[str, dict[str, Any]]) -> list[
 
 
 def machine(folder: Path) -> dict[str, str]:
-    """Return what the figures were measured on."""
+    """Return what the figures will be measured on; asked for before the measuring, which is a load itself."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
     versions = {}
     for name in SHOWN:
@@ -73,6 +74,7 @@ def machine(folder: Path) -> dict[str, str]:
         "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{memory / 2**30:.0f} GiB",
+        "load of others before": f"{load:.1f}",
         "file system": _file_system(folder),
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),

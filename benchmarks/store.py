@@ -44,6 +44,7 @@ def main() -> None:
         if name not in peers.installed():
             print(f"{name} is not installed (pip install {tool.module}): left out")
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=given.work))
+    about = report.machine(folder)
     sizes = [round(size * given.scale) for size in (100_000, 1_000_000)]
     parts: list[tuple[str, Callable[[], list[Row]]]] = [
         ("1", lambda: writing.measure_call(folder)),
@@ -67,7 +68,6 @@ def main() -> None:
                 continue
             print(*map(report.text, found), sep="\n", flush=True)
             rows += found
-        about = report.machine(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     shown = {name: str(value) for name, value in vars(given).items()}
