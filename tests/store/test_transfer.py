@@ -189,11 +189,14 @@ def test_a_purged_content_does_not_come_back(source: Store, tmp_path: Path) -> N
     assert export_store(source, tmp_path / "new.zip").damaged == ()
 
 
-def test_what_was_purged_does_not_come_back_with_an_older_export(source: Store, target: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_what_was_purged_does_not_come_back_with_an_older_export(
+    source: Store, target: Store, tmp_path: Path, name: str
+) -> None:
     export_store(source, tmp_path / "old.zip")
     for store in (source, target):
         import_store(store, tmp_path / "old.zip")
-        purge(store, object_id=run_ids(store)["second"])
+        purge(store, object_id=run_ids(store)[name])
         before, held = everything(store), contents(store)
         came = import_store(store, tmp_path / "old.zip")
         assert (came.changes, came.points, came.blobs) == (0, 0, 0)
