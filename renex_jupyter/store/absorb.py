@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 
 from renex_jupyter.store import archive, generation, tables
-from renex_jupyter.store.building import Building, Unsound
-from renex_jupyter.store.fold import finish, folding, remake, switch
+from renex_jupyter.store.building import Building
+from renex_jupyter.store.fold import extend, finish, folding, remake
 from renex_jupyter.store.history import every_line
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.unwanted import note_unwanted
@@ -67,10 +67,7 @@ def _take(layout: Layout, folder: Path) -> None:
     def take(building: Building) -> None:
         building.take_lines(_read(folder / "new.changes.parquet"), _read(folder / "new.points.parquet"))
 
-    try:
-        switch(layout, before, take)
-    except Unsound:
-        switch(layout, remake(layout), take)
+    extend(layout, before, take)
 
 
 def _numbered(changes: str) -> str:

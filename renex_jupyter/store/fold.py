@@ -48,11 +48,19 @@ def take_sealed(layout: Layout) -> tuple[str, int]:
     if before is None and archive.packs_in(layout):
         before = remake(layout)
     if before is None or sealed:
-        try:
-            before = switch(layout, before, lambda building: building.take_journals(sealed))
-        except Unsound:
-            before = switch(layout, remake(layout), lambda building: building.take_journals(sealed))
+        before = extend(layout, before, lambda building: building.take_journals(sealed))
     return before, len(sealed)
+
+
+def extend(layout: Layout, before: str | None, take: Callable[[Building], object]) -> str:
+    """Put a generation in force that has more than the one before, which is made again if it turns out to be damaged."""
+    try:
+        return switch(layout, before, take)
+    except Unsound:
+        # Not from all that lies in the archive: the try has left a pack there of what is taken now.
+        with generation.connect(layout.generations / str(before), read_only=True) as connection:
+            known = [layout.archive / name for name in generation.books(connection).packs]
+        return switch(layout, remake(layout, known), take)
 
 
 @contextmanager
@@ -79,18 +87,16 @@ def remake(layout: Layout, packs: list[Path] | None = None) -> str:
 
     Parameters
     ----------
-    packs : the packs to make it from; None: all that lie in the archive. One of those that is damaged is set aside.
+    packs : the packs to make it from; None: all that lie in the archive, where a line may be in several of them. One
+        that is damaged is set aside.
     """
-    if packs is None:
-        chosen, overlap = [], True
-        for path in archive.packs_in(layout):
-            if parquet.is_whole(path):
-                chosen.append(path)
-            else:
-                sweep.set_aside(layout, path)
-    else:
-        chosen, overlap = packs, False
-    return switch(layout, None, lambda building: building.take_packs(chosen, overlap=overlap))
+    chosen = []
+    for path in archive.packs_in(layout) if packs is None else packs:
+        if parquet.is_whole(path):
+            chosen.append(path)
+        else:
+            sweep.set_aside(layout, path)
+    return switch(layout, None, lambda building: building.take_packs(chosen, overlap=packs is None))
 
 
 def finish(layout: Layout, *, changed: bool) -> bool:

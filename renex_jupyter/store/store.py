@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -60,7 +61,9 @@ class Store:
         if not self._readers or self._readers[-1].pid != os.getpid():
             from renex_jupyter.store.reader import Reader  # duckdb is loaded by the first question, not by logging
 
-            self._readers.append(Reader(self.layout, self.fold_in_background))
+            # Not the method itself: in a forked child the cycle would be collected, and DuckDB cannot bear that.
+            fold = weakref.WeakMethod(self.fold_in_background)
+            self._readers.append(Reader(self.layout, lambda: (found := fold()) and found()))
             if self.layout.has_moved():
                 self.fold_in_background()  # `history.duckdb` still names the old folder
         return self._readers[-1]
