@@ -49,9 +49,8 @@ class Building:
     def take_journals(self, paths: list[Path]) -> None:
         """Take the whole lines of sealed journal files."""
         for each in self._fresh.read(paths):
-            self.connection.execute(
-                f"insert into inside.folded values ({tables.literal(each.name)}, {each.lines}, {each.bad}, {time.time()})"
-            )
+            row = f"{tables.literal(each.name)}, {each.lines - each.gone}, {each.bad}, {time.time()}"
+            self.connection.execute(f"insert into inside.folded values ({row})")
         self._absorb()
 
     def take_lines(self, changes: str, points: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import duckdb
 
 from renex_jupyter.errors import RenexError, from_os_error
 
-_TOLD = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
+_TOLD = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 
 
 @contextmanager

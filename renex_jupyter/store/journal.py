@@ -32,6 +32,7 @@ from renex_jupyter.store.layout import FORMAT, os_errors, sync_folder
 CHANGES = ".jsonl"
 POINTS = ".points.jsonl"
 END = b'{"end":'  # what an end line begins with
+GONE = b'{"gone":'  # what stands in the place of a line that was purged: it still counts, so that no other changes its number
 LONGEST_LINE = 16 * 2**20  # bytes; a record that could grow beyond is written in parts
 
 

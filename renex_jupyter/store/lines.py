@@ -18,7 +18,7 @@ class Part:
     end: int  # bytes: where to read on; a last line that is still being written lies behind it
     bad: int  # lines that are damaged
     torn: bool  # the last line is cut off
-    blank: int = 0  # lines that were taken out (see `purge`)
+    blank: int = 0  # damaged lines that a purge has emptied
     ended: bool = False  # an end line is there
     missing: int = 0  # lines that the end line counts and that are not there
 

@@ -21,6 +21,7 @@ class Checked:
     bad: int  # damaged or torn
     path: Path  # of a file with only the whole lines: itself, or a copy
     ends: int = 0  # end lines in that file
+    gone: int = 0  # lines that were purged
 
 
 class Fresh:
@@ -69,18 +70,19 @@ class Fresh:
             return Checked(path.name, count, 0, path, 1)
         part = lines.read_part(path)
         bad = part.bad + part.torn + part.missing
+        gone = sum(line.startswith(journal.GONE) for line in part.lines)
         if not bad and not part.blank and not part.ended:
-            return Checked(path.name, len(part.lines), 0, path)
+            return Checked(path.name, len(part.lines), 0, path, gone=gone)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         copy = self._folder / path.name  # the name tells the writer
         copy.write_bytes(b"".join(line + b"\n" for line in part.lines))
-        return Checked(path.name, len(part.lines), bad, copy)
+        return Checked(path.name, len(part.lines), bad, copy, gone=gone)
 
     def _load(self, files: list[Checked], table: str) -> None:
         """Load all lines of some files with one statement, which is twice as fast as one for each."""
         query = _points_in(files) if table == "points" else _changes_in(files)
         row = self._connection.execute(f"insert into scratch.{table} {query}").fetchone()
-        wanted, loaded = sum(each.lines for each in files), int(row[0]) if row else 0
+        wanted, loaded = sum(each.lines - each.gone for each in files), int(row[0]) if row else 0
         if loaded != wanted:
             names = ", ".join(each.name for each in files[:3])
             hint = "Was it written by a newer version? Upgrade with: pip install -U renex_jupyter"
@@ -102,5 +104,5 @@ def _changes_in(files: list[Checked]) -> str:
     return f"""
         select name, unnest(range(len(l))) as line, unnest(l) as text
         from (select parse_filename(filename) as name, list_filter(string_split(content, chr(10)),
-                     lambda t: t <> '' and t not like '{journal.END.decode()}%') as l
+                     lambda t: t <> '' and t not like '{journal.END.decode()}%' and t not like '{journal.GONE.decode()}%') as l
               from read_text({tables.literal([str(each.path) for each in files])}))"""

@@ -41,8 +41,7 @@ def rewritten_points(connection: duckdb.DuckDBPyConnection, lines: str, doomed: 
 def rewrite_in_place(path: Path, doomed: Doomed) -> int:
     """Rewrite the lines of a journal whose writer goes on appending to it; return how many.
 
-    No byte changes its place: a shorter line is filled up with spaces, and of a line that goes only spaces are left,
-    which every reader passes over.
+    No byte changes its place: a shorter line is filled up with spaces, and a line that goes leaves one that says so.
     """
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
     touched = start = 0
@@ -82,7 +81,5 @@ def _without(line: bytes, doomed: Doomed, *, points: bool) -> bytes:
 
 def _filled(line: bytes, length: int) -> bytes:
     """Return a line of a length, with spaces before its checksum."""
-    if not line:
-        return b" " * length
-    body = line[:-16].ljust(length - 16)
+    body = (line[:-16] if line else journal.GONE + b"1").ljust(length - 16)
     return b'%s,"c":"%08x"}' % (body, crc32(body))

@@ -85,7 +85,7 @@ class Tail:
 
     def _take_changes(self, parts: dict[str, list[bytes]]) -> None:
         for name, found in parts.items():
-            texts = [line.decode("utf-8", "replace") for line in found]
+            texts = [line.decode("utf-8", "replace") for line in found if not line.startswith(journal.GONE)]
             source = tables.changes_of("select $name as name, unnest($texts::varchar[]) as text")
             self._connection.execute(
                 f"insert into tail.changes select $name, * from ({source})", {"name": name, "texts": texts}

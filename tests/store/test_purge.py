@@ -17,6 +17,7 @@ from renex_jupyter.store.fsck import fsck
 from renex_jupyter.store.liveness import identity
 from renex_jupyter.store.purge import purge
 from renex_jupyter.store.store import Store
+from renex_jupyter.store.transfer import export_store, import_store
 
 SECRET = 'hun"ter2\\\n-ü-secret'
 DOOMED, OTHER = "d" * 32, "0" * 32
@@ -149,6 +150,7 @@ from pathlib import Path
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store.store import Store
+from renex_jupyter.store.transfer import export_store, import_store
 store = Store(Path(sys.argv[1])); run, secret = "b" * 32, sys.argv[2]
 store.write(Change("runs", run, "create", {"run_id": run, "name": secret}))
 step = 0
@@ -234,3 +236,23 @@ def test_an_outside_client_sees_nothing_of_it(store: Store, tmp_path: Path) -> N
     with duckdb.connect(str(store.layout.history), read_only=True) as outside:
         assert outside.execute("select name from runs").fetchall() == [("[purged]",)]
         assert outside.execute("select count(*) from metrics").fetchall() == [(51,)]
+
+
+def test_what_was_purged_in_a_live_journal_changes_no_number_of_another_line(store: Store, tmp_path: Path) -> None:
+    """By its number a point is known again when an export of before the purge is imported."""
+    for run in (DOOMED, OTHER):
+        store.write(Change("runs", run, "create", {"run_id": run, "name": "x"}))
+    for step in range(10):
+        store.write_points([Point("run", run, "loss", step, now(), step / 3) for run in (DOOMED, OTHER)])
+    store.journal.changes.seal()  # so that the run is known, and its points stay in a live file
+    exported = tmp_path / "before.zip"
+    export_store(Store(store.layout.root), exported)
+    purge(Store(store.layout.root), object_id=DOOMED)
+    for _ in range(2):
+        import_store(Store(store.layout.root), exported)
+        rows = store.reader.rows(
+            "select run_id, count(*) as n, count(distinct step) as steps from metrics group by run_id"
+        )
+        assert rows == [{"run_id": OTHER, "n": 10, "steps": 10}]
+        store.fold()
+    assert fsck(store.layout).damages == ()
