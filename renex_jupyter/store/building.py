@@ -106,7 +106,7 @@ class Building:
         self.connection.close()
         self._temporary.chmod(0o600)
         sync_file(self._temporary)
-        name = f"{self.number:010d}.duckdb"
+        name = f"{self.number:010d}.{parquet.digest(self._temporary)}.duckdb"
         put_in_place(self._temporary, self.layout.generations / name)
         return name
 
@@ -209,7 +209,7 @@ def _level(name: str) -> int:
 
 def highest(layout: Layout) -> int:
     """Return the highest number that a file bears, so that no name is given twice."""
-    numbers = [int(path.stem) for path in layout.generations.glob("*.duckdb") if path.stem.isdigit()]
+    numbers = [int(path.name[:10]) for path in layout.generations.glob("*.duckdb") if path.name[:10].isdigit()]
     for path in (*parquet.files_in(layout.segments, ""), *archive.packs_in(layout)):
         found = parquet.parse(path.name)
         numbers.append(found.number if found else 0)

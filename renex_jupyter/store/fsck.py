@@ -107,7 +107,10 @@ def _check_index(check: _Check) -> list[Path]:
     path = layout.generations / name
     try:
         with generation.connect(path, read_only=True) as connection:
-            if not generation.is_sound(connection, path.stem):
+            if parquet.digest(path) != name.split(".")[1]:
+                check.found("index", path, "its content is not that of its name")
+                return archive.packs_in(layout)
+            if not generation.is_sound(connection, _name_of(connection)):
                 check.found("stale", path, "it is of another version; the next fold makes it anew")
                 return archive.packs_in(layout)
             books = generation.books(connection)
@@ -217,6 +220,11 @@ def _check_references(check: _Check) -> None:
                 )
     except duckdb.Error as error:
         check.found("index", check.layout.generations, f"it cannot be asked: {str(error).splitlines()[0]}")
+
+
+def _name_of(connection: duckdb.DuckDBPyConnection) -> str:
+    row = connection.execute("select current_database()").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

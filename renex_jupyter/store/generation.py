@@ -100,16 +100,21 @@ def has_its_segments(connection: duckdb.DuckDBPyConnection, layout: Layout, pref
 
 
 def usable(layout: Layout) -> str | None:
-    """Return the generation in force, or None when everything must be folded anew."""
+    """Return the generation in force, or None when everything must be folded anew.
+
+    Its content is hashed: DuckDB meets a damaged block only when it reads it, and the next generation is a copy.
+    """
     name = layout.generation_in_force()
     if name is None:
         return None
     try:
+        if parquet.digest(layout.generations / name) != name.split(".")[1]:
+            return None
         with duckdb.connect() as connection:
             connection.execute(f"attach {tables.literal(str(layout.generations / name))} as found (read_only)")
             if is_sound(connection, "found") and has_its_segments(connection, layout, "found."):
                 return name
-    except duckdb.Error:
+    except (duckdb.Error, OSError):
         pass
     return None
 

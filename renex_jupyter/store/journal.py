@@ -153,7 +153,8 @@ class JournalFile:
         except BaseException as error:  # an interrupt, too, must leave nothing behind that the next try meets
             if descriptor is not None and self.descriptor != descriptor:
                 os.close(descriptor)
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             if isinstance(error, OSError):
                 raise from_os_error(error, "the journal cannot be written") from error
             raise

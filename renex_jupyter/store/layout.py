@@ -18,7 +18,7 @@ from renex_jupyter.ids import new_id
 
 FORMAT = 1  # of journal records and public tables
 MARKS = (".git", "pyproject.toml", ".renexignore")  # what lies at the top of a project
-GENERATION = re.compile(r"\d{10}\.duckdb")
+GENERATION = re.compile(r"\d{10}\.[0-9a-f]{64}\.duckdb")
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ create view params as select * exclude (param_id) from inside.params;
 create view tags as select * exclude (tag_id) from inside.tags;
 
 create view metrics as
-select owner_kind, owner_id, case when owner_kind = 'run' then owner_id end as run_id, key, step, wallclock, value, text_value,
+select owner_kind, owner_id, run_id, key, step, wallclock, value, text_value,
        bytes_value, dtype, shape
 from inside.points;
 

@@ -16,7 +16,7 @@ OPENING = 1.0  # seconds for which a published file stays that a client may be a
 
 def temporary_files(layout: Layout) -> None:
     """Remove what a fold that was killed left behind (its lock is ours now: nobody is writing it)."""
-    for folder in (layout.generations, layout.segments, layout.archive):
+    for folder in (layout.generations, layout.segments, layout.archive, layout.superseded):
         for path in folder.glob(".*.tmp*"):
             remove(path)
     for path in layout.root.glob(".history.*.tmp*"):
