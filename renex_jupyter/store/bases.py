@@ -59,15 +59,15 @@ def from_archive(connection: duckdb.DuckDBPyConnection, layout: Layout, name: st
     """Make the tables from the packs, in memory; a pack that is damaged is left out, with a warning."""
     packs = archive.packs_in(layout)
     if not packs:
+        _create_tables(connection, "empty")
         return Base(name, EMPTY.database, EMPTY.points, EMPTY.latest)
     whole = [path for path in packs if parquet.is_whole(path)]
     for path in packs:
         if path not in whole:
             warnings.warn(f"renex: {path} is damaged, and what it holds is missing; see: renex fsck", stacklevel=2)
     alias = f"a{next(_number)}"
-    connection.execute(f"attach ':memory:' as {alias}; create schema {alias}.inside")
-    for statement in tables.schema().create_tables:
-        connection.execute(statement.replace("create table inside.", f"create table {alias}.inside.", 1))
+    connection.execute(f"attach ':memory:' as {alias}")
+    _create_tables(connection, f"{alias}.inside")
     changes = archive.once(archive.changes_in(whole))
     connection.execute(f"insert into {alias}.inside.changes {tables.changes_of(changes)}")
     for kind, table in tables.schema().tables.items():
@@ -80,6 +80,12 @@ def from_archive(connection: duckdb.DuckDBPyConnection, layout: Layout, name: st
         f"create table {alias}.inside.folded as select unnest($names::varchar[]) as name", {"names": journals}
     )
     return Base(name, f"{alias}.inside", points, tables.latest_of(points), tuple(packs))
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    connection.execute(f"create schema if not exists {database}")
+    for statement in tables.schema().create_tables:
+        connection.execute(statement.replace("create table inside.", f"create table if not exists {database}.", 1))
 
 
 def let_go(connection: duckdb.DuckDBPyConnection, base: Base) -> None:

@@ -114,19 +114,10 @@ class Reader:
                 config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
             )
             self._connection.execute("set TimeZone = 'UTC'; set python_enable_replacements = false")
-            self._start_empty()
+            self._connection.execute("create schema inside")
+            self._tail = Tail(self._connection)
+            self._has_views = False
         return self._connection
-
-    def _start_empty(self) -> None:
-        assert self._connection is not None
-        self._connection.execute("create schema inside; create schema empty")
-        for statement in tables.schema().create_tables:
-            self._connection.execute(statement.replace("create table inside.", "create table empty.", 1))
-        self._tail = Tail(self._connection)
-        self._show_points()
-        self._show_changes()
-        for statement in tables.schema().create_views:
-            self._connection.execute(statement)
 
     def _refresh(self) -> None:
         """Bring the views up to what the store holds now; what an interrupt left half done is begun anew.
@@ -176,6 +167,9 @@ class Reader:
             self._show_changes()
         if switched:
             bases.let_go(connection, before)
+        if not self._has_views:
+            connection.execute(";\n".join(tables.schema().create_views))
+            self._has_views = True
 
     def _base_of(self, generation: str | None) -> Base:
         """Return what the journals were folded into.
