@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
+from uuid import uuid4
 
 import duckdb
 
@@ -28,7 +29,8 @@ class Building:
     def __init__(self, layout: Layout, before: str | None) -> None:
         self.layout = layout
         self.number = highest(layout) + 1
-        self._temporary = layout.generations / f".{self.number:010d}.duckdb.tmp"
+        # A name of its own: DuckDB may still hold the file of a try that was interrupted, and would wait for it.
+        self._temporary = layout.generations / f".{self.number:010d}.{uuid4().hex[:8]}.duckdb.tmp"
         self._copies = layout.generations / f".{self.number:010d}.checked.tmp"
         if before:
             shutil.copyfile(layout.generations / before, self._temporary)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 from renex_jupyter.store import generation, tables
 from renex_jupyter.store.layout import Layout, published_as, put_in_place, sync_file, write_whole
@@ -13,7 +14,7 @@ from renex_jupyter.store.layout import Layout, published_as, put_in_place, sync_
 
 def publish(layout: Layout) -> None:
     """Put a private copy of the generation in place, its views naming segments by absolute path."""
-    temporary = layout.root / f".history.{os.getpid()}.tmp"
+    temporary = layout.root / f".history.{uuid4().hex[:8]}.tmp"
     name = layout.generation_in_force()
     if name:
         shutil.copyfile(layout.generations / name, temporary)
