@@ -26,6 +26,7 @@ MOST = 20  # sentences in one message
 METRICS = "select owner_id, key, step, coalesce(value::varchar, text_value) as value from metrics"
 PARAMS = "select run_id, key, value_text as value from params"
 SNAPSHOTS = "select snapshot_id, files_id, code_id, environment_id from snapshots where not coalesce(hidden, false)"
+NUMBERS = "select count(*) - count(distinct (writer, seq)) as doubled from inside.changes"
 FILES = "select snapshot_id, path, sha256 from snapshot_files where kind = 'file' order by all"
 
 
@@ -83,6 +84,8 @@ def _wrong(_say: Callable[[Any], None], root: Path, promised: ledger.Promised, d
     after = found_in(Store(root))
     if after != before | ours:
         wrong.append(f"after a fold other records are there: {_difference(after, before | ours)}")
+    doubled = Store(root).reader.rows(NUMBERS)[0]["doubled"]
+    wrong += [f"{doubled} changes bear the number of another one"] if doubled else []
     return wrong + _outside(root, after) + _clean(root) + (_damages(root) if deep else [])
 
 
