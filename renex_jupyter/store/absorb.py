@@ -7,11 +7,12 @@ from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.store import archive, generation, tables
+from renex_jupyter.store import tables
 from renex_jupyter.store.building import Building
-from renex_jupyter.store.fold import extend, finish, folding, remake
+from renex_jupyter.store.fold import extend, finish, folding, take_sealed
 from renex_jupyter.store.history import every_line
 from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.rebuild import SALVAGED_POINTS as SALVAGED
 from renex_jupyter.store.unwanted import note_unwanted
 
 
@@ -31,6 +32,8 @@ def absorb(layout: Layout, changes: Path, points: Path, *, timeout: float = 120.
     """
     with folding(layout, timeout=timeout), tempfile.TemporaryDirectory(prefix="renex-") as scratch:
         folder = Path(scratch)
+        while take_sealed(layout)[1]:  # what comes of the same journals must not meet them later
+            pass
         found = _write_new(layout, folder, changes, points)
         if any(found):
             _take(layout, folder)
@@ -53,21 +56,29 @@ def _write_new(layout: Layout, folder: Path, changes: Path, points: Path) -> tup
             f"anti join (select name, line from ({known_points})) k on g.name = k.name and g.line = k.line "
             "where (o || 's', i) not in (from unwanted)"
         )
+        new_points = _not_salvaged(new_points, known_points)
         return (
             _copy(connection, new_changes, folder / "new.changes.parquet"),
             _copy(connection, new_points, folder / "new.points.parquet"),
         )
 
 
-def _take(layout: Layout, folder: Path) -> None:
-    before = generation.usable(layout)
-    if before is None and archive.packs_in(layout):
-        before = remake(layout)
+def _not_salvaged(points: str, known: str) -> str:
+    """Return the lines of points without those that a rebuild has made again here, under other names, from the index."""
+    salvaged = f"select * from ({known}) where starts_with(name, '{SALVAGED}')"
+    told = "select *, row_number() over (partition by content) as nth from (select *, {} as content from ({}))"
+    content = f"concat_ws('|', {', '.join(f'{name}::varchar' for name in tables.POINT_LINE)})"
+    there = told.format(content, salvaged)
+    return f"""
+        select name, line, {", ".join(tables.POINT_LINE)}
+        from ({told.format(content, points)}) anti join ({there}) using (content, nth)"""
 
+
+def _take(layout: Layout, folder: Path) -> None:
     def take(building: Building) -> None:
         building.take_lines(_read(folder / "new.changes.parquet"), _read(folder / "new.points.parquet"))
 
-    extend(layout, before, take)
+    extend(layout, str(layout.generation_in_force()), take)
 
 
 def _numbered(changes: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.store import archive, generation, parquet, tables
+from renex_jupyter.store import archive, generation, journal, parquet, tables
 from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.loading import Fresh
 
 _number = itertools.count(1)
 
@@ -68,18 +70,29 @@ def from_archive(connection: duckdb.DuckDBPyConnection, layout: Layout, name: st
     alias = f"a{next(_number)}"
     connection.execute(f"attach ':memory:' as {alias}")
     _create_tables(connection, f"{alias}.inside")
-    changes = archive.once(archive.changes_in(whole))
+    changes, lines, folded = _lines_of(connection, layout, whole)
     connection.execute(f"insert into {alias}.inside.changes {tables.changes_of(changes)}")
     for kind, table in tables.schema().tables.items():
         mine = f"select * from {alias}.inside.changes where kind = {tables.literal(kind)}"
         connection.execute(f"insert into {alias}.inside.{kind} by name {tables.rows_from_changes(table, mine)}")
-    lines = archive.once(archive.points_in(whole))
     points = tables.points_of(f"from ({lines})")
-    journals = sorted(archive.journals_in(connection, whole))
-    connection.execute(
-        f"create table {alias}.inside.folded as select unnest($names::varchar[]) as name", {"names": journals}
-    )
+    names = tables.literal(sorted(folded))
+    connection.execute(f"create table {alias}.inside.folded as select unnest({names}::varchar[]) as name")
     return Base(name, f"{alias}.inside", points, tables.latest_of(points), tuple(packs))
+
+
+def _lines_of(connection: duckdb.DuckDBPyConnection, layout: Layout, packs: list[Path]) -> tuple[str, str, set[str]]:
+    """Return all changes and points of packs, each once, and the journals that are read with them.
+
+    A journal that a killed fold has packed may still be there, and have lines that the pack has not.
+    """
+    names = archive.journals_in(connection, packs)
+    there = [Path(entry.path) for entry in journal.files_in(layout.journal) if entry.name in names]
+    with tempfile.TemporaryDirectory(prefix="renex-") as folder:
+        Fresh(connection, Path(folder)).read([path for path in there if path.stat().st_size])
+    changes = f"({archive.changes_in(packs)}) union all by name from scratch.changes"
+    points = f"({archive.points_in(packs)}) union all by name from scratch.points"
+    return archive.once(changes), archive.once(points), {path.name for path in there}
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection, database: str) -> None:

@@ -48,11 +48,26 @@ class Building:
         shutil.rmtree(self._copies, ignore_errors=True)
         self._temporary.unlink(missing_ok=True)
 
-    def take_journals(self, paths: list[Path]) -> None:
-        """Take the whole lines of sealed journal files."""
-        for each in self._fresh.read(paths):
-            row = f"{tables.literal(each.name)}, {each.lines - each.gone}, {each.bad}, {time.time()}"
-            self.connection.execute(f"insert into inside.folded values ({row})")
+    def take_journals(self, paths: list[Path], *, known: list[Path] | None = None) -> None:
+        """Take the whole lines of sealed journal files.
+
+        Parameters
+        ----------
+        known : packs in which some of these lines lie already.
+        """
+        checked = self._fresh.read(paths)
+        if known:
+            self._fresh.sift(known)
+        found = self._fresh.per_journal() if known else {each.name: each.lines - each.gone for each in checked}
+        for each in checked:
+            name = tables.literal(each.name)
+            lines = found.get(each.name, 0)
+            if known:
+                row = self.connection.execute(
+                    f"delete from inside.folded where name = {name} returning lines"
+                ).fetchone()
+                lines += row[0] if row else 0
+            self.connection.execute(f"insert into inside.folded values ({name}, {lines}, {each.bad}, {time.time()})")
         self._absorb()
 
     def take_lines(self, changes: str, points: str) -> tuple[int, int]:
@@ -72,8 +87,9 @@ class Building:
         ----------
         overlap : a line may be in several packs.
         """
-        sift = archive.once if overlap else str
-        changes, points = sift(archive.changes_in(packs)), sift(archive.points_in(packs))
+        if overlap:
+            packs = self._without_overlap(packs)
+        changes, points = archive.changes_in(packs), archive.points_in(packs)
         self._fold_changes(changes)
         self._index_points(f"from ({points})", level=max((_level(path.name) for path in packs), default=0))
         for path in packs:
@@ -82,6 +98,22 @@ class Building:
         self.connection.execute(f"""
             insert into inside.folded select name, count(*), 0, {time.time()}
             from (select name from ({changes}) union all select name from ({points})) group by name""")
+
+    def _without_overlap(self, packs: list[Path]) -> list[Path]:
+        """Return packs with the same lines, of which none lies in two: the same ones, or new ones in their place."""
+        result = []
+        for kind, read in ((archive.CHANGES, archive.changes_in), (archive.POINTS, archive.points_in)):
+            mine = [path for path in packs if kind in path.name]
+            distinct = f"select count(*), count(distinct (name, line)) from ({read(mine)})"
+            if mine and (row := self.connection.execute(distinct).fetchone()) and row[0] != row[1]:
+                level = max(_level(path.name) for path in mine)
+                query = f"{archive.once(read(mine))} order by name, line"
+                name, _ = parquet.write(
+                    self.connection, query, self.layout.archive, kind, level=level, number=self.number
+                )
+                mine = [self.layout.archive / name]
+            result += mine
+        return result
 
     def merge(self) -> None:
         """Merge the files of full levels.
@@ -123,6 +155,8 @@ class Building:
                 packing = other.submit(self._pack, "from scratch.points", archive.POINTS, self.connection.cursor())
                 self._index_points("from scratch.points", level=0)
                 self._enter_pack(*packing.result())
+        self._fresh.empty()
+        self.connection.execute("commit; begin")  # or what is loaded next would not be seen
         return changes, points
 
     def _pack(self, query: str, kind: str, connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:

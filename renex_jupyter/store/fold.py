@@ -45,22 +45,42 @@ def take_sealed(layout: Layout) -> tuple[str, int]:
     """Fold a batch of sealed files, with the lock held; return the generation in force then, and the number of files."""
     before = generation.usable(layout)
     sealed = sealed_files(layout, before)
-    if before is None and archive.packs_in(layout):
-        before = remake(layout)
-    if before is None or sealed:
+    if before is None:
+        before = remake(layout, sealed)
+    elif sealed:
         before = extend(layout, before, lambda building: building.take_journals(sealed))
     return before, len(sealed)
+
+
+def remake(layout: Layout, sealed: list[Path]) -> str:
+    """Put a generation in force that is made from the archive and from sealed journals, and return its name.
+
+    A fold that was killed may have left packs of journals that are still there: what lies in both is taken once, and
+    with one switch, or a reader between two would see it twice. A pack that is damaged is set aside.
+    """
+    packs = _whole(layout, archive.packs_in(layout))
+
+    def take(building: Building) -> None:
+        building.take_packs(packs, overlap=True)
+        building.take_journals(sealed, known=packs)
+
+    return switch(layout, None, take)
 
 
 def extend(layout: Layout, before: str | None, take: Callable[[Building], object]) -> str:
     """Put a generation in force that has more than the one before, which is made again if it turns out to be damaged."""
     try:
         return switch(layout, before, take)
-    except Unsound:
+    except (Unsound, duckdb.Error):  # if it was for want of space, it will say so again
         # Not from all that lies in the archive: the try has left a pack there of what is taken now.
         with generation.connect(layout.generations / str(before), read_only=True) as connection:
-            known = [layout.archive / name for name in generation.books(connection).packs]
-        return switch(layout, remake(layout, known), take)
+            known = _whole(layout, [layout.archive / name for name in generation.books(connection).packs])
+
+        def take_all(building: Building) -> None:
+            building.take_packs(known, overlap=False)
+            take(building)
+
+        return switch(layout, None, take_all)
 
 
 @contextmanager
@@ -82,21 +102,13 @@ def switch(layout: Layout, before: str | None, take: Callable[[Building], object
     return name
 
 
-def remake(layout: Layout, packs: list[Path] | None = None) -> str:
-    """Put a generation in force that is made from the archive alone, and return its name.
-
-    Parameters
-    ----------
-    packs : the packs to make it from; None: all that lie in the archive, where a line may be in several of them. One
-        that is damaged is set aside.
-    """
-    chosen = []
-    for path in archive.packs_in(layout) if packs is None else packs:
-        if parquet.is_whole(path):
-            chosen.append(path)
-        else:
+def _whole(layout: Layout, packs: list[Path]) -> list[Path]:
+    """Return the packs that are not damaged, and set the others aside."""
+    whole = [path for path in packs if parquet.is_whole(path)]
+    for path in packs:
+        if path not in whole:
             sweep.set_aside(layout, path)
-    return switch(layout, None, lambda building: building.take_packs(chosen, overlap=packs is None))
+    return whole
 
 
 def finish(layout: Layout, *, changed: bool) -> bool:
@@ -107,18 +119,22 @@ def finish(layout: Layout, *, changed: bool) -> bool:
 
 
 def sealed_files(layout: Layout, before: str | None) -> list[Path]:
-    """Return the journal files that nobody writes any more and that are not yet folded; about `BATCH` bytes of them."""
+    """Return the journal files that nobody writes any more and that are not yet folded; about `BATCH` bytes of them.
+
+    Without an index these are all, those among them from which a pack was made that no index named.
+    """
     waiting = [Path(entry.path) for entry in journal.files_in(layout.journal)]
-    names = [path.name for path in waiting]
+    done: set[str] = set()
+    packed: set[str] = set()
     if before:
         with generation.connect(layout.generations / before, read_only=True) as connection:
-            done = generation.folded_among(connection, names)
+            done = generation.folded_among(connection, [path.name for path in waiting])
     else:
         with duckdb.connect() as connection:
-            done = archive.journals_in(connection, [p for p in archive.packs_in(layout) if parquet.is_whole(p)])
+            packed = archive.journals_in(connection, [p for p in archive.packs_in(layout) if parquet.is_whole(p)])
     result, size = [], 0
     for path in waiting:
-        if path.name not in done and size < BATCH and not locks.is_held(path):
+        if path.name not in done and (size < BATCH or path.name in packed) and not locks.is_held(path):
             result.append(path)
             size += path.stat().st_size
     return result
@@ -132,7 +148,8 @@ def main(folder: str) -> None:
             pass
         layout.fold_error.unlink(missing_ok=True)
         time.sleep(sweep.OPENING)  # what nobody opened in the meantime can go
-        fold(layout, timeout=0)
+        with folding(layout, timeout=0):
+            finish(layout, changed=False)
     except (RenexError, duckdb.Error, OSError) as error:
         if isinstance(error, RenexError) and error.code == "locked":  # somebody else is at it
             return

@@ -26,22 +26,20 @@ def every_line(connection: duckdb.DuckDBPyConnection, layout: Layout, folder: Pa
     ------
     RenexError : `corrupt` when a pack is damaged, or a journal holds what is no record.
     """
-    packs, waiting, sift = _files(connection, layout)
+    packs, waiting, sift = _files(layout)
     for path in packs:
         if not parquet.is_whole(path):
             hint = "renex rebuild sets it aside, and goes on with what is left. Is there a backup of it?"
             raise RenexError("corrupt", f"{path} is damaged.", hint)
     copies = [_copied(path, folder) for path in waiting]
     Fresh(connection, folder).read([path for path in copies if path.stat().st_size])
-    return (
-        f"select * from ({sift(archive.changes_in(packs))}) union all from scratch.changes",
-        f"select * from ({sift(archive.points_in(packs))}) union all from scratch.points",
+    changes, points = archive.changes_in(packs), archive.points_in(packs)
+    return sift(f"({changes}) union all by name from scratch.changes"), sift(
+        f"({points}) union all by name from scratch.points"
     )
 
 
-def _files(
-    connection: duckdb.DuckDBPyConnection, layout: Layout
-) -> tuple[list[Path], list[Path], Callable[[str], str]]:
+def _files(layout: Layout) -> tuple[list[Path], list[Path], Callable[[str], str]]:
     """Return the packs and the journals in which every line lies, and what makes each line of the packs appear once."""
     waiting = [Path(entry.path) for entry in journal.files_in(layout.journal)]
     names = [path.name for path in waiting]
@@ -51,13 +49,11 @@ def _files(
             packs = [layout.archive / name for name in generation.books(index).packs]
             folded = generation.folded_among(index, names)
         return packs, [path for path in waiting if path.name not in folded], str
-    packs = archive.packs_in(layout)
-    folded = archive.journals_in(connection, packs)
-    return packs, [path for path in waiting if path.name not in folded], archive.once
+    return archive.packs_in(layout), waiting, archive.once  # a journal may lie in a pack and here
 
 
 def _copied(path: Path, folder: Path) -> Path:
     """Return a copy of the whole lines that stand in a journal file now; its name tells the writer."""
     copy = folder / path.name
-    copy.write_bytes(b"".join(line + b"\n" for line in lines.read_part(path).lines))
+    copy.write_bytes(b"".join(line + b"\n" for line in lines.placed(path)))
     return copy

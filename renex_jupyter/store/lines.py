@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from renex_jupyter.store.journal import END, LONGEST_LINE, line_is_whole
+from renex_jupyter.store.journal import END, GONE, LONGEST_LINE, line_is_whole, seal_line
+
+_DAMAGED = seal_line((GONE + b"1}").decode()).rstrip(b"\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,18 @@ def read_part(path: Path, start: int = 0) -> Part:
     end = lines.pop() if lines and lines[-1].startswith(END) else None
     missing = json.loads(end)["end"] - len(lines) - bad - blank if end and not start else 0
     return Part(lines, start + len(data) - len(last), bad, bool(last), blank, end is not None, max(0, missing))
+
+
+def placed(path: Path) -> list[bytes]:
+    """Return the lines of a file that nobody writes any more, each in its place: a damaged one leaves a note there.
+
+    By its place a line is known on every machine; damage before it must not give it the name of another one.
+    """
+    pieces = path.read_bytes().split(b"\n")
+    if not line_is_whole(pieces[-1]):  # torn, or nothing
+        pieces.pop()
+    lines = [line if line_is_whole(line) and len(line) <= LONGEST_LINE else _DAMAGED for line in pieces]
+    return lines[:-1] if lines and lines[-1].startswith(END) else lines
 
 
 def count_if_whole(path: Path) -> int | None:

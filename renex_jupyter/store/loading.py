@@ -17,11 +17,11 @@ class Checked:
     """A journal file whose CRCs were checked."""
 
     name: str
-    lines: int  # whole
+    lines: int  # whole or gone
     bad: int  # damaged or torn
     path: Path  # of a file with only the whole lines: itself, or a copy
     ends: int = 0  # end lines in that file
-    gone: int = 0  # lines that were purged
+    gone: int = 0  # lines of which only the place is left
 
 
 class Fresh:
@@ -53,6 +53,24 @@ class Fresh:
                 self._load(chosen, "points" if points else "changes")
         return checked
 
+    def sift(self, packs: list[Path]) -> None:
+        """Drop what lies in some packs already."""
+        known = f"select split_part(name, '.', 1), json_extract(text, '$.n')::bigint from ({archive.changes_in(packs)})"
+        number = "(split_part(name, '.', 1), json_extract(text, '$.n')::bigint)"
+        self._connection.execute(f"delete from scratch.changes where {number} in ({known})")
+        names = "name in (select distinct name from scratch.points)"
+        known = f"select name, line from ({archive.points_in(packs)}) where {names}"
+        self._connection.execute(f"delete from scratch.points where (name, line) in ({known})")
+
+    def per_journal(self) -> dict[str, int]:
+        """Return how many lines are loaded, by journal file."""
+        names = "select name from scratch.changes union all select name from scratch.points"
+        return dict(self._connection.execute(f"select name, count(*) from ({names}) group by name").fetchall())
+
+    def empty(self) -> None:
+        """Forget the lines that are loaded."""
+        self._connection.execute("truncate scratch.changes; truncate scratch.points")
+
     def take(self, changes: str, points: str) -> None:
         """Load lines from elsewhere, given as relations with the columns of the packs."""
         self._connection.execute(f"insert into scratch.changes from ({changes})")
@@ -70,13 +88,14 @@ class Fresh:
             return Checked(path.name, count, 0, path, 1)
         part = lines.read_part(path)
         bad = part.bad + part.torn + part.missing
-        gone = sum(line.startswith(journal.GONE) for line in part.lines)
+        found = lines.placed(path)
+        gone = sum(line.startswith(journal.GONE) for line in found)
         if not bad and not part.blank and not part.ended:
-            return Checked(path.name, len(part.lines), 0, path, gone=gone)
+            return Checked(path.name, len(found), 0, path, gone=gone)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         copy = self._folder / path.name  # the name tells the writer
-        copy.write_bytes(b"".join(line + b"\n" for line in part.lines))
-        return Checked(path.name, len(part.lines), bad, copy, gone=gone)
+        copy.write_bytes(b"".join(line + b"\n" for line in found))
+        return Checked(path.name, len(found), bad, copy, gone=gone)
 
     def _load(self, files: list[Checked], table: str) -> None:
         """Load all lines of some files with one statement, which is twice as fast as one for each."""

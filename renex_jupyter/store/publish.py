@@ -34,7 +34,9 @@ def publish(layout: Layout) -> None:
     log_of(layout).unlink(missing_ok=True)
     put_in_place(temporary, layout.history)
     log_of(layout).unlink(missing_ok=True)
-    about = {"folder": str(layout.root.resolve()), "generation": name, "segments": names}
+    about: dict[str, object] = {"folder": str(layout.root.resolve()), "generation": name, "segments": names}
+    if name:
+        about |= {"looks": generation.looks_of(layout.generations / name)}
     write_whole(layout.published, json.dumps(about).encode())
 
 

@@ -20,6 +20,7 @@ from renex_jupyter.store.fold import finish, folding, sealed_files, switch
 from renex_jupyter.store.journal import seal_line
 from renex_jupyter.store.layout import FORMAT, Layout
 
+SALVAGED_POINTS = "salvaged-"  # what the name of a journal file begins with for points that were made again
 SALVAGED = "900000"  # stands for the number of the journal file in the name of lines that were made again
 
 
@@ -44,11 +45,11 @@ def rebuild(layout: Layout) -> Rebuilt:
             nonlocal salvaged
             building.take_packs(whole, overlap=before is None)
             salvaged = sum(building.take_lines(*lost)) if lost else 0
+            building.take_journals(sealed, known=whole)
 
         made = switch(layout, None, take)
         for path in damaged:
             sweep.set_aside(layout, path)
-        made = switch(layout, made, lambda building: building.take_journals(sealed)) if sealed else made
         finish(layout, changed=True)
         return _counted(layout, made, time.monotonic() - began, salvaged, tuple(path.name for path in damaged))
 
@@ -75,7 +76,7 @@ def _salvage(layout: Layout, before: str, whole: list[Path], folder: Path) -> tu
         _copy(connection, "from lines", changes)
         segments = [str(layout.segments / name) for name in generation.books(connection).segments]
         indexed, packed = tables.points_of_segments(segments), tables.points_of(archive.points_in(whole))
-        name = f"salvaged-{before.partition('.')[0]}.{SALVAGED}.points.jsonl"
+        name = f"{SALVAGED_POINTS}{before.partition('.')[0]}.{SALVAGED}.points.jsonl"
         missing = f"from ({_told_apart(indexed)}) anti join ({_told_apart(packed)}) using (content, nth)"
         _copy(connection, tables.lines_of(missing, name), points)
     read = "select * from read_parquet({})"

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from renex_jupyter.store import archive, generation, journal, locks, parquet
+from renex_jupyter.store import archive, generation, journal, lines, locks, parquet
 from renex_jupyter.store.layout import Layout, published_as, sync_folder
 
 GRACE = 60.0  # seconds for which a temporary file stays of somebody who may be about to give it its name
@@ -43,11 +43,8 @@ def superseded(layout: Layout) -> bool:
         books = generation.books(connection)
         names = [entry.name for entry in journal.files_in(layout.journal)]
         folded = generation.folded_among(connection, names)
-        damaged = {
-            name for (name,) in connection.execute("select name from inside.folded where bad_lines > 0").fetchall()
-        }
     for name in sorted(folded):
-        if name in damaged:
+        if _is_damaged(layout.journal / name):
             set_aside(layout, layout.journal / name)
         else:
             remove(layout.journal / name)
@@ -69,6 +66,17 @@ def set_aside(layout: Layout, path: Path) -> None:
     with suppress(FileNotFoundError):
         path.rename(layout.damaged / path.name)
         sync_folder(layout.damaged)
+
+
+def _is_damaged(journal_file: Path) -> bool:
+    """Ask the file itself, and no book: nothing else may remember, and this is the last look at it."""
+    try:
+        if lines.count_if_whole(journal_file) is not None:
+            return False
+        part = lines.read_part(journal_file)
+    except FileNotFoundError:
+        return False
+    return bool(part.bad or part.torn or part.missing)
 
 
 def _segments_of_clients(layout: Layout) -> set[str]:
