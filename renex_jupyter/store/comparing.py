@@ -11,7 +11,7 @@ from renex_jupyter.store import archive, tables
 from renex_jupyter.store.generation import Books
 from renex_jupyter.store.layout import Layout
 
-_SUMMED_UP = "owner_kind, owner_id, key, step, wallclock, min_value, max_value, points"
+_SUMMED_UP = "owner_kind, owner_id, key, value, step, wallclock, value_at, min_value, max_value, points"
 
 
 def differences(connection: duckdb.DuckDBPyConnection, layout: Layout, books: Books) -> Iterator[str]:

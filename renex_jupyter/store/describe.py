@@ -15,7 +15,7 @@ _WORDS = {
     "params": "params of runs, with typed value",
     "tags": "tags of runs",
     "metrics": "every point of every series",
-    "latest_metrics": "per run and key: the value at the highest step, and the extremes",
+    "latest_metrics": "per run and key: the last value at the highest step, the time of the last point, and the extremes",
     "snapshots": "states at one moment",
     "snapshot_files": "the files of each snapshot, its notebook among them",
     "snapshot_cells": "the cells of each snapshot, with what was run of them",

@@ -15,9 +15,11 @@ create table inside.changes (
     after     json          -- the fields that this change sets
 );
 
-create table inside.latest (    -- per series: its value at the highest step, and the extremes
-    owner_kind varchar, owner_id varchar, key varchar, value double, step bigint, wallclock timestamptz, min_value double,
-    max_value double, points bigint
+create table inside.latest (    -- per series: its value at the highest step, and the extremes; points without a number are left out
+    owner_kind varchar, owner_id varchar, key varchar, value double, step bigint,
+    wallclock timestamptz,      -- the last of all points, at whatever step
+    value_at timestamptz,       -- of the value: the last at the highest step
+    min_value double, max_value double, points bigint
 );
 
 create table inside.namespaces (name varchar, description varchar, created_at timestamptz);

@@ -89,11 +89,11 @@ def schema() -> Schema:
     statements = [statement.query.strip() for statement in duckdb.extract_statements(text)]
     tables = tuple(each for each in statements if "create table" in each)
     views = tuple(each for each in statements if "create view" in each)
-    kinds = {table.kind: table for table in map(_declared, tables) if table.kind not in NO_OBJECTS}
+    kinds = {table.kind: table for table in map(declared, tables) if table.kind not in NO_OBJECTS}
     return Schema(kinds, tables, views)
 
 
-def _declared(statement: str) -> Table:
+def declared(statement: str) -> Table:
     """Return the table that a statement declares, as DuckDB would tell it; to ask a database takes 25 ms."""
     found = re.search(r"create table inside\.(\w+)\s*\((.*)\)", re.sub(r"--.*", "", statement), re.DOTALL)
     assert found is not None, statement
@@ -199,16 +199,22 @@ def points_of_segments(segments: list[str]) -> str:
 def latest_of(points: str) -> str:
     """Return a SELECT of what `inside.latest` keeps of metric points in public columns."""
     return merged_latest(
-        "select owner_kind, owner_id, key, value, step, wallclock, value as min_value, value as max_value, 1 as points "
-        f"from ({points}) where value is not null"
+        "select owner_kind, owner_id, key, value, step, wallclock, wallclock as value_at, value as min_value, "
+        f"value as max_value, 1 as points from ({points}) where value is not null"
     )
 
 
 def merged_latest(latest: str) -> str:
-    """Return a SELECT of one row per series from several parts of `inside.latest`; NaN is no extreme beside a number."""
+    """Return a SELECT of one row per series from several parts of `inside.latest`, whatever the parts and their order.
+
+    Of several values at the highest step, that with the last wallclock counts, and of those the greatest, because
+    nothing else is known of them in every part; NaN goes behind the numbers, and is no extreme beside one.
+    """
     return f"""
-        select owner_kind, owner_id, key, arg_max(value, {{step: step, wallclock: wallclock}}) as value,
-               max(step) as step, max(wallclock) as wallclock, min(min_value) as min_value,
+        select owner_kind, owner_id, key,
+               arg_max(value, {{step: step, last: value_at, number: not isnan(value), value: value}}) as value,
+               max(step) as step, max(wallclock) as wallclock, max({{step: step, last: value_at}})['last'] as value_at,
+               min(min_value) as min_value,
                coalesce(max(max_value) filter (where not isnan(max_value)), max(max_value)) as max_value,
                sum(points)::bigint as points
         from ({latest}) group by owner_kind, owner_id, key"""
