@@ -57,6 +57,7 @@ class Points:
         self._lock = threading.RLock()  # a handler of a signal may log in the middle of logging
         self._waiting: deque[bytes] = deque()  # a parent's points are the parent's to write
         self._waiting_bytes = self._dropped = 0
+        self._emptying = False  # what waits is being written: whoever logs meanwhile is a handler of a signal
 
     def log(self, values: Iterable[tuple[str, Any]], step: int | None, at: int) -> None:
         """Keep one value of each key with one write.
@@ -101,7 +102,7 @@ class Points:
         if os.getpid() != self._pid:
             self._begin()
         with self._lock:
-            if self._failed is None:
+            if self._failed is None or self._emptying:  # a handler that ends the run leaves them to the write it is in
                 return
             self._write_waiting()
             lost = self._dropped + len(self._waiting)
@@ -129,7 +130,7 @@ class Points:
     def _write(self, lines: list[bytes]) -> None:
         if self._waiting:
             self._wait(lines)
-            if time.monotonic() >= self._next_try:
+            if not self._emptying and time.monotonic() >= self._next_try:
                 self._write_waiting()
             return
         try:
@@ -144,21 +145,27 @@ class Points:
 
     def _write_waiting(self) -> None:
         """Write what waits, in order, as far as the store takes it."""
+        self._emptying = True
         try:
             while self._waiting:
                 part = list(islice(self._waiting, PART))
                 with interrupts_held_back():
                     self.store.journal.append_points(b"".join(part))
-                    for line in part:
+                    for size in map(len, part):
                         self._waiting.popleft()
-                        self._waiting_bytes -= len(line)
+                        self._waiting_bytes -= size
         except (RenexError, OSError) as error:
             self._has_failed(error)
+        finally:
+            self._emptying = False
 
     def _wait(self, lines: list[bytes]) -> None:
         """Keep lines in memory, instead of the oldest where they are too many."""
         self._waiting.extend(lines)
-        self._waiting_bytes += sum(map(len, lines))
+        size = sum(map(len, lines))
+        self._waiting_bytes += size
+        if self._emptying:  # the oldest are on their way
+            return
         while len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
             self._waiting_bytes -= len(self._waiting.popleft())
             self._dropped += 1

@@ -70,76 +70,86 @@ class JournalFile:
         self.size = 0
         self.dirty = False
         self.lines = 0
-        self.crc: int | None = 0  # of the whole file; None when an interrupt kept a write from being counted
+        self.crc: int | None = 0  # of the whole file; None when a write was not counted, or within another one
         self._underway = 0  # bytes of a write that is not counted in `size` yet
+        self._writes = 0  # begun so far
+        self._depth = 0  # writes under way: more than one while a handler of a signal writes in the middle of one
 
     def append(self, data: bytes) -> None:
         """Append whole lines with one `write()`; a disk that takes only a part of them takes nothing."""
-        descriptor = self.descriptor if self.descriptor is not None else self._begin()
+        self._depth += 1
         try:
-            if self._underway:
-                self._mend(descriptor)
-            self._underway, self.dirty = len(data), True
-            written = os.write(descriptor, data)
-            if written != len(data):
-                # Asked of the file: an interrupt may have kept us from counting an earlier write.
-                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
+            self._append(data)
         except OSError as error:
             raise from_os_error(error, "the journal cannot be written") from error
-        self.size += written
-        self.lines += data.count(b"\n")
-        self.crc = None if self.crc is None else crc32(data, self.crc)
-        self._underway = 0
+        finally:
+            self._depth -= 1
+
+    def _append(self, data: bytes) -> None:
+        descriptor = self.descriptor if self.descriptor is not None else self._begin()
+        if self._underway:
+            self._mend(descriptor)
+        self._writes += 1
+        mine = self._writes
+        self._underway, self.dirty = len(data), True
+        written = os.write(descriptor, data)
+        if written != len(data):
+            if mine == self._writes:  # or whoever wrote in between has taken it back
+                # Asked of the file: an interrupt may have kept us from counting an earlier write.
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
+        lines, crc = data.count(b"\n"), None if self.crc is None else crc32(data, self.crc)
+        size = os.fstat(descriptor).st_size if mine != self._writes else self.size + written
+        if mine != self._writes:  # who wrote in between may have counted us, and which of us came first is unknown
+            crc = None
+        self.size, self.lines, self.crc, self._underway = size, self.lines + lines, crc, 0
 
     def _mend(self, descriptor: int) -> None:
         """Count a write that an interrupt or a refusal kept from being counted; a part of one is taken back.
 
         Its size may be counted and its CRC not, so that of the whole file is unknown from here on.
         """
-        grown = os.fstat(descriptor).st_size - self.size
-        if 0 < grown < self._underway:
-            os.ftruncate(descriptor, self.size)
-        elif grown == self._underway:
-            self.size += grown
+        self.size = _without_part(descriptor, self.size, self._underway)
         self.crc = None
         self._underway = 0
 
+    @property
+    def is_being_written(self) -> bool:
+        """Whether this is asked in the middle of a write, by a handler of a signal: the file must stay open then."""
+        return self._depth > 0
+
     def seal(self) -> None:
         """Let go of the file; the next append begins a new one."""
-        descriptor, self.descriptor = self.descriptor, None
+        if self._depth:
+            self.sync()
+            return
+        # Nothing can come between these: what a handler of a signal writes from here on goes into the next file.
+        descriptor, self.descriptor, self.dirty = self.descriptor, None, False
+        size, lines, crc, underway = self.size, self.lines, self.crc, self._underway
         if descriptor is not None:
             with os_errors("the journal cannot be written"):
                 try:
-                    if self._underway:
-                        self._mend(descriptor)
-                    if self.dirty:
-                        self._write_end(descriptor)
+                    if underway:
+                        size, crc = _without_part(descriptor, size, underway), None
+                    if size:
+                        _write_end(descriptor, size, lines, crc)
                         os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-        self.dirty = False
-
-    def _write_end(self, descriptor: int) -> None:
-        """Write the end line; a file without one is as good, only slower to check."""
-        if self.crc is not None and self.size:
-            line = seal_line(f'{{"end":{self.lines},"all":"{self.crc:08x}"}}')
-            with suppress(OSError):
-                written = os.write(descriptor, line)
-                if written != len(line):
-                    os.ftruncate(descriptor, self.size)
 
     def sync(self) -> None:
-        """Make everything appended so far survive a power loss."""
-        if self.dirty and self.descriptor is not None:
+        """Make everything appended so far survive a power loss, also what somebody else is making durable just now."""
+        if self.descriptor is not None and (self.size or self.dirty):
             self.dirty = False
             with os_errors("the journal cannot be written"):
                 _datasync(self.descriptor)
 
     def _begin(self) -> int:
         """Create the next file. It bears its name only once it is locked, or a folder might take it for sealed."""
-        name = f"{self.writer}.{self.number:06d}{self.suffix}"
-        self.number += 1  # also when it fails: what is left of a try is never in the way of the next
+        # Counted first, also when it fails: neither what is left of a try nor what a handler of a signal begins in the
+        # middle of this, which even the formatting of a number lets in, bears the same name.
+        number, self.number = self.number, self.number + 1
+        name = f"{self.writer}.{number:06d}{self.suffix}"
         path, temporary = self.folder / name, self.folder / f".{name}.tmp"
         flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
         descriptor = None
@@ -148,8 +158,11 @@ class JournalFile:
             locks.take(descriptor)
             temporary.rename(path)
             sync_folder(self.folder)
-            self.size, self.lines, self.crc, self._underway = 0, 0, 0, 0
-            self.descriptor = descriptor
+            if self.descriptor is not None:  # a handler of a signal began one meanwhile
+                path.unlink()
+                os.close(descriptor)
+                return self.descriptor
+            self.size, self.lines, self.crc, self._underway, self.descriptor = 0, 0, 0, 0, descriptor
         except BaseException as error:  # an interrupt, too, must leave nothing behind that the next try meets
             if descriptor is not None and self.descriptor != descriptor:
                 os.close(descriptor)
@@ -159,6 +172,24 @@ class JournalFile:
                 raise from_os_error(error, "the journal cannot be written") from error
             raise
         return descriptor
+
+
+def _without_part(descriptor: int, size: int, underway: int) -> int:
+    """Cut a part of a write off a file of `size` bytes that are counted, and return the size that it has then."""
+    grown = os.fstat(descriptor).st_size - size
+    if 0 < grown < underway:
+        os.ftruncate(descriptor, size)
+    return size + grown if grown == underway else size
+
+
+def _write_end(descriptor: int, size: int, lines: int, crc: int | None) -> None:
+    """Write the end line; a file without one is as good, only slower to check."""
+    if crc is not None:
+        line = seal_line(f'{{"end":{lines},"all":"{crc:08x}"}}')
+        with suppress(OSError):
+            written = os.write(descriptor, line)
+            if written != len(line):
+                os.ftruncate(descriptor, size)
 
 
 class Journal:
@@ -178,7 +209,8 @@ class Journal:
         self.actor = _actor()
         self._wake = threading.Event()
         self._syncer: threading.Thread | None = None
-        self._sync_failed: OSError | None = None  # told by the next write
+        self._syncing = threading.RLock()  # held while the background makes something durable
+        self._sync_failed: OSError | RenexError | None = None  # told by the next write, or whoever waits for it
 
     def write_changes(self, changes: Iterable[Change]) -> None:
         """Append changes, all of them with one `write()`; they are ordered by (time, sequence)."""
@@ -207,17 +239,33 @@ class Journal:
             return self._append(self.points, lines)
 
     def sync(self) -> None:
-        """Make everything written so far durable."""
-        with self._lock:
-            self.changes.sync()
-            self.points.sync()
+        """Make everything written so far durable.
+
+        Raises
+        ------
+        RenexError : the disk refused some of it, now or in the background before.
+        """
+        with self._lock, self._syncing:
+            try:
+                self.changes.sync()
+            finally:
+                self.points.sync()
+            self._tell()
 
     def seal(self) -> None:
-        """Seal both files so that they can be folded."""
-        with self._lock:
+        """Make everything written so far durable, and seal both files so that they can be folded.
+
+        Raises
+        ------
+        RenexError : the disk refused some of it, now or in the background before.
+        """
+        with self._lock, self._syncing:
             self.sealed += (self.changes.descriptor is not None) + (self.points.descriptor is not None)
-            self.changes.seal()
-            self.points.seal()
+            try:
+                self.changes.seal()
+            finally:
+                self.points.seal()
+            self._tell()
 
     def abandon(self) -> None:
         """In a forked child: close the parent's files without touching its locks."""
@@ -228,9 +276,7 @@ class Journal:
 
     def _append(self, file: JournalFile, data: bytes) -> bool:
         """Append and say whether the file is sealed now. Only a write that failed raises: all else is ours to mend."""
-        failed, self._sync_failed = self._sync_failed, None
-        if failed is not None:  # the system tells it once: what was written before may not be durable
-            raise from_os_error(failed, "the journal cannot be made durable") from failed
+        self._tell()
         file.append(data)
         if self._syncer is None:
             syncer = threading.Thread(target=self._sync_now_and_then, name="renex-journal", daemon=True)
@@ -239,12 +285,22 @@ class Journal:
                 self._syncer = syncer
         if not self._wake.is_set():
             self._wake.set()
-        if file.size < self.rotate_bytes:
+        if file.size < self.rotate_bytes or file.is_being_written:
             return False
-        with suppress(RenexError):  # the data is written; a disk that cannot sync it fails the next write too
+        try:
             file.seal()
+        except RenexError as error:  # the data is written; the next write tells that it may not be durable
+            self._sync_failed = error
         self.sealed += 1
         return True
+
+    def _tell(self) -> None:
+        """Raise what the background met; the system tells it once: what was written before may not be durable."""
+        failed, self._sync_failed = self._sync_failed, None
+        if isinstance(failed, OSError):
+            raise from_os_error(failed, "the journal cannot be made durable") from failed
+        if failed is not None:
+            raise failed
 
     def _change_line(self, change: Change) -> bytes:
         self._sequence += 1
@@ -269,12 +325,13 @@ class Journal:
             time.sleep(self._sync_interval)
             self._wake.clear()
             for descriptor in self._unsynced():
-                try:
-                    _datasync(descriptor)
-                except OSError as error:
-                    self._sync_failed = error
-                finally:
-                    os.close(descriptor)
+                with self._syncing:
+                    try:
+                        _datasync(descriptor)
+                    except OSError as error:
+                        self._sync_failed = error
+                    finally:
+                        os.close(descriptor)
 
     def _unsynced(self) -> list[int]:
         """Return duplicates of the descriptors to sync, so that nobody who logs waits for the disk."""

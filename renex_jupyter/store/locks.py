@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -41,8 +43,12 @@ else:
 
     def is_open_by_a_client(path: Path) -> bool:
         """Say whether a DuckDB client of another process has the file open: it holds a POSIX lock on it then."""
-        path.chmod(0o600)  # published files are read-only, and the lock asks for a descriptor that may write
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = _open_regular(path)
+        if descriptor is None:
+            return False  # a link or a pipe is none of ours: no client was ever given it, and its target is not touched
+        os.fchmod(descriptor, 0o600)  # published files are read-only, and the lock asks for one that may write
+        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
@@ -61,12 +67,35 @@ else:
 
 
 def is_held(path: Path) -> bool:
-    """Say whether a living process holds the lock of this file."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    """Say whether a living process holds the lock of this file.
+
+    What is no regular file, such as a link, counts as held: who asks wants to take the file or to remove it, and that
+    is not ours to take.
+    """
+    descriptor = _open_regular(path)
+    if descriptor is None:
+        return True
     try:
         return not take(descriptor, shared=True)
     finally:
         os.close(descriptor)
+
+
+def _open_regular(path: Path) -> int | None:
+    """Open a file for reading; None when it is a link, a pipe or anything else but a regular file."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return None
+    named = ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")  # it may be exchanged between the two looks
+    try:
+        descriptor = os.open(path, os.O_RDONLY | sum(getattr(os, name, 0) for name in named))
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 @contextmanager

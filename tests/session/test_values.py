@@ -378,6 +378,36 @@ def test_points_of_a_full_disk_wait_and_are_written_once_and_in_order(
     assert [each["value"] for each in found if each["key"] == "other"] == [float(step) for step in range(1, 50)]
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_handler_that_logs_while_waiting_points_are_written_doubles_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr(points, "RETRY_AFTER", 0.0)
+    monkeypatch.setattr(points, "MOST_WAITING", 5)
+    real = os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", real)
+        if moment == "before":
+            signal.raise_signal(signal.SIGALRM)
+        written = real(descriptor, data)
+        if moment == "after":
+            signal.raise_signal(signal.SIGALRM)
+        return written
+
+    was = signal.signal(signal.SIGALRM, lambda *_: rx.log_metric("loss", 99.0, step=99))
+    try:
+        with heard(), rx.start_run():
+            with full_disk():
+                for step in range(4):
+                    rx.log_metric("loss", 1.0, step=step)
+            monkeypatch.setattr(os, "write", write)
+            rx.log_metric("loss", 1.0, step=4)  # five wait, as many as may, and the handler brings one more
+    finally:
+        signal.signal(signal.SIGALRM, was)
+    assert [each["step"] for each in rows("select step from metrics order by step")] == [0, 1, 2, 3, 4, 99]
+
+
 def test_points_that_no_disk_took_are_counted_at_the_end(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(points, "MOST_WAITING", 10)
     with heard() as said:

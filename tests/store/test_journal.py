@@ -1,13 +1,16 @@
 """The journal: whole lines, one write, and what a reader does with a torn one."""
 
+import errno
 import json
 import multiprocessing
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -228,3 +231,136 @@ def test_a_short_write_after_an_uncounted_one_takes_back_only_itself(store: Stor
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, was)
     assert len(store.reader.rows("select * from metrics")) == 5
+
+
+def test_a_link_is_not_ours_and_its_target_stays_as_it_is(tmp_path: Path) -> None:
+    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
+    target.write_text("x")
+    target.chmod(0o755)
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    for path in (link, pipe):
+        assert locks.is_held(path)  # nobody folds it or removes it
+        assert not locks.is_open_by_a_client(path)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o755
+    assert not locks.is_held(target)
+    assert not locks.is_open_by_a_client(target)
+    with pytest.raises(FileNotFoundError):
+        locks.is_held(tmp_path / "nothing")
+
+
+def test_a_file_that_was_synced_in_the_background_gets_its_end_line(store: Store) -> None:
+    store.write_points([point(0)])
+    until = time.monotonic() + 30
+    while store.journal.points.dirty and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not store.journal.points.dirty
+    store.journal.seal()
+    (path,) = journal_files(store)
+    assert lines.count_if_whole(path) == 1
+
+
+@pytest.mark.parametrize("end", ["sync", "seal"])
+def test_the_end_of_a_run_waits_for_the_background_and_tells_what_it_met(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), []
+
+    def refuse(descriptor: int) -> None:
+        if threading.current_thread().name != "renex-journal":
+            return
+        begun.set()
+        go_on.wait(30)
+        done.append(descriptor)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", refuse)  # the disk, which cannot be broken on purpose
+    journal = journals.Journal(tmp_path, rotate_bytes=10**6, sync_interval=0.01)
+    journal.write_points([point(0)])
+    assert begun.wait(30)
+    threading.Timer(0.3, go_on.set).start()
+    with pytest.raises(RenexError):
+        getattr(journal, end)()
+    assert done
+    getattr(journal, end)()  # it is told once
+
+
+def test_everything_is_synced_again_while_the_background_may_still_be_at_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = journals.Journal(tmp_path, rotate_bytes=10**6, sync_interval=60)
+    journal.write_points([point(0)])
+    for descriptor in journal._unsynced():  # as the background begins
+        os.close(descriptor)
+    synced = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    journal.sync()
+    assert synced == [journal.points.descriptor]
+
+
+REENTRANT = """
+import os, random, signal, sys, time
+from pathlib import Path
+from renex_jupyter.store import journal as journals
+journal = journals.Journal(Path(sys.argv[1]), rotate_bytes=4000, sync_interval=0.05)
+line = lambda kind, n: journals.number_line(journals.point_head("run", "r", kind), n, n, 0.5)
+inner = 0
+def handler(*_):
+    global inner
+    journal.append_points(line("inner", inner))
+    inner += 1
+signal.signal(signal.SIGALRM, handler)
+outer, until = 0, time.monotonic() + 3
+while time.monotonic() < until:
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 6e-5))
+    journal.append_points(line("outer", outer))
+    outer += 1
+    signal.setitimer(signal.ITIMER_REAL, 0)
+points = journal.points
+print(outer, inner, points.descriptor is None or points.size == os.fstat(points.descriptor).st_size)
+journal.seal()
+"""
+
+
+@pytest.mark.slow
+def test_a_handler_that_writes_in_the_middle_of_a_write_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", REENTRANT, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    outer, inner, counted = ended.stdout.split()
+    assert counted == "True"
+    found: dict[str, list[int]] = {"outer": [], "inner": []}
+    for entry in journals.files_in(tmp_path):
+        part = lines.read_part(Path(entry.path))
+        assert (part.bad, part.torn, part.missing) == (0, False, 0)
+        assert lines.count_if_whole(Path(entry.path)) in (None, len(part.lines))
+        for line in part.lines:
+            record = json.loads(line)
+            found[record["k"]].append(record["s"])
+    assert int(inner) > 10
+    assert {kind: sorted(steps) for kind, steps in found.items()} == {
+        "outer": list(range(int(outer))),
+        "inner": list(range(int(inner))),
+    }
+
+
+def test_a_write_within_a_write_is_counted_once_and_leaves_the_file_open(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write_points([point(0)])
+    real, file = os.write, store.journal.points
+
+    def write(descriptor: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", real)
+        written = real(descriptor, data)
+        store.write_points([point(2)])  # a signal comes right after the kernel took the first
+        store.journal.seal()
+        return written
+
+    monkeypatch.setattr(os, "write", write)
+    store.write_points([point(1)])
+    (path,) = journal_files(store)
+    assert locks.is_held(path)
+    assert file.size == path.stat().st_size
+    store.journal.seal()
+    assert [row["step"] for row in store.reader.rows("select step from metrics")] == [0, 1, 2]
+    assert len(lines.read_part(path).lines) == 3
