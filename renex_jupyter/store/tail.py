@@ -26,8 +26,9 @@ create table tail.points as {tables.points_of(archive.NO_POINTS, "name")};
 class _Position:
     """How far a journal file was read."""
 
-    end: int = 0  # bytes
-    size: int = -1  # bytes, when it was looked at
+    end: int  # bytes
+    size: int  # bytes, when it was looked at
+    last: bytes  # what stands before `end`: the CRC of the last line that was read
 
 
 class Tail:
@@ -36,60 +37,80 @@ class Tail:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._positions: dict[str, _Position] = {}
+        self.forgot = False  # whether the last update dropped rows
         connection.execute(TABLES)
 
-    def update(self, files: Iterable[os.DirEntry[str]]) -> tuple[bool, bool]:
+    def update(self, files: Iterable[os.DirEntry[str]]) -> tuple[frozenset[str], bool]:
         """Read what was appended to some journal files, and forget all others.
+
+        A file that no longer holds what was read of it, because its writer took a part of a write back, is read anew.
 
         Returns
         -------
-        whether there is something new, or something gone, of changes and of points.
+        the kinds of the changes, and whether there are points, that are new or gone; `forgot` says whether some are gone.
 
         Raises
         ------
         FileNotFoundError : a file was folded and removed meanwhile.
         """
         found = {entry.name: entry for entry in files}
-        gone = self._positions.keys() - found.keys()
         grown = [entry for entry in found.values() if self._has_grown(entry)]
-        self._forget(gone)
-        parts = {entry.name: (entry.stat().st_size, self._part(entry)) for entry in grown}
+        gone = self._positions.keys() - found.keys()
+        gone |= {entry.name for entry in grown if entry.name in self._positions and not self._continues(entry)}
+        kinds = self._forget(gone)
+        parts = {entry.name: (entry, self._part(entry)) for entry in grown}
         changes = {name: part.lines for name, (_, part) in parts.items() if not _holds_points(name) and part.lines}
         points = {name: part.lines for name, (_, part) in parts.items() if _holds_points(name) and part.lines}
         if changes:
-            self._take_changes(changes)
+            kinds |= self._take_changes(changes)
         if points:
             self._take_points(points)
-        for name, (size, part) in parts.items():
-            self._positions[name] = _Position(part.end, size)
-        return (
-            bool(changes) or any(not _holds_points(name) for name in gone),
-            bool(points) or any(_holds_points(name) for name in gone),
-        )
+        for name, (entry, part) in parts.items():
+            size = max(entry.stat().st_size, part.end)  # it may have grown since it was listed
+            self._positions[name] = _Position(part.end, size, _before(Path(entry.path), part.end))
+        return frozenset(kinds), bool(points) or any(_holds_points(name) for name in gone)
 
     def _has_grown(self, entry: os.DirEntry[str]) -> bool:
         known = self._positions.get(entry.name)
         return known is None or known.size != entry.stat().st_size
 
+    def _continues(self, entry: os.DirEntry[str]) -> bool:
+        """Say whether what was read of a file still stands there: a CRC in the same place is of the same lines."""
+        known = self._positions[entry.name]
+        return entry.stat().st_size >= known.end and _before(Path(entry.path), known.end) == known.last
+
     def _part(self, entry: os.DirEntry[str]) -> lines.Part:
         known = self._positions.get(entry.name)
         return lines.read_part(Path(entry.path), known.end if known else 0)
 
-    def _forget(self, names: Iterable[str]) -> None:
+    def _forget(self, names: Iterable[str]) -> set[str]:
+        """Drop the rows of some files, and return the kinds of their changes."""
         gone = list(names)
+        kinds: set[str] = set()
         for table in {"points" if _holds_points(name) else "changes" for name in gone}:
+            if table == "changes":
+                kinds |= self._kinds("name in (select unnest($gone::varchar[]))", {"gone": gone})
             kept = f"select * from tail.{table} where name not in (select unnest($gone::varchar[]))"
             self._connection.execute(f"create or replace table tail.{table} as {kept}", {"gone": gone})
         for name in gone:
             del self._positions[name]
+        self.forgot = bool(gone)
+        return kinds
 
-    def _take_changes(self, parts: dict[str, list[bytes]]) -> None:
+    def _kinds(self, condition: str, params: dict[str, object]) -> set[str]:
+        query = f"select distinct kind from tail.changes where kind is not null and {condition}"
+        return {kind for (kind,) in self._connection.execute(query, params).fetchall()}
+
+    def _take_changes(self, parts: dict[str, list[bytes]]) -> set[str]:
+        """Take the changes in new lines, and return their kinds."""
+        (before,) = self._connection.execute("select count(*) from tail.changes").fetchone() or (0,)
         for name, found in parts.items():
             texts = [line.decode("utf-8", "replace") for line in found if not line.startswith(journal.GONE)]
             source = tables.changes_of("select $name as name, unnest($texts::varchar[]) as text")
             self._connection.execute(
                 f"insert into tail.changes select $name, * from ({source})", {"name": name, "texts": texts}
             )
+        return self._kinds("rowid >= $before", {"before": before})  # no row is ever deleted in place
 
     def _take_points(self, parts: dict[str, list[bytes]]) -> None:
         """Hand the lines to DuckDB's own JSON reader, through files that bear the journals' names."""
@@ -104,3 +125,9 @@ class Tail:
 
 def _holds_points(name: str) -> bool:
     return name.endswith(journal.POINTS)
+
+
+def _before(path: Path, end: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, end - 32))
+        return file.read(min(32, end))

@@ -1,11 +1,17 @@
 """What a user's query may and may not do."""
 
+import os
+
+import duckdb
 import pandas as pd
 import pytest
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.store import journal
 from renex_jupyter.store.store import Store
+from renex_jupyter.store.tail import Tail
 
 
 @pytest.fixture
@@ -57,3 +63,37 @@ def test_params_go_into_the_query(filled: Store) -> None:
 def test_every_public_table_answers_when_nothing_of_it_is_recorded(filled: Store) -> None:
     for name in filled.reader.ask("show tables")["name"]:
         filled.reader.ask(f'select * from "{name}"')
+
+
+def test_what_a_writer_took_back_is_forgotten_even_when_the_file_is_longer_by_now(store: Store) -> None:
+    store.write_points([Point("run", "a" * 32, "loss", 0, now(), 0.0)])
+    reader = Store(store.layout.root).reader
+    (path,) = store.layout.journal.iterdir()
+    size = path.stat().st_size
+    store.write_points([Point("run", "a" * 32, "loss", 1, now(), 0.0)])
+    assert [row["step"] for row in reader.rows("select step from metrics")] == [0, 1]
+    os.truncate(path, size)
+    assert [row["step"] for row in reader.rows("select step from metrics")] == [0]
+    store.write_points([Point("run", "a" * 32, "loss", 2, now(), 0.0)])
+    assert [row["step"] for row in reader.rows("select step from metrics")] == [0, 2]
+    os.truncate(path, size)
+    store.write_points([Point("run", "a" * 32, "another", step, now(), 0.0) for step in (7, 8)])
+    assert [row["step"] for row in reader.rows("select step from metrics")] == [0, 7, 8]
+
+
+def test_a_tail_tells_which_kinds_changed(store: Store) -> None:
+    def update() -> tuple[frozenset[str], bool, bool]:
+        kinds, points = tail.update(journal.files_in(store.layout.journal))
+        return kinds, points, tail.forgot
+
+    with duckdb.connect() as connection:
+        tail = Tail(connection)
+        store.write(Change("runs", "a" * 32, "create", {"name": "n"}))
+        assert update() == ({"runs"}, False, False)
+        assert update() == (frozenset(), False, False)
+        store.write(Change("params", "p", "create", {"key": "lr"}), Change("tags", "t", "create", {"key": "a"}))
+        assert update() == ({"params", "tags"}, False, False)
+        store.write_points([Point("run", "a" * 32, "loss", 0, now(), 0.0)])
+        assert update() == (frozenset(), True, False)
+        assert tail.update([]) == ({"runs", "params", "tags"}, True)
+        assert tail.forgot
