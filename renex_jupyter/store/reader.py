@@ -11,7 +11,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -160,11 +160,11 @@ class Reader:
         names = [entry.name for entry in files]
         if switched or names != self._listed:
             self._folded, self._listed = self._base.folded(connection, names), names
-        changes, points = self._tail.update(entry for entry in files if entry.name not in self._folded)
+        kinds, points = self._tail.update(entry for entry in files if entry.name not in self._folded)
         if switched or points:
             self._show_points()
-        if switched or changes:
-            self._show_changes()
+        if switched or kinds:
+            self._show_changes(tables.schema().tables.keys() if switched else kinds)
         if switched:
             bases.let_go(connection, before)
         if not self._has_views:
@@ -196,8 +196,8 @@ class Reader:
         connection.execute(f"create or replace view inside.points as {points}")
         connection.execute(f"create or replace view inside.latest as {latest}")
 
-    def _show_changes(self) -> None:
-        """Merge the changes that no generation holds yet into the tables of their kinds."""
+    def _show_changes(self, wanted: Collection[str]) -> None:
+        """Merge the changes that no generation holds yet into the tables of some kinds."""
         connection, base = self._own(), self._base.database
         connection.execute(
             "create or replace view inside.changes as "
@@ -205,6 +205,8 @@ class Reader:
         )
         kinds = {kind for (kind,) in connection.execute("select distinct kind from tail.changes").fetchall()}
         for kind, table in tables.schema().tables.items():
+            if kind not in wanted:
+                continue
             view = f"from {base}.{kind}"
             if kind in kinds:
                 ids = f"select id from tail.changes where kind = '{kind}'"
