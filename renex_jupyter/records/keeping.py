@@ -134,6 +134,8 @@ class Purged:
     points: int
     blobs: int
     files: int  # of the store that were rewritten or removed
+    kept_young: int = 0  # contents that nothing names now, too new to go: a later collection frees them
+    unreadable: int = 0  # damaged packs that had been set aside, and were removed since nobody could search them
 
     @property
     def title(self) -> str:
@@ -147,6 +149,16 @@ class Purged:
             ("points", f"{self.points:,}"),
             ("contents", f"{self.blobs:,}"),
             ("rewritten", display.count(self.files, "file")),
+            (
+                "kept",
+                f"{self.kept_young:,} contents that are too new to judge; renex gc frees them"
+                if self.kept_young
+                else "",
+            ),
+            (
+                "REMOVED",
+                f"{display.count(self.unreadable, 'damaged pack')} that cannot be searched" if self.unreadable else "",
+            ),
         ]
 
     __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ class Session:
         self.unwritten: list[Change] = []  # ends of runs that a full disk did not take
         self.last_snapshot_id: str | None = None
         self.recorder: Recorder | None = None
+        self.blots: list[Callable[[str], str]] = []  # each takes a text out that was purged while it stood in a cell
         self._store: Store | None = None
         self._recording = False
         self._written: set[int] = set()  # executions of the recorder, by seq, that are in the store
@@ -113,8 +115,8 @@ class Session:
             self._write_executions()
 
     def executions(self) -> tuple[CellExecution, ...]:
-        """Return every cell execution of this session in order, the running one last."""
-        return tuple(self.recorder.executions()) if self.recorder is not None else ()
+        """Return every cell execution of this session in order, the running one last, without what was purged."""
+        return tuple(map(self._blotted, self.recorder.executions())) if self.recorder is not None else ()
 
     def write_what_is_left(self) -> None:
         """Write the records that could not be written when they were made."""
@@ -130,6 +132,12 @@ class Session:
         self.store.ensure("namespaces", self.namespace, namespace, namespace=self.namespace)
         experiment = Experiment(key, self.namespace, self.experiment, moment, owner=self.store.journal.actor)
         self.store.ensure("experiments", key, fields(experiment), namespace=self.namespace)
+
+    def _blotted(self, execution: CellExecution) -> CellExecution:
+        for blot in self.blots:
+            error = None if execution.error is None else blot(execution.error)
+            execution = dataclasses.replace(execution, source=blot(execution.source), error=error)
+        return execution
 
     def _write_executions(self) -> None:
         fresh = [each for each in self.executions() if each.status != "running" and each.seq not in self._written]

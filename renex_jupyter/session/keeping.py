@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from renex_jupyter.errors import RenexError, invalid_argument
@@ -61,21 +61,27 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
 
     Parameters
     ----------
-    object_id : id, unique prefix, name or label.
-    secret : a text, such as a password that got into a cell; it is blotted out wherever it stands.
+    object_id : id, unique prefix, name or label; the whole id to go on with a purge that was killed.
+    secret : a text, such as a password that got into a cell; it is blotted out wherever it stands, and in what this
+        session records from now on of the cells that it ran. The notebook's file still holds it.
 
     Raises
     ------
     RenexError : `invalid_argument` unless exactly one of both is given; `not_found`, `ambiguous`; `locked` while
         another process writes what must be rewritten.
+
+    The contents of a run's files that were in use within two hours stay until `gc` frees them (`kept_young`).
     """
     if (object_id is None) == (secret is None):
         raise invalid_argument(
             "purge takes an id or a secret.", "Give one of both: rx.purge(ID) or rx.purge(secret=...)."
         )
     store = _sealed()
-    found = find_object(store.reader, object_id)[1] if object_id is not None else None
-    return apart.purge(store.layout.root, object_id=found, secret=secret)
+    found = _purgeable(store, object_id) if object_id is not None else None
+    done = apart.purge(store.layout.root, object_id=found, secret=secret)
+    if secret is not None:
+        current().blots.append(_blot(secret))  # the cell that says it is recorded when it ends
+    return done
 
 
 def export_store(path: str | os.PathLike[str], runs: str | Sequence[str] | None = None) -> Exported:
@@ -107,6 +113,24 @@ def import_store(path: str | os.PathLike[str]) -> Imported:
     """
     store = current().store
     return apart.import_store(store.layout.root, _absolute(path))
+
+
+def _purgeable(store: Store, wanted: str) -> str:
+    """Return the id of what is meant; an id of which only the note of a purge is left may be one that was killed."""
+    try:
+        return find_object(store.reader, wanted)[1]
+    except RenexError as error:
+        from renex_jupyter.store.purge import was_begun
+
+        if error.code != "not_found" or not was_begun(store.reader, wanted):
+            raise
+    return wanted
+
+
+def _blot(secret: str) -> Callable[[str], str]:
+    from renex_jupyter.store.doomed import Doomed  # it loads duckdb
+
+    return Doomed(secret=secret).text
 
 
 def _existing() -> Store:

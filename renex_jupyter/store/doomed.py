@@ -1,15 +1,27 @@
-"""What a purge takes out: some objects with their points, or a text wherever it stands."""
+"""What a purge takes out: some objects with their points, or a text wherever a user may have said it."""
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from renex_jupyter.store import tables
 
 MARK = "[purged]"
+PURGED = "purged"  # the reason in the record of a deletion: an import brings nothing of it back
+# Columns of JSON whose keys and numbers are the user's, too.
+FREE = frozenset({"config", "metrics", "value", "lock_files"})
+# Columns, also inside of JSON, whose values are words of ours: a secret that is one of them must not break a record.
+OURS = frozenset(
+    {"status", "kind", "executor", "role", "cell_type", "owner_kind", "notebook_source", "reason", "rerun_of"}
+)
+NAMED = ("params", "tags", "namespaces")  # kinds whose ids may have a name in them that the user chose
+NUMBERS = frozenset({"value_number"})
+_NESTED = {"path", "role", "sha256", "size", "mode", "cell_type", "source", "version", "imported", "stale", "reason"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +31,12 @@ class Doomed:
     objects: frozenset[tuple[str, str]] = frozenset()  # kind, id
     owners: frozenset[str] = frozenset()  # of points
     secret: str = ""
-    _forms: tuple[str, ...] = field(init=False, default=())  # the secret as it stands in a text, and in JSON in a text
+    _forms: tuple[str, ...] = field(init=False, default=())  # the secret as it stands in a text, in JSON, and in Python
 
     def __post_init__(self) -> None:
-        forms = {self.secret, json.dumps(self.secret)[1:-1], json.dumps(self.secret, ensure_ascii=False)[1:-1]} - {""}
-        object.__setattr__(self, "_forms", tuple(sorted(forms, key=len, reverse=True)))
+        told = {self.secret, repr(self.secret)[1:-1]}
+        forms = told | {json.dumps(each, ensure_ascii=ascii_)[1:-1] for each in told for ascii_ in (True, False)}
+        object.__setattr__(self, "_forms", tuple(sorted(forms - {""}, key=len, reverse=True)))
 
     @property
     def mark(self) -> str:
@@ -35,25 +48,49 @@ class Doomed:
         """The secret as it may stand in a file."""
         return tuple(form.encode("utf-8", "surrogatepass") for form in self._forms)
 
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """What stands in every record that must go: the forms of the secret, or the ids."""
+        return self._forms or tuple(sorted({id_ for _, id_ in self.objects} | self.owners))
+
+    def text(self, value: str) -> str:
+        """Return a text in which the mark stands in the place of the secret."""
+        for form in self._forms:
+            value = value.replace(form, self.mark)
+        return value
+
     def change(self, record: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return a change without what must go, itself when nothing must, None when it must go as a whole."""
         if (record.get("t"), record.get("i")) in self.objects:
-            return None
-        return self._blotted(record) if self.secret else record
+            return record if _is_note(record) else None
+        if not self.secret:
+            return record
+        made = {**record}
+        made.update({name: self._told(record[name]) for name in ("b", "d") if name in record})
+        names = ("u", "ns", "i") if record.get("t") in NAMED else ("u", "ns")
+        made.update({name: self.text(record[name]) for name in names if isinstance(record.get(name), str)})
+        return record if made == record else made
 
     def point(self, record: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the fields of a point without what must go, or None."""
         if record.get("i") in self.owners:
             return None
-        return self._blotted(record) if self.secret else record
+        if not self.secret:
+            return record
+        if record.get("b") and any(form in b64decode(record["b"]) for form in self.forms_in_files):
+            return None
+        made = {**record, **{name: self.text(record[name]) for name in ("k", "x") if isinstance(record.get(name), str)}}
+        return record if made == record else made
 
     def points(self, lines: str) -> str:
         """Return a SELECT of the fields of points without what must go."""
         if self.secret:
-            text = {name: f"{self._replaced(name)} as {name}" for name in ("i", "k", "x", "t", "h")}
+            text = {name: f"{self._replaced(name)} as {name}" for name in ("k", "x")}
             columns = ", ".join(text.get(name, name) for name in ("name", "line", *tables.POINT_LINE))
-            inside = f"b is not null and contains(hex(from_base64(b)), '{self.secret.encode().hex().upper()}')"
-            return f"select {columns} from ({lines}) where not coalesce({inside}, false)"
+            found = " or ".join(
+                f"contains(hex(from_base64(b)), '{form.hex().upper()}')" for form in self.forms_in_files
+            )
+            return f"select {columns} from ({lines}) where not coalesce({found}, false)"
         return f"select * from ({lines})" + (
             f" where i not in {tables.literal(tuple(self.owners))}" if self.owners else ""
         )
@@ -64,16 +101,47 @@ class Doomed:
             result = f"replace({result}, {tables.literal(form)}, '{self.mark}')"
         return result
 
-    def _blotted(self, value: Any) -> Any:
-        """Return a value in which the mark stands in the place of the secret, the value itself where it is not in it."""
+    def _told(self, value: Any) -> Any:
+        """Return the fields of a record, or what is nested in one, without the secret; names and words of ours stay."""
         if isinstance(value, str):
-            for form in self._forms:
-                value = value.replace(form, self.mark)
-            return value
-        if isinstance(value, Mapping):
-            made = {self._blotted(key): self._blotted(each) for key, each in value.items()}
-            return value if made == value else made
+            return self.text(value)
         if isinstance(value, list):
-            made_list = [self._blotted(each) for each in value]
-            return value if made_list == value else made_list
+            return [self._told(each) for each in value]
+        if isinstance(value, Mapping):
+            return {self._key(name): self._field(name, each) for name, each in value.items()}
         return value
+
+    def _key(self, name: str) -> str:
+        return name if name in _NESTED or name in _columns() else self.text(name)
+
+    def _field(self, name: str, value: Any) -> Any:
+        if name in FREE:
+            return self._free(value)
+        if name in NUMBERS:
+            return None if self._is_secret(value) else value
+        return value if name in OURS or name.endswith(("_id", "sha256")) else self._told(value)
+
+    def _free(self, value: Any) -> Any:
+        """Return JSON of the user's without the secret, be it a key, a text or a number."""
+        if isinstance(value, Mapping):
+            return {self.text(name): self._free(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self._free(each) for each in value]
+        if self._is_secret(value):
+            return "*" * (len(json.dumps(value)) - 2)  # with its quotes not longer than the number
+        return self.text(value) if isinstance(value, str) else value
+
+    def _is_secret(self, value: Any) -> bool:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return is_number and json.dumps(value) in (self.secret, f"{self.secret}.0")
+
+
+@cache
+def _columns() -> set[str]:
+    return {name for table in tables.schema().tables.values() for name, _ in table.columns}
+
+
+def _is_note(record: Mapping[str, Any]) -> bool:
+    """Say whether a change is what a purge leaves behind."""
+    told = record.get("d")
+    return record.get("a") == "delete" and isinstance(told, Mapping) and told.get("reason") == PURGED

@@ -68,7 +68,7 @@ def collect(store: Store, *, dry_run: bool = True, grace: float = GRACE) -> Coll
         nullcontext() if dry_run else locks.hold(layout.root / LOCK, timeout=0),
     ):
         if not dry_run:
-            _bring_back(layout.blobs)
+            bring_back(layout.blobs)
         deadline = time.time() - grace
         kept = list(contents_in(layout.blobs))
         left = list(_left_behind(layout.blobs, deadline))
@@ -82,6 +82,19 @@ def collect(store: Store, *, dry_run: bool = True, grace: float = GRACE) -> Coll
                 path.unlink(missing_ok=True)
         size = sum(each.size for each in freed) + sum(size for _, size in left)
         return Collected(dry_run, len(freed), size, len(left), young)
+
+
+def free_among(store: Store, sha256s: Collection[str]) -> tuple[int, int]:
+    """Free those of some contents that no record names any more; return how many went, and how many are too young to judge.
+
+    The caller holds the lock of `LOCK`.
+    """
+    deadline = time.time() - GRACE
+    kept = [each for each in contents_in(store.layout.blobs) if each.sha256 in sha256s]
+    named = named_among(store, {each.sha256 for each in kept})
+    unnamed = [each for each in kept if each.sha256 not in named]
+    freed = sum(each.changed < deadline and _free(store.layout.blobs, each, deadline) for each in unnamed)
+    return freed, len(unnamed) - freed
 
 
 def contents_in(folder: Path) -> Iterator[Kept]:
@@ -189,7 +202,7 @@ def _free(folder: Path, each: Kept, deadline: float) -> bool:
     return False
 
 
-def _bring_back(folder: Path) -> None:
+def bring_back(folder: Path) -> None:
     """Give their names back to contents at which a collection was killed; they are judged anew."""
     for path in folder.iterdir():
         if found := ON_ITS_WAY.fullmatch(path.name):

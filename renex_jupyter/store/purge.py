@@ -3,31 +3,39 @@
 Journals, archive, index, published file, contents, and whatever an older operation left behind are rewritten or
 removed; at the end no byte of it lies in a file of the store. (What a disk or a backup keeps of old files is out of
 reach.) Killed in the middle, a purge leaves a whole store in which something of it may still stand: do it again.
+
+A snapshot may be under way beside it and name what was its alone a moment ago. So the contents of a run are freed by
+the rules of `gc`, young ones by a later collection, and code and lists of files are recorded again if they are named.
 """
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from renex_jupyter.errors import RenexError, invalid_argument, not_found
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.keeping import Purged
-from renex_jupyter.store import archive, gc, generation, journal, parquet, sweep
+from renex_jupyter.store import archive, gc, generation, journal, locks, parquet, sweep
 from renex_jupyter.store.building import highest
-from renex_jupyter.store.doomed import Doomed
+from renex_jupyter.store.doomed import PURGED, Doomed
 from renex_jupyter.store.fold import finish, folding, switch, take_sealed
 from renex_jupyter.store.layout import Layout, write_whole
 from renex_jupyter.store.liveness import is_gone
-from renex_jupyter.store.rewriting import rewrite_in_place, rewritten_changes, rewritten_points
+from renex_jupyter.store.reader import Reader
+from renex_jupyter.store.rewriting import may_stand_in, rewrite_in_place, rewritten_changes, rewritten_points
 from renex_jupyter.store.store import Store
 
-PURGED = "purged"  # the reason in the record of a deletion: an import brings nothing of it back
 SHORTEST = 4  # characters: a shorter text stands everywhere by chance
+WAIT = 120.0  # seconds for a collection or an import that is at work
+PARTS = {"codes": "code_id", "file_trees": "files_id"}  # what snapshots share: the column that names them
 
 
 @dataclass(slots=True)
@@ -37,6 +45,7 @@ class _Done:
     records: int = 0
     points: int = 0
     files: int = 0
+    unreadable: int = 0  # packs that were set aside, and removed
 
     def count(self, name: str, lines: int) -> None:
         """Count lines of a pack or a journal that were rewritten or removed."""
@@ -49,38 +58,48 @@ class _Done:
 def purge(store: Store, *, object_id: str | None = None, secret: str | None = None) -> Purged:
     """Take a run or a snapshot, or every occurrence of a text, out of a store.
 
-    A run takes its params, tags, points and the snapshots before and after it along, and every content that then
-    nothing names any more. A text is replaced in records; a content that has it in it goes as a whole.
+    A run takes its params, tags, points and the snapshots before and after it along. The contents that then nothing
+    names any more are freed as `gc` would: those that were in use within its grace stay for a later collection. A text
+    is replaced in records; a content that has it in it goes as a whole and at once.
 
     Parameters
     ----------
-    object_id : the whole id of a run or a snapshot.
+    object_id : the whole id of a run or a snapshot; one whose purge was killed may be given again.
     secret : at least 4 characters.
 
     Raises
     ------
     RenexError : `not_found`; `invalid_argument`; `conflict` for a run that is still running; `locked` while another
-        process folds; `corrupt` when a pack is damaged and cannot be rewritten.
+        process folds, collects or imports; `corrupt` when a pack is damaged and cannot be rewritten.
     """
-    doomed = _text(secret) if secret is not None else _object(store, object_id or "")
     layout, done = store.layout, _Done()
-    named = set() if doomed.secret else gc.named_among(store, {each.sha256 for each in gc.contents_in(layout.blobs)})
-    with folding(layout):
-        while take_sealed(layout)[1]:
-            pass
-        _rewrite_archive(layout, doomed, done)
-        for entry in journal.files_in(layout.journal):  # live ones: nobody but their writers may replace them
-            found = rewrite_in_place(Path(entry.path), doomed)
-            done.files += bool(found)
-            done.count(entry.name, found)
-        finish(layout, changed=True)
-        _remove_what_is_left(layout, done)
-    fresh = Store(layout.root)  # one that has read nothing of it
-    gone = _with_text(store, doomed) if doomed.secret else named - gc.named_among(fresh, named)
-    for sha256 in gone:
-        store.blobs.remove(sha256)
-    _leave_a_note(store, doomed, gone)
-    return Purged(done.records, done.points, len(gone), done.files + len(gone))
+    doomed = _text(secret) if secret is not None else None
+    _check(Reader(layout), object_id)
+    with locks.hold(layout.root / gc.LOCK, timeout=WAIT):
+        gc.bring_back(layout.blobs)
+        with folding(layout):
+            while take_sealed(layout)[1]:
+                pass
+            sweep.superseded(layout)  # the journals that are folded now: what stands in them would count twice
+            packs = _packs(layout)
+            write_whole(layout.purged, b"")  # who takes a snapshot from now on looks anew what is recorded
+            doomed = doomed or _object(Reader(layout), object_id or "")
+            named = (
+                set()
+                if doomed.secret
+                else gc.named_among(store, {each.sha256 for each in gc.contents_in(layout.blobs)})
+            )
+            taken = _parts(Reader(layout), doomed)
+            _leave_a_note(store, {each for each in doomed.objects if each[0] in ("runs", "snapshots")})
+            _rewrite(layout, packs, doomed, done)
+        write_whole(layout.purged, b"")
+        fresh = Store(layout.root)  # one that has read nothing of it
+        _record_again(store, fresh.reader, taken)
+        if doomed.secret:
+            blobs, young = _remove_contents(store, doomed), 0
+        else:
+            blobs, young = gc.free_among(fresh, named - gc.named_among(fresh, named))
+    return Purged(done.records, done.points, blobs, done.files + blobs, young, done.unreadable)
 
 
 def _text(secret: str) -> Doomed:
@@ -89,46 +108,113 @@ def _text(secret: str) -> Doomed:
     return Doomed(secret=secret)
 
 
-def _object(store: Store, object_id: str) -> Doomed:
-    """Return a run or a snapshot with all that is only its own."""
-    read = store.reader
+def _check(read: Reader, object_id: str | None) -> None:
+    """Refuse an id that means nothing here, and a run that is still running."""
+    if object_id is None:
+        return
     for row in read.rows("select * from inside.runs where run_id = ?", [object_id]):
         if row["status"] == "running" and not is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"]):
             raise RenexError("conflict", f"run {object_id[:8]} is still running.", "End it first.")
-        taken = read.rows("select snapshot_id as id from inside.snapshots where run_id = ?", [object_id])
-        owned = [
-            (kind, each["id"])
-            for kind, key, owner in (("params", "param_id", "run_id"), ("tags", "tag_id", "owner_id"))
-            for each in read.rows(f"select {key} as id from inside.{kind} where {owner} = ?", [object_id])
-        ]
-        snapshots = {each["id"] for each in taken}
-        objects = {("runs", object_id), *owned, *(("snapshots", each) for each in snapshots)}
-        return Doomed(frozenset(objects | _only_of(store, snapshots)), frozenset({object_id}))
-    if read.rows("select 1 from inside.snapshots where snapshot_id = ?", [object_id]):
-        return Doomed(frozenset({("snapshots", object_id)} | _only_of(store, {object_id})))
-    raise not_found("run or snapshot", object_id)
+        return
+    if not (
+        read.rows("select 1 from inside.snapshots where snapshot_id = ?", [object_id]) or was_begun(read, object_id)
+    ):
+        raise not_found("run or snapshot", object_id)
 
 
-def _only_of(store: Store, snapshots: set[str]) -> set[tuple[str, str]]:
-    """Return the records of code and files that no other snapshot names."""
-    found = set()
-    for kind, key, column in (("codes", "code_id", "code_id"), ("file_trees", "part_id", "files_id")):
-        theirs = "snapshot_id in (select unnest($ids::varchar[]))"
+def was_begun(read: Reader, object_id: str) -> bool:
+    """Say whether a run or a snapshot was purged, or a purge of it was begun."""
+    return bool(_noted(read) & {("runs", object_id), ("snapshots", object_id)})
+
+
+def _noted(read: Reader) -> set[tuple[str, str]]:
+    query = """
+        select distinct kind, id from inside.changes
+        where action = 'delete' and json_extract_string(after, '$.reason') = ?"""
+    return {(row["kind"], row["id"]) for row in read.rows(query, [PURGED])}
+
+
+def _object(read: Reader, object_id: str) -> Doomed:
+    """Return a run or a snapshot with all that is only its own, also what a purge that was killed has left of it."""
+    runs = read.rows("select 1 from inside.changes where kind = 'runs' and id = ? limit 1", [object_id])
+    if not runs:
+        return Doomed(frozenset({("snapshots", object_id)} | _only_of(read, {object_id}, object_id)))
+    query = """
+        select distinct kind, id from inside.changes
+        where (kind in ('params', 'snapshots') and json_extract_string(after, '$.run_id') = $id)
+            or (kind = 'tags' and json_extract_string(after, '$.owner_id') = $id)"""
+    owned = {(row["kind"], row["id"]) for row in read.rows(query, {"id": object_id})}
+    snapshots = {each for kind, each in owned if kind == "snapshots"}
+    objects = {("runs", object_id), *owned} | _only_of(read, snapshots, object_id)
+    return Doomed(frozenset(objects), frozenset({object_id}))
+
+
+def _only_of(read: Reader, snapshots: set[str], object_id: str) -> set[tuple[str, str]]:
+    """Return the records of code and files that no other snapshot names; after a purge that was killed, of nobody."""
+    found, again = set(), was_begun(read, object_id)
+    for kind, column in PARTS.items():
         query = f"""
-            select {key} as id from inside.{kind}
-            where {column} in (select {column} from inside.snapshots where {theirs})
-                and {column} not in (select {column} from inside.snapshots where not {theirs} and {column} is not null)"""
-        found |= {(kind, row["id"]) for row in store.reader.rows(query, {"ids": list(snapshots)})}
+            select distinct c.id from inside.changes c, (select json_extract_string(c.after, '$.{column}') as part)
+            where kind = '{kind}' and part not in (
+                select {column} from inside.snapshots
+                where not list_contains($ids::varchar[], snapshot_id) and {column} is not null)
+            and ($again or part in (
+                select json_extract_string(after, '$.{column}') from inside.changes
+                where kind = 'snapshots' and list_contains($ids::varchar[], id)))"""
+        found |= {(kind, row["id"]) for row in read.rows(query, {"ids": list(snapshots), "again": again})}
     return found
 
 
-def _rewrite_archive(layout: Layout, doomed: Doomed, done: _Done) -> None:
-    """Put a generation in force that is made from packs without it; the old ones are no longer named then."""
+def _parts(read: Reader, doomed: Doomed) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """Return kind, id, address and fields of the code and the files that go along."""
+    result = []
+    for kind, column in PARTS.items():
+        ids = [each for known, each in doomed.objects if known == kind]
+        query = f"""
+            select id, any_value(after)::varchar as after from inside.changes
+            where kind = '{kind}' and list_contains($ids::varchar[], id) group by id"""
+        for row in read.rows(query, {"ids": ids}) if ids else ():
+            after = json.loads(row["after"])
+            result.append((kind, row["id"], after[column], after))
+    return result
+
+
+def _record_again(store: Store, read: Reader, taken: list[tuple[str, str, str, dict[str, Any]]]) -> None:
+    """Record the code and the files again that a snapshot has named meanwhile, which took them to be recorded."""
+    changes = []
+    for kind, id_, address, after in taken:
+        if read.rows(f"select 1 from inside.snapshots where {PARTS[kind]} = ? limit 1", [address]):
+            changes.append(Change(kind, id_, "create", after))
+    if changes:
+        store.write(*changes)
+        store.journal.seal()
+
+
+def _rewrite(layout: Layout, packs: list[Path], doomed: Doomed, done: _Done) -> None:
+    """Rewrite or remove every file in which it stands but contents, with the lock of the fold held."""
+    _rewrite_archive(layout, packs, doomed, done)
+    for entry in journal.files_in(layout.journal):  # live ones: nobody but their writers may replace them
+        found = rewrite_in_place(Path(entry.path), doomed)
+        done.files += bool(found)
+        done.count(entry.name, found)
+    finish(layout, changed=True)
+    _remove_what_is_left(layout, doomed, done)
+
+
+def _packs(layout: Layout) -> list[Path]:
+    """Return the packs in force, verified, before anything is changed."""
+    if layout.generation_in_force() is None:
+        return []
     with generation.connect(layout.generations / str(layout.generation_in_force()), read_only=True) as connection:
         packs = [layout.archive / name for name in generation.books(connection).packs]
     for path in packs:
         if not parquet.is_whole(path):
             raise RenexError("corrupt", f"{path} is damaged.", "First run: %renex rebuild")
+    return packs
+
+
+def _rewrite_archive(layout: Layout, packs: list[Path], doomed: Doomed, done: _Done) -> None:
+    """Put a generation in force that is made from packs without it; the old ones are no longer named then."""
     number = highest(layout) + 1
     rewritten = [_rewritten(layout, path, number, doomed, done) for path in packs]
     kept = [path for path in rewritten if path is not None]
@@ -157,7 +243,7 @@ def _rewritten(layout: Layout, path: Path, number: int, doomed: Doomed, done: _D
     return None
 
 
-def _remove_what_is_left(layout: Layout, done: _Done) -> None:
+def _remove_what_is_left(layout: Layout, doomed: Doomed, done: _Done) -> None:
     """Remove every older file in which it may stand, whoever may have it open."""
     known = layout.generation_in_force()
     with generation.connect(layout.generations / str(known), read_only=True) as connection:
@@ -166,8 +252,13 @@ def _remove_what_is_left(layout: Layout, done: _Done) -> None:
         *(path for path in layout.generations.iterdir() if path.name != known),
         *(path for path in parquet.files_in(layout.segments, "") if path.name not in books.segments),
         *(path for path in archive.packs_in(layout) if path.name not in books.packs),
-        *(path for folder in (layout.superseded, layout.damaged) if folder.is_dir() for path in folder.iterdir()),
-        *(path for path in layout.blobs.glob(".*.tmp") if time.time() - path.stat().st_mtime > sweep.GRACE),
+        *(layout.superseded.iterdir() if layout.superseded.is_dir() else ()),
+        *_set_aside(layout, doomed, done),
+        *(
+            path
+            for path in layout.blobs.glob(".*.tmp")
+            if doomed.secret and time.time() - path.stat().st_mtime > sweep.GRACE
+        ),
         *([layout.fold_error] if layout.fold_error.exists() else []),
     ]
     for path in old:
@@ -175,25 +266,33 @@ def _remove_what_is_left(layout: Layout, done: _Done) -> None:
     done.files += len(old)
 
 
-def _with_text(store: Store, doomed: Doomed) -> set[str]:
-    """Return the contents that have the text in them."""
-    found = set()
+def _set_aside(layout: Layout, doomed: Doomed, done: _Done) -> Iterator[Path]:
+    """Yield the files that were set aside and in which it may stand; for a secret also packs that nobody can search."""
+    for path in sorted(layout.damaged.iterdir()) if layout.damaged.is_dir() else ():
+        if path.is_file() and not path.is_symlink():
+            found = may_stand_in(path, doomed)
+            done.unreadable += found is None and bool(doomed.secret)
+            if found or (found is None and doomed.secret):
+                yield path
+
+
+def _remove_contents(store: Store, doomed: Doomed) -> int:
+    """Remove the contents that have the text in them, after a note that each of them is not missing; return how many."""
+    found = []
     for kept in gc.contents_in(store.layout.blobs):
         with suppress(RenexError):  # damaged, or freed in this moment
             if store.blobs.contains(kept.sha256, doomed.forms_in_files):
-                found.add(kept.sha256)
-    return found
+                found.append(kept.sha256)
+    _leave_a_note(store, {("blobs", sha256) for sha256 in found})
+    for sha256 in found:
+        store.blobs.remove(sha256)
+    return len(found)
 
 
-def _leave_a_note(store: Store, doomed: Doomed, gone: set[str]) -> None:
-    """Record that something was here, so that what names it is not taken for damaged; and tell every writer."""
-    objects = [
-        Change(kind, id_, "delete", {"reason": PURGED})
-        for kind, id_ in sorted(doomed.objects)
-        if kind in ("runs", "snapshots")
-    ]
-    contents = [Change("blobs", sha256, "delete", {"reason": PURGED}) for sha256 in sorted(gone)]
-    if objects or contents:
-        store.write(*objects, *contents)
+def _leave_a_note(store: Store, objects: set[tuple[str, str]]) -> None:
+    """Record that something was here, before it goes, so that a purge that is killed can be done again."""
+    again = _noted(Reader(store.layout)) if all(kind != "blobs" for kind, _ in objects) else set()
+    changes = [Change(kind, id_, "delete", {"reason": PURGED}) for kind, id_ in sorted(objects - again)]
+    if changes:
+        store.write(*changes)
         store.journal.seal()
-    write_whole(store.layout.purged, b"")

@@ -23,6 +23,14 @@ TARGETS = {
 }
 AHEAD = {("snapshots", "run_id")}
 SHOWN = 3
+_CONTENTS = """
+    select sha256, any_value(path) as path, coalesce(max(taken_at) < max(purged_at), false) as is_purged
+    from snapshot_files
+    left join (select id as snapshot_id, min(at_us) as taken_at from inside.changes where kind = 'snapshots' group by id)
+        using (snapshot_id)
+    left join (select id as sha256, max(at_us) as purged_at from inside.changes where kind = 'blobs' group by id)
+        using (sha256)
+    where sha256 is not null group by sha256"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +71,20 @@ def dangling(read: Reader) -> Iterator[Dangling]:
 
 
 def contents(read: Reader) -> Iterator[tuple[str, str]]:
-    """Yield the SHA-256 of every content that a snapshot names, with a path that has it; purged ones left out."""
-    query = """
-        select sha256, any_value(path) as path from snapshot_files
-        where sha256 is not null and sha256 not in (select id from inside.changes where kind = 'blobs')
-        group by sha256 order by sha256"""
-    for row in read.rows(query):
+    """Yield the SHA-256 of every content that a snapshot names, with a path that has it.
+
+    Left out is what was purged, unless a snapshot that was taken after the purge names it.
+    """
+    for row in read.rows(f"select sha256, path from ({_CONTENTS}) where not is_purged order by sha256"):
         yield row["sha256"], row["path"]
+
+
+def purged(read: Reader) -> set[str]:
+    """Return the SHA-256 of every content that was purged, and that no snapshot has named since."""
+    query = f"""
+        select id from inside.changes where kind = 'blobs'
+        except select sha256 from ({_CONTENTS}) where not is_purged"""
+    return {row["id"] for row in read.rows(query)}
 
 
 def _all() -> Iterator[tuple[str, str, str]]:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import duckdb
 
-from renex_jupyter.store import journal
+from renex_jupyter.store import archive, journal, tables
 from renex_jupyter.store.doomed import Doomed
+
+_SAFELY = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+WRITE = reduce(or_, (getattr(os, name, 0) for name in _SAFELY), os.O_RDWR)
 
 
 def rewritten_changes(connection: duckdb.DuckDBPyConnection, lines: str, doomed: Doomed) -> int:
     """Make the table `rewritten` of lines of changes without what must go; return how many differ or are gone."""
     result, touched = [], 0
     for name, number, text in connection.execute(lines).fetchall():
-        line = _without(text.encode(), doomed, points=False)
+        line = without(text.encode(), doomed, points=False)
         touched += line != text.encode()
         if line:
             result.append((name, number, line.decode()))
@@ -42,15 +49,23 @@ def rewrite_in_place(path: Path, doomed: Doomed) -> int:
     """Rewrite the lines of a journal whose writer goes on appending to it; return how many.
 
     No byte changes its place: a shorter line is filled up with spaces, and a line that goes leaves one that says so.
+    What is no regular file, such as a link in a store of somebody else, is not followed and not touched.
     """
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        descriptor = os.open(path, WRITE)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link
+            return 0
+        raise
     touched = start = 0
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return 0
         with open(descriptor, "rb", closefd=False) as file:
             content = file.read()
         for line in content.split(b"\n"):
             if journal.line_is_whole(line):
-                made = _without(line, doomed, points=path.name.endswith(journal.POINTS))
+                made = without(line, doomed, points=path.name.endswith(journal.POINTS))
                 if made != line:
                     os.lseek(descriptor, start, os.SEEK_SET)
                     os.write(descriptor, _filled(made, len(line)))
@@ -67,7 +82,32 @@ def rewrite_in_place(path: Path, doomed: Doomed) -> int:
     return touched
 
 
-def _without(line: bytes, doomed: Doomed, *, points: bool) -> bytes:
+def may_stand_in(path: Path, doomed: Doomed) -> bool | None:
+    """Say whether something of it may stand in a file that was set aside; None for a pack that cannot be read."""
+    if not path.name.endswith(".parquet"):
+        points, traces = path.name.endswith(journal.POINTS), [each.encode("utf-8", "replace") for each in doomed.traces]
+        return any(
+            any(trace in line for trace in traces)
+            or (journal.line_is_whole(line) and without(line, doomed, points=points) != line)
+            for line in path.read_bytes().split(b"\n")
+        )
+    kind = archive.POINTS if archive.POINTS in path.name else archive.CHANGES
+    pack = f"from read_parquet({tables.literal(str(path))})"
+    columns = ("i", "k", "x") if kind == archive.POINTS else ("text",)
+    found = " or ".join(f"contains({column}, {tables.literal(trace)})" for column in columns for trace in doomed.traces)
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            row = connection.execute(f"select count(*) {pack} where {found}").fetchone()
+            if kind == archive.POINTS and row == (0,):
+                fields = f"select name, line, {', '.join(tables.POINT_LINE)} {pack}"
+                row = connection.execute(f"from ({fields}) except from ({doomed.points(fields)}) limit 1").fetchone()
+                return row is not None
+            return row != (0,)
+    except duckdb.Error:
+        return None
+
+
+def without(line: bytes, doomed: Doomed, *, points: bool) -> bytes:
     """Return a line without what must go, the same line where nothing must, nothing where all of it must."""
     record: Mapping[str, Any] = json.loads(line)
     made = doomed.point(record) if points else doomed.change(record)

@@ -21,7 +21,7 @@ import duckdb
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.keeping import Exported, Imported
-from renex_jupyter.store import gc, layout, locks, tables
+from renex_jupyter.store import gc, layout, locks, references, tables
 from renex_jupyter.store.absorb import absorb
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.database import database_errors
@@ -31,6 +31,7 @@ from renex_jupyter.store.layout import os_errors, put_in_place, sync_file
 from renex_jupyter.store.received import ABOUT, BLOBS, CHANGES, FORMAT, POINTS, Received, received
 from renex_jupyter.store.selection import Objects, belonging_to
 from renex_jupyter.store.store import Store
+from renex_jupyter.store.unwanted import unwanted_contents
 
 WAIT = 120.0  # seconds for a fold or a collection that is at work
 
@@ -89,7 +90,7 @@ def import_store(store: Store, path: Path) -> Imported:
         layout.create(store.layout.root)
         # A collection in between would take the contents for unnamed, if this lasts for hours.
         with locks.hold(store.layout.root / gc.LOCK, timeout=WAIT):
-            wanted = given.blobs.keys() - _purged(store)
+            wanted = given.blobs.keys() - unwanted_contents(store, given.changes, given.blobs.keys())
             blobs = sum(_take_blob(store.blobs, given, sha256) for sha256 in sorted(wanted))
             changes, points = absorb(store.layout, given.changes, given.points, timeout=WAIT)
     known = given.counts["changes"] + given.counts["points"] - changes - points
@@ -132,7 +133,7 @@ def _sound_blobs(store: Store, chosen: Objects | None) -> tuple[list[Kept], set[
     files = "select distinct sha256 from snapshot_files where sha256 is not null"
     mine = "" if snapshots is None else " and snapshot_id in (select unnest($snapshots::varchar[]))"
     rows = store.reader.rows(files + mine, None if snapshots is None else {"snapshots": snapshots})
-    damaged = {row["sha256"] for row in rows} - kept.keys() - _purged(store)
+    damaged = {row["sha256"] for row in rows} - kept.keys() - references.purged(store.reader)
     wanted = gc.named_among(store, kept) if chosen is None else gc.named_by(store, chosen, kept)
     sound = []
     for sha256 in sorted(wanted):
@@ -141,11 +142,6 @@ def _sound_blobs(store: Store, chosen: Objects | None) -> tuple[list[Kept], set[
         else:
             damaged.add(sha256)
     return sound, damaged
-
-
-def _purged(store: Store) -> set[str]:
-    """Return the SHA-256 of contents that were taken out of this store for good."""
-    return {row["id"] for row in store.reader.rows("select distinct id from inside.changes where kind = 'blobs'")}
 
 
 def _is_sound(blobs: Blobs, sha256: str) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
+
 import duckdb
 
-from renex_jupyter.store import tables
-from renex_jupyter.store.purge import PURGED
+from renex_jupyter.store import gc, references, tables
+from renex_jupyter.store.doomed import PURGED
+from renex_jupyter.store.store import Store
 
 _FIELDS = "select " + ", ".join(
     f"json_extract_string(text, '$.{path}') as {name}"
@@ -50,3 +54,50 @@ def note_unwanted(connection: duckdb.DuckDBPyConnection, given: str, known: str)
                 from (from given where (kind, id) not in (from unwanted) union all {_FIELDS} from ({known}))
                 where kind = 'snapshots')
             where named is not null)""")
+
+
+def unwanted_contents(store: Store, changes: Path, given: Collection[str]) -> set[str]:
+    """Return those of the given contents that were purged here and are named by nothing newer, straight or as of a run.
+
+    A content that lies here, and one that a record of this store or a record that will be taken names, is wanted.
+
+    Parameters
+    ----------
+    changes : Parquet file with the given changes, checked.
+    given : SHA-256.
+    """
+    notes = store.reader.rows("select id, max(at_us) as at from inside.changes where kind = 'blobs' group by id")
+    query = """
+        select json_object('a', action, 't', kind, 'i', id, 'd', after)::varchar as text from inside.changes
+        where action = 'delete' or kind = 'snapshots'"""
+    known = [row["text"] for row in store.reader.rows(query)]
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.execute("create temp table here as select unnest($known::varchar[]) as text", {"known": known})
+        read = f"select * from read_parquet({tables.literal(str(changes))})"
+        note_unwanted(connection, read, "from here")
+        connection.execute(f"""
+            create temp table said as
+            select t, i, written_at, files_id, text, (t, i) in (from unwanted) as is_unwanted
+            from (select json_extract_string(text, '$.t') as t, json_extract_string(text, '$.i') as i,
+                         json_extract(text, '$.at')::bigint as written_at, json_extract_string(text, '$.d.files_id') as files_id,
+                         text
+                  from ({read}))""")
+        gone = connection.execute(
+            f"select distinct unnest({gc.HASHES % 'text'}) from said where is_unwanted"
+        ).fetchall()
+        kept = connection.execute(
+            f"select distinct unnest({gc.HASHES % 'text'}) from said where not is_unwanted"
+        ).fetchall()
+        only_theirs = {sha for (sha,) in gone} - {sha for (sha,) in kept}
+        alone = references.purged(store.reader) & set(given)
+        noted = {row["id"] for row in notes if row["id"] in alone and not _is_newer(connection, row["id"], row["at"])}
+    absent = {sha for sha in given if (sha in only_theirs or sha in noted) and not store.blobs.is_there(sha)}
+    return absent - (gc.named_among(store, absent) - noted) if absent else set()
+
+
+def _is_newer(connection: duckdb.DuckDBPyConnection, sha256: str, purged_at: int) -> bool:
+    """Say whether a snapshot among the given changes that is younger than a purge, in microseconds, names a content."""
+    query = """
+        select 1 from said where t = 'snapshots' and written_at > $at and not is_unwanted and (contains(text, $sha256)
+            or files_id in (select files_id from said where t = 'file_trees' and contains(text, $sha256))) limit 1"""
+    return connection.execute(query, {"at": purged_at, "sha256": sha256}).fetchone() is not None

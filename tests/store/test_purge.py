@@ -1,14 +1,19 @@
 """Purging: no byte of it is left in any file, and everything else is as it was."""
 
+import base64
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
 import pytest
 import zstandard
+from IPython.core.interactiveshell import InteractiveShell
 
+import renex_jupyter as rx
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
@@ -54,6 +59,12 @@ def record(store: Store, run: str, text: str) -> None:
     store.write(Change("params", f"{run}/token", "update", param, {"value": text}))
     store.write_points([Point("run", run, "loss", step, now(), step / 3) for step in range(50)])
     store.write_points([Point("run", run, f"said/{run}", 0, now(), None, f"it says {text}")])
+
+
+def age(store: Store) -> None:
+    """Make every content look as if nobody had used it for three hours."""
+    for path in store.layout.blobs.glob("??/*"):
+        os.utime(path, (time.time() - 3 * 3600,) * 2)
 
 
 def bytes_of(store: Store) -> bytes:
@@ -118,6 +129,7 @@ def test_no_byte_of_a_run_is_left_but_its_id(store: Store, folded: bool) -> None
     if folded:
         store.fold()
     before = [store.reader.rows(query, [OTHER]) for query in OTHERS]
+    age(store)
     done = purge(Store(store.layout.root), object_id=DOOMED)
     assert (done.records, done.points, done.blobs) == (6, 51, 1)
     left = bytes_of(store)
@@ -256,3 +268,236 @@ def test_what_was_purged_in_a_live_journal_changes_no_number_of_another_line(sto
         assert rows == [{"run_id": OTHER, "n": 10, "steps": 10}]
         store.fold()
     assert fsck(store.layout).damages == ()
+
+
+def snapshot(store: Store, id_: str, run: str | None, text: bytes) -> str:
+    """Record a snapshot with one file and a cell, as a session does, and return the SHA-256 of the file."""
+    sha256 = store.blobs.put(text)
+    tree = {"files_id": "f" * 64, "entries": [{"path": "a.csv", "role": "file", "kind": "file", "sha256": sha256}]}
+    cells = [{"cell_id": "1", "cell_type": "code", "source": "1 + 1"}]
+    store.ensure("file_trees", "f" * 64, tree)
+    store.ensure("codes", "c" * 64, {"code_id": "c" * 64, "cells": cells})
+    after = {"snapshot_id": id_, "run_id": run, "files_id": "f" * 64, "code_id": "c" * 64, "created_at": now()}
+    store.write(Change("snapshots", id_, "create", {**after, "cell_states": [{}]}))
+    return sha256
+
+
+def a_run(store: Store, run: str = DOOMED) -> None:
+    store.write(Change("runs", run, "create", {"run_id": run, "name": "train", "status": "finished"}))
+
+
+def test_a_content_that_a_snapshot_beside_it_is_about_to_name_stays(store: Store) -> None:
+    a_run(store)
+    sha256 = snapshot(store, "5" * 32, DOOMED, b"1,2,3")
+    store.fold()
+    age(store)
+    other = Store(store.layout.root)
+    assert other.blobs.put(b"1,2,3") == sha256  # its record comes later
+    done = purge(Store(store.layout.root), object_id=DOOMED)
+    assert (done.blobs, done.kept_young) == (0, 1)
+    snapshot(other, "6" * 32, None, b"1,2,3")
+    assert store.blobs.get(sha256) == b"1,2,3"
+    assert fsck(store.layout).damages == ()
+
+
+def test_code_that_a_snapshot_names_while_the_purge_works_is_there_at_its_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run(store)
+    other = Store(store.layout.root)
+    snapshot(other, "5" * 32, DOOMED, b"1,2,3")
+    other.journal.seal()
+    replace, switches = os.replace, []
+
+    def beside(source: str, target: str) -> None:
+        """Take a snapshot in the last moment before the records of the run are gone."""
+        switches.extend(["CURRENT"] if str(target).endswith("CURRENT") else [])
+        if len(switches) == 2:  # the first one folds what was sealed
+            switches.append("done")
+            snapshot(other, "6" * 32, None, b"1,2,3")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", beside)
+    purge(Store(store.layout.root), object_id=DOOMED)
+    rows = Store(store.layout.root).reader.rows("select snapshot_id, source from snapshot_cells")
+    assert rows == [{"snapshot_id": "6" * 32, "source": "1 + 1"}]
+    assert fsck(store.layout).damages == ()
+
+
+def test_a_content_that_was_recorded_again_after_its_purge_is_missed(store: Store, tmp_path: Path) -> None:
+    a_run(store)
+    sha256 = snapshot(store, "5" * 32, DOOMED, b"token=hunter2")
+    purge(Store(store.layout.root), secret="hunter2")
+    assert not store.blobs.is_there(sha256)
+    assert fsck(store.layout).damages == ()
+    snapshot(store, "6" * 32, None, b"token=hunter2")
+    export_store(Store(store.layout.root), tmp_path / "new.zip")
+    store.blobs.remove(sha256)
+    assert [each.kind for each in fsck(store.layout).damages] == ["content"]
+    assert import_store(Store(store.layout.root), tmp_path / "new.zip").blobs == 1
+    assert fsck(store.layout).damages == ()
+
+
+def test_an_import_brings_what_a_newer_record_names_though_it_was_purged_here(store: Store, tmp_path: Path) -> None:
+    a_run(store)
+    sha256 = snapshot(store, "5" * 32, DOOMED, b"token=hunter2")
+    export_store(Store(store.layout.root), tmp_path / "old.zip")
+    here = Store(tmp_path / "here" / ".renex")
+    import_store(here, tmp_path / "old.zip")
+    purge(Store(here.layout.root), secret="hunter2")
+    assert import_store(Store(here.layout.root), tmp_path / "old.zip").blobs == 0
+    snapshot(store, "6" * 32, None, b"token=hunter2")
+    export_store(Store(store.layout.root), tmp_path / "new.zip")
+    assert import_store(Store(here.layout.root), tmp_path / "new.zip").blobs == 1
+    assert here.blobs.is_there(sha256)
+
+
+@pytest.mark.parametrize(
+    ("word", "folded"),
+    [("runs", True), ("create", False), ("status", False), ("finished", True), ("snapshot_id", True), ("file", False)],
+)
+def test_a_secret_that_is_a_word_of_ours_breaks_no_record(store: Store, word: str, folded: bool) -> None:
+    a_run(store)
+    snapshot(store, "5" * 32, DOOMED, b"1,2,3")
+    store.write(Change("runs", DOOMED, "update", {"notebook": f"{word}.ipynb"}))
+    store.write(Change("params", f"{DOOMED}/p", "update", {"run_id": DOOMED, "key": "p", "value": {word: word}}))
+    if folded:
+        store.fold()
+    purge(Store(store.layout.root), secret=word)
+    read = Store(store.layout.root).reader
+    assert read.rows("select run_id, status, notebook like '%' || $word || '%' as left from runs", {"word": word}) == [
+        {"run_id": DOOMED, "status": "finished", "left": False}
+    ]
+    assert read.rows("select sha256 is not null as named, role from snapshot_files") == [
+        {"named": True, "role": "file"}
+    ]
+    assert read.rows("select source from snapshot_cells") == [{"source": "1 + 1"}]
+    assert read.rows("select contains(value::varchar, $word) as left from params", {"word": word}) == [{"left": False}]
+    assert fsck(store.layout).damages == ()
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_a_number_and_bytes_that_are_the_secret_go(store: Store, folded: bool) -> None:
+    a_run(store)
+    other = Store(store.layout.root)
+    param = {"run_id": DOOMED, "key": "pin", "value": 12345678, "value_text": "12345678", "value_number": 12345678.0}
+    other.write(Change("params", f"{DOOMED}/pin", "update", param))
+    other.write_points([Point("run", DOOMED, "raw", 0, now(), None, None, b"my 12345678 x", "bytes", None)])
+    if folded:
+        other.fold()
+    purge(Store(store.layout.root), secret="12345678")
+    read = Store(store.layout.root).reader
+    assert read.rows("select value, value_text, value_number from params") == [
+        {"value": '"******"', "value_text": "[purged]", "value_number": None}
+    ]
+    assert read.rows("select * from metrics") == []
+    left = bytes_of(store)
+    assert [each for each in (b"12345678", base64.b64encode(b"my 12345678 x")) if each in left] == []
+    assert fsck(store.layout).damages == ()
+
+
+def test_a_content_that_a_killed_collection_left_halfway_is_searched(store: Store) -> None:
+    a_run(store)
+    sha256 = store.blobs.put(b"token=hunter2")
+    (path,) = store.layout.blobs.glob("??/*")
+    path.rename(store.layout.blobs / f".{path.parent.name}{path.name}.gone")
+    assert purge(Store(store.layout.root), secret="hunter2").blobs == 1
+    assert b"hunter2" not in bytes_of(store)
+    assert not store.blobs.is_there(sha256)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+import renex_jupyter as rx
+from renex_jupyter.config import settings
+from renex_jupyter.store.purge import purge
+from renex_jupyter.store.store import Store
+settings().fold_in_background = False
+left = int(sys.argv[3])
+def count(event, arguments):
+    global left
+    if event in ("os.rename", "os.remove"):
+        left -= 1
+        if left == 0:
+            os._exit(9)
+sys.addaudithook(count)
+purge(Store(Path(sys.argv[1])), object_id=sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("strike", [8, 16])
+def test_a_purge_that_was_killed_is_done_again(store: Store, strike: int) -> None:
+    record(store, DOOMED, SECRET)
+    store.write(Change("runs", DOOMED, "update", {"status": "finished"}))
+    store.fold()
+    age(store)
+    command = [sys.executable, "-c", KILLED, str(store.layout.root), DOOMED, str(strike)]
+    assert subprocess.run(command, check=False).returncode == 9
+    purge(Store(store.layout.root), object_id=DOOMED)
+    left, unnamed = bytes_of(store), contents_of(store)
+    assert [form for form in forms(SECRET) if form in left and form not in unnamed] == []
+    assert Store(store.layout.root).reader.rows("select * from inside.codes") == []
+    assert fsck(store.layout).damages == ()
+
+
+def contents_of(store: Store) -> bytes:
+    """Return the contents that nothing names any more: a collection frees them."""
+    return b"\n".join(store.blobs.get(path.parent.name + path.name[:62]) for path in store.layout.blobs.glob("??/*"))
+
+
+def test_only_damaged_files_in_which_it_may_stand_go(store: Store) -> None:
+    a_run(store)
+    store.layout.damaged.mkdir()
+    for name, text in (
+        ("1-a.000000.jsonl", f"torn {DOOMED}"),
+        ("2-a.000000.jsonl", "else"),
+        ("3-a.000000.jsonl", "hunter2"),
+    ):
+        (store.layout.damaged / name).write_text(text)
+    pack = f"L0-0000000001.{'0' * 64}.changes.parquet"
+    (store.layout.damaged / pack).write_bytes(b"not a pack")
+    purge(Store(store.layout.root), object_id=DOOMED)
+    assert sorted(path.name[:2] for path in store.layout.damaged.iterdir()) == ["2-", "3-", "L0"]
+    done = purge(Store(store.layout.root), secret="hunter2")
+    assert done.unreadable == 1
+    assert [path.name[:2] for path in store.layout.damaged.iterdir()] == ["2-"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_what_a_link_points_at_is_not_rewritten(store: Store, tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    a_run(store)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("my password is hunter2\n")
+    (store.layout.journal / "999-abcdef01.000000.jsonl").symlink_to(notes)
+    with notes.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as a writer that lives would
+        purge(Store(store.layout.root), secret="hunter2")
+    assert notes.read_text() == "my password is hunter2\n"
+
+
+def test_the_cell_that_purges_a_secret_is_recorded_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "renex_jupyter")
+    for cell in ("import renex_jupyter as rx; rx.start_run('x'); rx.end_run()", "rx.purge(secret='hunter2')", "1 + 1"):
+        shell.run_cell(cell, store_history=True)
+    rx.snapshot()
+    store = Store(tmp_path / ".renex")
+    sources = [row["source"] for row in store.reader.rows("select source from cell_executions order by seq")]
+    assert sources[1:] == ["rx.purge(secret='*******')", "1 + 1"]
+    assert b"hunter2" not in bytes_of(store)
+
+
+def test_an_id_of_a_purge_that_was_killed_may_be_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENEX_STORE", str(tmp_path / ".renex"))
+    store = Store(tmp_path / ".renex")
+    a_run(store)
+    store.write(Change("runs", DOOMED, "delete", {"reason": "purged"}))
+    store.journal.seal()
+    assert rx.purge(DOOMED).records == 1
+    with pytest.raises(RenexError) as error:
+        rx.purge("e" * 32)
+    assert error.value.code == "not_found"
