@@ -10,7 +10,7 @@ from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.records.keeping import Collected, Exported, FsckReport, Imported, Purged, Rebuilt
 from renex_jupyter.session.current import current
-from renex_jupyter.store import apart
+from renex_jupyter.store.keeping import apart
 from renex_jupyter.store.store import Store
 
 
@@ -120,7 +120,7 @@ def _purgeable(store: Store, wanted: str) -> str:
     try:
         return find_object(store.reader, wanted)[1]
     except RenexError as error:
-        from renex_jupyter.store.purge import was_begun
+        from renex_jupyter.store.keeping.purge import was_begun
 
         if error.code != "not_found" or not was_begun(store.reader, wanted):
             raise
@@ -128,7 +128,7 @@ def _purgeable(store: Store, wanted: str) -> str:
 
 
 def _blot(secret: str) -> Callable[[str], str]:
-    from renex_jupyter.store.doomed import Doomed  # it loads duckdb
+    from renex_jupyter.store.keeping.doomed import Doomed  # it loads duckdb
 
     return Doomed(secret=secret).text
 

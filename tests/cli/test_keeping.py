@@ -15,8 +15,8 @@ from IPython.core.interactiveshell import InteractiveShell
 import renex_jupyter as rx
 from renex_jupyter.records.keeping import Collected, Damage, Exported, FsckReport
 from renex_jupyter.session.current import current
-from renex_jupyter.store import apart
-from renex_jupyter.store.fsck import fsck
+from renex_jupyter.store.keeping import apart
+from renex_jupyter.store.keeping.fsck import fsck
 
 
 def renex(folder: Path, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
@@ -208,7 +208,7 @@ def test_an_interrupt_ends_the_child_process(project: Path, tmp_path: Path) -> N
     slow = f"import os, pathlib, time; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(60)"
     program = f"""
 import signal, threading, os, time, renex_jupyter as rx
-from renex_jupyter.store import apart
+from renex_jupyter.store.keeping import apart
 apart.COMMAND = ("-c", {slow!r})
 def interrupt():
     while not os.path.exists({str(pid)!r}): time.sleep(0.01)

@@ -21,8 +21,8 @@ IMPORTED = (
     "renex_jupyter.session.snapshots",
     "renex_jupyter.session.runs",
     "renex_jupyter.session.sql",
-    "renex_jupyter.store.fsck",
-    "renex_jupyter.store.rebuild",
+    "renex_jupyter.store.keeping.fsck",
+    "renex_jupyter.store.keeping.rebuild",
     "renex_jupyter.store.reader",
 )
 BROKEN = 70  # exit code of a child that an exception ended

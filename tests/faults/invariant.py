@@ -17,7 +17,7 @@ import renex_jupyter as rx
 from renex_jupyter.config import settings
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.store.fsck import fsck
+from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.store import Store
 
 Records = dict[tuple[str, str], Any]

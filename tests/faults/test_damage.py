@@ -17,8 +17,8 @@ from invariant import FILES, METRICS, PARAMS, SNAPSHOTS, invariant
 
 import renex_jupyter as rx
 from renex_jupyter.config import settings
-from renex_jupyter.store.fsck import fsck
-from renex_jupyter.store.rebuild import rebuild
+from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.store import Store
 
 Say = Callable[[object], None]

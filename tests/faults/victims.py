@@ -17,8 +17,8 @@ from renex_jupyter.config import settings
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.session import current
-from renex_jupyter.store.gc import collect
-from renex_jupyter.store.rebuild import rebuild
+from renex_jupyter.store.keeping.gc import collect
+from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.store import Store
 
 Say = Callable[[object], None]

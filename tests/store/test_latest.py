@@ -13,8 +13,8 @@ import pytest
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import parquet
-from renex_jupyter.store.fsck import fsck
-from renex_jupyter.store.rebuild import rebuild
+from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.store import Store
 
 RUN = "a" * 32

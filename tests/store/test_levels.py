@@ -12,7 +12,7 @@ from renex_jupyter.config import settings
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import archive, generation, parquet, sweep
-from renex_jupyter.store.fsck import fsck
+from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.store import Store
 
 RUN = "a" * 32

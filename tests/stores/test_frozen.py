@@ -14,9 +14,9 @@ import pytest
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change
-from renex_jupyter.store.fsck import fsck
+from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.layout import FORMAT, Layout
-from renex_jupyter.store.rebuild import rebuild
 from renex_jupyter.store.store import Store
 
 HERE = Path(__file__).parent

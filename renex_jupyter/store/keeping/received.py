@@ -18,8 +18,8 @@ from typing import Any, cast
 import zstandard
 
 from renex_jupyter.errors import RenexError, invalid_argument
-from renex_jupyter.store import trial
 from renex_jupyter.store.blobs import CHUNK, Readable
+from renex_jupyter.store.keeping import trial
 
 FORMAT = 1
 ABOUT, CHANGES, POINTS, BLOBS = "renex.json", "changes.parquet", "points.parquet", "blobs/"

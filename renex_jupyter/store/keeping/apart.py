@@ -25,38 +25,44 @@ from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records.keeping import Collected, Damage, Exported, FsckReport, Imported, Purged, Rebuilt
 from renex_jupyter.store.store import Store
 
-COMMAND = ("-X", "utf8", "-P", "-m", "renex_jupyter.store.apart")  # -P: a json.py of the project is not imported
+COMMAND = (
+    "-X",
+    "utf8",
+    "-P",
+    "-m",
+    "renex_jupyter.store.keeping.apart",
+)  # -P: a json.py of the project is not imported
 
 
 def fsck(root: Path) -> FsckReport:
-    """Check a store; see `renex_jupyter.store.fsck`."""
+    """Check a store; see `renex_jupyter.store.keeping.fsck`."""
     found = _ask(root, "fsck")
     return FsckReport(found["ok"], found["checked"], tuple(Damage(**each) for each in found["damages"]))
 
 
 def rebuild(root: Path) -> Rebuilt:
-    """Make the index anew; see `renex_jupyter.store.rebuild`."""
+    """Make the index anew; see `renex_jupyter.store.keeping.rebuild`."""
     return Rebuilt(**_ask(root, "rebuild"))
 
 
 def collect(root: Path, *, dry_run: bool) -> Collected:
-    """Free what nothing names; see `renex_jupyter.store.gc`."""
+    """Free what nothing names; see `renex_jupyter.store.keeping.gc`."""
     return Collected(**_ask(root, "collect", dry_run=dry_run))
 
 
 def purge(root: Path, *, object_id: str | None, secret: str | None) -> Purged:
-    """Take an object or a text out for good; see `renex_jupyter.store.purge`."""
+    """Take an object or a text out for good; see `renex_jupyter.store.keeping.purge`."""
     return Purged(**_ask(root, "purge", object_id=object_id, secret=secret))
 
 
 def export_store(root: Path, path: Path, *, runs: list[str] | None) -> Exported:
-    """Write a store, or some runs of it, into one file; see `renex_jupyter.store.transfer`."""
+    """Write a store, or some runs of it, into one file; see `renex_jupyter.store.keeping.transfer`."""
     done = _ask(root, "export_store", path=str(path), runs=runs)
     return Exported(**{**done, "damaged": tuple(done["damaged"])})
 
 
 def import_store(root: Path, path: Path) -> Imported:
-    """Take in what another store exported; see `renex_jupyter.store.transfer`."""
+    """Take in what another store exported; see `renex_jupyter.store.keeping.transfer`."""
     return Imported(**_ask(root, "import_store", path=str(path)))
 
 
@@ -85,37 +91,37 @@ def _ask(root: Path, operation: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _fsck(store: Store) -> FsckReport:
-    from renex_jupyter.store import fsck as checks
+    from renex_jupyter.store.keeping import fsck as checks
 
     return checks.fsck(store.layout)
 
 
 def _rebuild(store: Store) -> Rebuilt:
-    from renex_jupyter.store import rebuild as rebuilding
+    from renex_jupyter.store.keeping import rebuild as rebuilding
 
     return rebuilding.rebuild(store.layout)
 
 
 def _collect(store: Store, **arguments: Any) -> Collected:
-    from renex_jupyter.store import gc
+    from renex_jupyter.store.keeping import gc
 
     return gc.collect(store, **arguments)
 
 
 def _purge(store: Store, **arguments: Any) -> Purged:
-    from renex_jupyter.store import purge as purging
+    from renex_jupyter.store.keeping import purge as purging
 
     return purging.purge(store, **arguments)
 
 
 def _export(store: Store, *, path: str, runs: list[str] | None) -> Exported:
-    from renex_jupyter.store import transfer
+    from renex_jupyter.store.keeping import transfer
 
     return transfer.export_store(store, Path(path), runs)
 
 
 def _import(store: Store, *, path: str) -> Imported:
-    from renex_jupyter.store import transfer
+    from renex_jupyter.store.keeping import transfer
 
     return transfer.import_store(store, Path(path))
 

@@ -21,17 +21,18 @@ import duckdb
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.keeping import Exported, Imported
-from renex_jupyter.store import gc, layout, locks, references, tables
-from renex_jupyter.store.absorb import absorb
+from renex_jupyter.store import layout, locks, tables
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.database import database_errors
-from renex_jupyter.store.gc import Kept
-from renex_jupyter.store.history import every_line
+from renex_jupyter.store.keeping import gc, references
+from renex_jupyter.store.keeping.absorb import absorb
+from renex_jupyter.store.keeping.gc import Kept
+from renex_jupyter.store.keeping.history import every_line
+from renex_jupyter.store.keeping.received import ABOUT, BLOBS, CHANGES, FORMAT, POINTS, Received, received
+from renex_jupyter.store.keeping.selection import Objects, belonging_to
+from renex_jupyter.store.keeping.unwanted import unwanted_contents
 from renex_jupyter.store.layout import os_errors, put_in_place, sync_file
-from renex_jupyter.store.received import ABOUT, BLOBS, CHANGES, FORMAT, POINTS, Received, received
-from renex_jupyter.store.selection import Objects, belonging_to
 from renex_jupyter.store.store import Store
-from renex_jupyter.store.unwanted import unwanted_contents
 
 WAIT = 120.0  # seconds for a fold or a collection that is at work
 

@@ -11,8 +11,8 @@ from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.keeping import FsckReport
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import archive, parquet
-from renex_jupyter.store.fsck import fsck
 from renex_jupyter.store.journal import END
+from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.store import Store
 
 RUN = "a" * 32

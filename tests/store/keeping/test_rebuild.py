@@ -8,7 +8,7 @@ from renex_jupyter.config import settings
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import archive, generation, parquet
-from renex_jupyter.store.rebuild import rebuild
+from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.store import Store
 
 RUNS = [f"{number:032x}" for number in range(3)]

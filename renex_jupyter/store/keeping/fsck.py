@@ -12,10 +12,11 @@ import duckdb
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.keeping import Damage, FsckReport
-from renex_jupyter.store import archive, gc, generation, journal, lines, locks, parquet, references
+from renex_jupyter.store import archive, generation, journal, lines, locks, parquet
 from renex_jupyter.store.blobs import Blobs
-from renex_jupyter.store.comparing import differences
 from renex_jupyter.store.generation import Books
+from renex_jupyter.store.keeping import gc, references
+from renex_jupyter.store.keeping.comparing import differences
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.reader import Reader
 

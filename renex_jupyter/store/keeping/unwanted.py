@@ -7,8 +7,9 @@ from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.store import gc, references, tables
-from renex_jupyter.store.doomed import PURGED
+from renex_jupyter.store import tables
+from renex_jupyter.store.keeping import gc, references
+from renex_jupyter.store.keeping.doomed import PURGED
 from renex_jupyter.store.store import Store
 
 _FIELDS = "select " + ", ".join(

@@ -10,10 +10,10 @@ import duckdb
 from renex_jupyter.store import tables
 from renex_jupyter.store.building import Building
 from renex_jupyter.store.fold import extend, finish, folding, take_sealed
-from renex_jupyter.store.history import every_line
+from renex_jupyter.store.keeping.history import every_line
+from renex_jupyter.store.keeping.rebuild import SALVAGED_POINTS as SALVAGED
+from renex_jupyter.store.keeping.unwanted import note_unwanted
 from renex_jupyter.store.layout import Layout
-from renex_jupyter.store.rebuild import SALVAGED_POINTS as SALVAGED
-from renex_jupyter.store.unwanted import note_unwanted
 
 
 def absorb(layout: Layout, changes: Path, points: Path, *, timeout: float = 120.0) -> tuple[int, int]:

@@ -11,10 +11,10 @@ from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import archive, parquet
 from renex_jupyter.store.building import Building
-from renex_jupyter.store.fsck import fsck
-from renex_jupyter.store.rebuild import rebuild
+from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.rebuild import rebuild
+from renex_jupyter.store.keeping.transfer import export_store, import_store
 from renex_jupyter.store.store import Store
-from renex_jupyter.store.transfer import export_store, import_store
 
 RUN = "a" * 32
 

@@ -23,14 +23,15 @@ import duckdb
 from renex_jupyter.errors import RenexError, invalid_argument, not_found
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.keeping import Purged
-from renex_jupyter.store import archive, gc, generation, journal, locks, parquet, sweep
+from renex_jupyter.store import archive, generation, journal, locks, parquet, sweep
 from renex_jupyter.store.building import highest
-from renex_jupyter.store.doomed import PURGED, Doomed
 from renex_jupyter.store.fold import finish, folding, switch, take_sealed
+from renex_jupyter.store.keeping import gc
+from renex_jupyter.store.keeping.doomed import PURGED, Doomed
+from renex_jupyter.store.keeping.rewriting import may_stand_in, rewrite_in_place, rewritten_changes, rewritten_points
 from renex_jupyter.store.layout import Layout, write_whole
 from renex_jupyter.store.liveness import is_gone
 from renex_jupyter.store.reader import Reader
-from renex_jupyter.store.rewriting import may_stand_in, rewrite_in_place, rewritten_changes, rewritten_points
 from renex_jupyter.store.store import Store
 
 SHORTEST = 4  # characters: a shorter text stands everywhere by chance

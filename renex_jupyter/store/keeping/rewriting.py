@@ -16,7 +16,7 @@ from zlib import crc32
 import duckdb
 
 from renex_jupyter.store import archive, journal, tables
-from renex_jupyter.store.doomed import Doomed
+from renex_jupyter.store.keeping.doomed import Doomed
 
 _SAFELY = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
 WRITE = reduce(or_, (getattr(os, name, 0) for name in _SAFELY), os.O_RDWR)

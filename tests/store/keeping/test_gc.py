@@ -14,8 +14,9 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import new_id
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.store import gc, locks
+from renex_jupyter.store import locks
 from renex_jupyter.store.blobs import FRESH
+from renex_jupyter.store.keeping import gc
 from renex_jupyter.store.store import Store
 
 LONG_AGO = (0, 0)
@@ -233,7 +234,7 @@ def litter(store: Store) -> str:
 COLLECTOR = """
 import sys
 from pathlib import Path
-from renex_jupyter.store import gc
+from renex_jupyter.store.keeping import gc
 from renex_jupyter.store.store import Store
 print("ready", flush=True)
 gc.collect(Store(Path(sys.argv[1])), dry_run=False)

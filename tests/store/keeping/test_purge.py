@@ -18,11 +18,11 @@ from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.store.fsck import fsck
+from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.purge import purge
+from renex_jupyter.store.keeping.transfer import export_store, import_store
 from renex_jupyter.store.liveness import identity
-from renex_jupyter.store.purge import purge
 from renex_jupyter.store.store import Store
-from renex_jupyter.store.transfer import export_store, import_store
 
 SECRET = 'hun"ter2\\\n-ü-secret'
 DOOMED, OTHER = "d" * 32, "0" * 32
@@ -162,7 +162,7 @@ from pathlib import Path
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store.store import Store
-from renex_jupyter.store.transfer import export_store, import_store
+from renex_jupyter.store.keeping.transfer import export_store, import_store
 store = Store(Path(sys.argv[1])); run, secret = "b" * 32, sys.argv[2]
 store.write(Change("runs", run, "create", {"run_id": run, "name": secret}))
 step = 0
@@ -411,7 +411,7 @@ import os, sys
 from pathlib import Path
 import renex_jupyter as rx
 from renex_jupyter.config import settings
-from renex_jupyter.store.purge import purge
+from renex_jupyter.store.keeping.purge import purge
 from renex_jupyter.store.store import Store
 settings().fold_in_background = False
 left = int(sys.argv[3])

@@ -21,12 +21,12 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.session import current as sessions
-from renex_jupyter.store import gc
-from renex_jupyter.store.fsck import fsck
 from renex_jupyter.store.journal import seal_line
-from renex_jupyter.store.purge import purge
+from renex_jupyter.store.keeping import gc
+from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.purge import purge
+from renex_jupyter.store.keeping.transfer import export_store, import_store
 from renex_jupyter.store.store import Store
-from renex_jupyter.store.transfer import export_store, import_store
 
 TABLES = (
     *(
@@ -309,7 +309,7 @@ import resource, signal
 from pathlib import Path
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store.store import Store
-from renex_jupyter.store.transfer import export_store
+from renex_jupyter.store.keeping.transfer import export_store
 store = Store(Path({str(source.layout.root)!r}))
 store.reader.rows("from runs")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -513,7 +513,7 @@ IMPORTER = """
 import sys
 from pathlib import Path
 from renex_jupyter.store.store import Store
-from renex_jupyter.store.transfer import import_store
+from renex_jupyter.store.keeping.transfer import import_store
 print("ready", flush=True)
 import_store(Store(Path(sys.argv[1])), Path(sys.argv[2]))
 """
