@@ -108,6 +108,15 @@ class Blobs:
             raise _corrupt(sha256, "its bytes have another hash")
         return size
 
+    def verify(self, sha256: str) -> None:
+        """Read a content from end to end.
+
+        Raises
+        ------
+        RenexError : as `get`.
+        """
+        self.copy_to(sha256, _Nowhere())
+
     def contains(self, sha256: str, texts: tuple[bytes, ...]) -> bool:
         """Say whether one of some texts stands in a content."""
         overlap, before = max(map(len, texts)) - 1, b""
@@ -184,6 +193,14 @@ class Blobs:
                 yield file, path.suffix == ".zst"
             return
         raise RenexError("not_found", f"the content {sha256} is not in {self.folder}.", RESTORE)
+
+
+class _Nowhere:
+    """Takes bytes and forgets them."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take `data`."""
+        return len(data)
 
 
 def _write(path: Path, source: Readable) -> tuple[str, int, str]:

@@ -37,14 +37,6 @@ from renex_jupyter.store.store import Store
 WAIT = 120.0  # seconds for a fold or a collection that is at work
 
 
-class _Nowhere:
-    """What is only read to be verified."""
-
-    def write(self, data: bytes, /) -> object:
-        """Forget the bytes."""
-        return len(data)
-
-
 def export_store(store: Store, path: Path, runs: Sequence[str] | None = None) -> Exported:
     """Write everything, or some runs with everything they need, into one file.
 
@@ -147,7 +139,7 @@ def _sound_blobs(store: Store, chosen: Objects | None) -> tuple[list[Kept], set[
 
 def _is_sound(blobs: Blobs, sha256: str) -> bool:
     try:
-        blobs.copy_to(sha256, _Nowhere())
+        blobs.verify(sha256)
     except RenexError as error:
         if error.code in ("corrupt", "not_found"):
             return False
