@@ -22,7 +22,7 @@ from renex_jupyter.store.database import database_errors
 from renex_jupyter.store.layout import Layout, os_errors, write_whole
 from renex_jupyter.store.publish import is_published, publish
 
-BATCH = 256 * 2**20  # bytes of journals that one fold takes
+BATCH = 64 * 2**20  # bytes of journals that one fold takes: half a million points, which it holds in memory
 
 
 def fold(layout: Layout, *, timeout: float = 30.0) -> int:
