@@ -122,7 +122,7 @@ def text(row: Row) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 0.1 else 4
+    digits = 0 if value >= 100 or not value else 1 if value >= 10 else 2 if value >= 0.1 else 4
     return f"{value:,.{digits}f} {unit}"
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import asking
 import child
 import folding
+import killing
 import peers
 import report
 import writing
@@ -30,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, default=40, help="folds in which the large store grows")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of everything that is compared")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the points that are logged and folded")
-    parser.add_argument("--only", default="12345678", help="numbers of the measurements, such as 45")
+    parser.add_argument("--only", default="123456789", help="numbers of the measurements, such as 45")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.json", help="the figures as JSON")
     parser.add_argument("--page", type=Path, help="a Markdown page to write the figures into")
     parser.add_argument("--work", type=Path, help="folder to work in, on the disk to measure; default: temporary")
@@ -53,6 +54,7 @@ def main() -> None:
         ("5", lambda: folding.measure_tail(folder, given.rounds)),
         ("6", lambda: asking.measure_beside_peers(folder, given.rounds)),
         ("78", lambda: asking.measure_large(folder, given.points, given.runs, given.folds, given.rounds)),
+        ("9", lambda: killing.measure(folder, given.rounds)),
     ]
     rows: list[Row] = []
     failed = []
