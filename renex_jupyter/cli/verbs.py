@@ -127,8 +127,15 @@ def compact(frame: pd.DataFrame) -> pd.DataFrame:
         elif name == "duration_s":
             shown[name] = ["" if each != each else display.seconds(each) for each in shown[name]]
         elif name.startswith("params.") or shown[name].dtype == object:
-            shown[name] = ["" if each is None or each != each else each for each in shown[name]]
+            shown[name] = ["" if _is_null(each) else each for each in shown[name]]
     return shown.rename(columns={"duration_s": "duration"})
+
+
+def _is_null(value: Any) -> bool:
+    """Say whether a value is missing; a list or an array is not, and is not compared with anything."""
+    return (
+        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+    )
 
 
 def split(line: str) -> list[str]:

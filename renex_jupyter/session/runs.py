@@ -198,7 +198,9 @@ def mark_vanished(session: Session) -> None:
     """Record as `lost` the runs whose process is gone."""
     if not session.store.exists:
         return
-    for row in query.vanished_runs(session.store.reader):
+    read = session.store.reader
+    # Asked twice: a run may have been read as running, written its end and gone before its process was looked for.
+    for row in query.vanished_runs(read) and query.vanished_runs(read):
         with never_in_the_way("that a run was lost"):
             change = Change(
                 "runs", row["run_id"], "update", {"status": "lost"}, {"status": "running"}, row["namespace"]

@@ -139,6 +139,11 @@ class Reader:
             except FileNotFoundError:  # a journal was folded and removed between the list and the reading
                 self._stale = True
                 continue
+            except duckdb.IOException as error:  # so was a segment
+                if not self._is_about_our_files(error):
+                    raise
+                self._stale = True
+                continue
             self._unfinished = False
             return
         raise RenexError("locked", f"{self.layout.root} changes faster than it can be read.", "Try again in a moment.")
