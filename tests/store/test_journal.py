@@ -299,16 +299,14 @@ def test_everything_is_synced_again_while_the_background_may_still_be_at_it(
 
 
 REENTRANT = """
-import os, random, signal, sys, time
+import itertools, os, random, signal, sys, time
 from pathlib import Path
 from renex_jupyter.store import journal as journals
 journal = journals.Journal(Path(sys.argv[1]), rotate_bytes=4000, sync_interval=0.05)
 line = lambda kind, n: journals.number_line(journals.point_head("run", "r", kind), n, n, 0.5)
-inner = 0
-def handler(*_):
-    global inner
-    journal.append_points(line("inner", inner))
-    inner += 1
+numbers = itertools.count()
+def handler(*_):  # another thread may take a signal and hand it over late: then one handler meets the next
+    journal.append_points(line("inner", next(numbers)))
 signal.signal(signal.SIGALRM, handler)
 outer, until = 0, time.monotonic() + 3
 while time.monotonic() < until:
@@ -317,7 +315,7 @@ while time.monotonic() < until:
     outer += 1
     signal.setitimer(signal.ITIMER_REAL, 0)
 points = journal.points
-print(outer, inner, points.descriptor is None or points.size == os.fstat(points.descriptor).st_size)
+print(outer, next(numbers), points.descriptor is None or points.size == os.fstat(points.descriptor).st_size)
 journal.seal()
 """
 
