@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import duckdb
@@ -15,15 +15,23 @@ _TOLD = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.
 
 
 @contextmanager
-def interrupts() -> Iterator[None]:
-    """Let an interrupt surface as what it is: DuckDB turns it into a RuntimeError."""
+def interrupts(stop: Callable[[], None] | None = None) -> Iterator[None]:
+    """Let an interrupt surface as what it is: DuckDB turns it into a RuntimeError.
+
+    Parameters
+    ----------
+    stop : called then. DuckDB leaves the query to its own threads, which go on with it; whatever is asked next of that
+        connection, even to be closed, would wait for its end where no interrupt reaches it.
+    """
     try:
         yield
-    except RuntimeError as error:
-        if "interrupted" in str(error).lower():
-            raise KeyboardInterrupt from error
-        raise
-    except duckdb.InterruptException as error:
+    except (RuntimeError, duckdb.InterruptException, KeyboardInterrupt) as error:
+        if isinstance(error, RuntimeError) and "interrupted" not in str(error).lower():
+            raise
+        if stop is not None:
+            stop()
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise KeyboardInterrupt from error
 
 

@@ -63,7 +63,7 @@ class Reader:
         RenexError : `invalid_argument` when the text is not one statement that reads, or DuckDB refuses it.
         """
         _check_reading(query)
-        with self._lock, interrupts():
+        with self._lock, interrupts(self._stop):
             self._refresh()
             connection = self._own()
             # More words than tables: only a query that binds would tell its tables, and a frame costs nothing to offer.
@@ -85,7 +85,7 @@ class Reader:
         return (self.layout.generation_in_force(), files)
 
     def _ask(self, query: str, params: Params, fetch: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        with self._lock, interrupts():
+        with self._lock, interrupts(self._stop):
             for attempt in range(6):
                 self._refresh()
                 try:
@@ -100,6 +100,11 @@ class Reader:
                     self._unfinished = isinstance(error, duckdb.FatalException)
                     time.sleep(0.02)
         raise AssertionError("unreachable")
+
+    def _stop(self) -> None:
+        """Stop the query that was left; called by who holds the lock, so that it is nobody else's."""
+        if self._connection is not None:
+            self._connection.interrupt()
 
     def _is_about_our_files(self, error: duckdb.Error) -> bool:
         text = str(error)

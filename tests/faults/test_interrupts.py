@@ -30,6 +30,7 @@ class Interrupter:
 
     def __init__(self) -> None:
         self.asked, self.after, self.sent = threading.Event(), 0.0, threading.Event()
+        self.sent_at = 0.0  # by time.monotonic()
         threading.Thread(target=self._work, daemon=True).start()
 
     def send(self, after: float) -> None:
@@ -43,6 +44,7 @@ class Interrupter:
             self.asked.wait()
             self.asked.clear()
             time.sleep(self.after)
+            self.sent_at = time.monotonic()
             self.sent.set()
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -105,3 +107,70 @@ def test_an_interrupt_at_any_moment_is_one_and_nothing_is_torn(project: Path, tm
     assert stopped == TIMES[name]
     assert done < stopped, "none came while it worked"
     invariant(project / ".renex", tmp_path / "ledger", deep=True)
+
+
+LONG = "select count(*) from range(10_000_000_000_000) where hash(range) = 5"  # takes minutes
+QUESTIONS: dict[str, Callable[[], object]] = {
+    "sql": lambda: rx.sql(LONG),
+    "search_runs": lambda: rx.search_runs(f"({LONG}) > 5"),
+    "rows": lambda: current.current().store.reader.rows(LONG),
+}
+
+
+def stop_asking(_say: Say, project: Path, name: str) -> tuple[float, float, list[int]]:
+    """Interrupt a question that would take minutes, twice; return for the slower one the seconds until it ended.
+
+    Then the seconds of CPU that went on after that, and what the next questions answered.
+    """
+    os.chdir(project)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings().fold_in_background = False
+    rx.start_run("train")
+    waited, burnt, answers = [], [], []
+    for _ in range(2):
+        timer = Interrupter()
+        timer.send(0.5)
+        try:
+            QUESTIONS[name]()
+        except KeyboardInterrupt:
+            waited.append(time.monotonic() - timer.sent_at)
+        time.sleep(0.1)
+        before = time.process_time()
+        time.sleep(1.0)
+        burnt.append(time.process_time() - before)
+        answers.append(len(rx.sql("select * from runs")))
+    return max(waited), max(burnt), answers
+
+
+@pytest.mark.parametrize("name", list(QUESTIONS))
+def test_an_interrupted_question_ends_at_once_and_leaves_nothing_running(project: Path, name: str) -> None:
+    waited, burnt, answers = children.Child(stop_asking, project, name).answer(patience=60)
+    assert answers == [1, 1]
+    assert waited < 5
+    assert burnt < 0.5
+
+
+def wait_for_another(_say: Say, project: Path) -> tuple[bool, list[int]]:
+    """Ask while another thread asks something long, and interrupt that; say whether the other one goes on."""
+    os.chdir(project)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings().fold_in_background = False
+    rx.start_run("train")
+    read = current.current().store.reader
+    ended = []
+    long = "select count(*) as n from range(400_000_000) where hash(range) = 5"
+    other = threading.Thread(target=lambda: ended.append(read.rows(long)[0]["n"]))
+    other.start()
+    while read._lock.acquire(blocking=False):
+        read._lock.release()
+        time.sleep(0.001)
+    Interrupter().send(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        read.rows("select 1")
+    goes_on = other.is_alive()
+    other.join()
+    return goes_on, ended
+
+
+def test_an_interrupt_of_who_waits_for_another_thread_disturbs_only_who_waits(project: Path) -> None:
+    assert children.Child(wait_for_another, project).answer(patience=60) == (True, [0])

@@ -101,6 +101,24 @@ def test_an_interrupted_task_is_stopped_and_the_kernel_lives(project: Path, star
     assert kernel.run("%%task long\n1")["status"] == "ok"
 
 
+def test_a_kernel_whose_questions_are_interrupted_answers_the_next(project: Path, start: Start) -> None:
+    kernel = start()
+    kernel.run("import renex_jupyter as rx\nwith rx.start_run(): pass")
+    for wait in (1.0, 0.2, 0.0):
+        (project / "begun").unlink(missing_ok=True)
+        question = "select count(*) from range(10_000_000_000_000) where hash(range) = 5"  # takes minutes
+        asked = kernel.client.execute(f"print('.', file=open('begun', 'w'), flush=True)\nrx.sql('{question}')")
+        wait_for(project / "begun", 1)
+        time.sleep(wait)
+        kernel.manager.interrupt_kernel()
+        reply = kernel.client.get_shell_msg(timeout=30)
+        assert reply["parent_header"]["msg_id"] == asked
+        assert reply["content"].get("ename") == "KeyboardInterrupt"
+        while kernel.run("assert len(rx.sql('select * from runs')) == 1", timeout=30)["status"] == "aborted":
+            pass
+    assert kernel.run("assert len(rx.sql('select * from runs')) == 1", timeout=30)["status"] == "ok"
+
+
 def test_a_killed_kernel_leaves_no_process_of_ours_behind(project: Path, start: Start) -> None:
     kernel = start()
     kernel.run("%load_ext renex_jupyter\n%snapshot one")
