@@ -57,17 +57,16 @@ class Tail:
         grown = [entry for entry in found.values() if self._has_grown(entry)]
         gone = self._positions.keys() - found.keys()
         gone |= {entry.name for entry in grown if entry.name in self._positions and not self._continues(entry)}
+        # All that a file may be asked for, before anything is taken: one that vanished must leave nothing half done.
+        read = {entry.name: self._read(entry, 0 if entry.name in gone else None) for entry in grown}
         kinds = self._forget(gone)
-        parts = {entry.name: (entry, self._part(entry)) for entry in grown}
-        changes = {name: part.lines for name, (_, part) in parts.items() if not _holds_points(name) and part.lines}
-        points = {name: part.lines for name, (_, part) in parts.items() if _holds_points(name) and part.lines}
+        changes = {name: found for name, (found, _) in read.items() if not _holds_points(name) and found}
+        points = {name: found for name, (found, _) in read.items() if _holds_points(name) and found}
         if changes:
             kinds |= self._take_changes(changes)
         if points:
             self._take_points(points)
-        for name, (entry, part) in parts.items():
-            size = max(entry.stat().st_size, part.end)  # it may have grown since it was listed
-            self._positions[name] = _Position(part.end, size, _before(Path(entry.path), part.end))
+        self._positions |= {name: position for name, (_, position) in read.items()}
         return frozenset(kinds), bool(points) or any(_holds_points(name) for name in gone)
 
     def _has_grown(self, entry: os.DirEntry[str]) -> bool:
@@ -79,9 +78,13 @@ class Tail:
         known = self._positions[entry.name]
         return entry.stat().st_size >= known.end and _before(Path(entry.path), known.end) == known.last
 
-    def _part(self, entry: os.DirEntry[str]) -> lines.Part:
+    def _read(self, entry: os.DirEntry[str], start: int | None) -> tuple[list[bytes], _Position]:
+        """Return the lines that were appended since the last time, or from `start` on, and how far that is."""
         known = self._positions.get(entry.name)
-        return lines.read_part(Path(entry.path), known.end if known else 0)
+        path = Path(entry.path)
+        part = lines.read_part(path, start if start is not None else known.end if known else 0)
+        size = max(entry.stat().st_size, part.end)  # it may have grown since it was listed
+        return part.lines, _Position(part.end, size, _before(path, part.end))
 
     def _forget(self, names: Iterable[str]) -> set[str]:
         """Drop the rows of some files, and return the kinds of their changes."""

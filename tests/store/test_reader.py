@@ -1,6 +1,7 @@
 """What a user's query may and may not do."""
 
 import os
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -10,6 +11,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import journal
+from renex_jupyter.store import tail as tails
 from renex_jupyter.store.store import Store
 from renex_jupyter.store.tail import Tail
 
@@ -97,3 +99,24 @@ def test_a_tail_tells_which_kinds_changed(store: Store) -> None:
         assert update() == (frozenset(), True, False)
         assert tail.update([]) == ({"runs", "params", "tags"}, True)
         assert tail.forgot
+
+
+def test_a_file_that_vanishes_while_others_are_read_makes_nothing_count_twice(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.write_points([Point("run", "a" * 32, "loss", step, now(), 0.5) for step in range(10)])
+    calls = []
+
+    def vanishes(path: Path, end: int) -> bytes:
+        calls.append(path.name)
+        if len(calls) == 2:
+            raise FileNotFoundError(path)
+        return before(path, end)
+
+    before = tails._before
+    monkeypatch.setattr(tails, "_before", vanishes)
+    counts = "select (select count(*) from metrics) as points, (select count(*) from change_events) as changes"
+    assert filled.reader.rows(counts) == [{"points": 10, "changes": 1}]
+    assert len(calls) > 2, "no second try"
+    filled.fold()
+    assert filled.reader.rows(counts) == [{"points": 10, "changes": 1}]
