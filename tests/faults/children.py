@@ -90,6 +90,18 @@ class Answer:
         self.value = value
 
 
+def answers(alive: list[Child], patience: float, behind: str) -> list[Any]:
+    """Return the answers of all; fail with the first error that is not only there because of another (`behind`)."""
+    found, failed = [], []
+    for each in alive:
+        try:
+            found.append(each.answer(patience))
+        except AssertionError as error:
+            failed.append(str(error))
+    assert not failed, "\n".join([text for text in failed if behind not in text] or failed)
+    return found
+
+
 def kill_all() -> None:
     """Kill those that a failed test left behind."""
     while _started:

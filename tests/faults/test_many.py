@@ -74,7 +74,7 @@ def test_32_processes_that_do_everything_at_once_lose_nothing(project: Path, tmp
     meeting = children.meeting(PROCESSES)
     ledgers = [tmp_path / f"ledger{number}" for number in range(PROCESSES)]
     alive = [children.Child(mixed, i, project, ledger, meeting) for i, ledger in enumerate(ledgers)]
-    counts = [each.answer(800) for each in alive]
+    counts = children.answers(alive, 800, behind="BrokenBarrierError")
     assert sum(sum(each.values()) for each in counts) == PROCESSES * OPERATIONS * ROUNDS
     invariant(project / ".renex", *ledgers, deep=True)
     assert children.ask(statuses, project) == ["finished"] * (PROCESSES + 1)  # one is the invariant's own
