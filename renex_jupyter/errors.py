@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sysconfig
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
+from types import TracebackType
 
 CODES = frozenset(
     {
@@ -49,6 +53,19 @@ class RenexError(Exception):
         """The same on one line, as a magic shows it."""
         return " ".join(str(self).splitlines())
 
+    def _render_traceback_(self) -> list[str]:
+        """Return the traceback as IPython shows it, down to the user's line that failed and without what is ours.
+
+        `%debug` still has every frame. IPython looks for a method of this name (`InteractiveShell.showtraceback`).
+        """
+        from IPython import get_ipython  # it asks, so it is there
+
+        shell = get_ipython()
+        shown = RenexError(*self.args)  # without the cause, which the message tells
+        frames = _users_part(self.__traceback__)
+        lines = shell.InteractiveTB.structured_traceback(RenexError, shown, frames, shell.InteractiveTB.tb_offset)
+        return list(lines)
+
 
 def not_found(kind: str, wanted: str, known: Sequence[str] = (), *, listing: str = "%renex ls") -> RenexError:
     """Nothing has this id or name; offers the nearest of the known ones."""
@@ -87,10 +104,53 @@ def from_os_error(error: OSError, what: str) -> RenexError:
     if error.errno == errno.EROFS:
         return RenexError("read_only", f"{what}: {reason}{path}.", "Set RENEX_STORE to a folder that can be written.")
     if isinstance(error, PermissionError):
-        return RenexError("permission", f"{what}: {reason}{path}.", "Check the owner and mode of that path.")
+        whose = _whose(error.filename) if isinstance(error.filename, (str, os.PathLike)) else ""
+        hint = "Its owner can let you in, or check the mode of that path."
+        return RenexError("permission", f"{what}: {reason}{path}{whose}.", hint)
     if error.errno == errno.EIO:
         hint = "The disk refuses; look at the system's log. Nothing that was durable before is touched."
         return RenexError("corrupt", f"{what}: {reason}{path}.", hint)
     if isinstance(error, FileNotFoundError):
         return RenexError("not_found", f"{what}: {reason}{path}.", "Check the path.")
     return RenexError("invalid_argument", f"{what}: {reason}{path}.", "Check the path and what it names.")
+
+
+def _users_part(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without what follows the last call into this package; the traceback given stays as it is."""
+    ours, installed = str(Path(__file__).parent) + os.sep, sysconfig.get_paths()
+    libraries = (*(installed[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")), "<frozen ")
+    frames: list[TracebackType] = []
+    end = None
+    while traceback is not None:
+        path = traceback.tb_frame.f_code.co_filename
+        if path.startswith(ours):
+            end = len(frames) if end is None else end
+        elif not path.startswith(libraries):
+            end = None  # the user's own code, which we were called by or called
+        frames.append(traceback)
+        traceback = traceback.tb_next
+    shown = None
+    for each in reversed(frames[:end]):
+        shown = TracebackType(shown, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return shown
+
+
+def _whose(name: str | os.PathLike[str]) -> str:
+    """Say to whom a path belongs, or the nearest folder above it that can be looked at: that one refuses then."""
+    for path in (Path(name).absolute(), *Path(name).absolute().parents):
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        return f"; {path} belongs to {user_name(found.st_uid)} and has mode {found.st_mode & 0o7777:04o}"
+    return ""
+
+
+def user_name(uid: int) -> str:
+    """Return the name of a user of this machine with the number: `alice (user 1000)`, or `user 1000`."""
+    try:
+        import pwd
+
+        return f"{pwd.getpwuid(uid).pw_name} (user {uid})"
+    except (ImportError, KeyError):
+        return f"user {uid}"

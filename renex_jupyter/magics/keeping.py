@@ -70,7 +70,6 @@ class KeepingMagics(Magics):
     )
     @argument("-o", "--out", help="put the run into this variable")
     @line_cell_magic
-    @plainly
     def task(self, line: str, cell: str | None = None) -> Any:
         """Run a cell, or a command, as a run: the state before, the action, the state after.
 
@@ -83,27 +82,30 @@ class KeepingMagics(Magics):
             run = %task train -- python train.py --lr 0.1
         """
         __tracebackhide__ = True
+        run, error = self._run(line, cell)
+        if error is not None:
+            raise error  # the cell's own, with its traceback, also when it is one of ours
+        return run
+
+    @plainly
+    def _run(self, line: str, cell: str | None) -> tuple[Any, BaseException | None]:
+        """Return what the magic returns, and the error of the cell."""
         line, dashes, command = _split(line)
         args = parse(self.task, line)
         name, params = name_and_params(args.words, current().names, TASK_USAGE)
+        error = None
         if cell is None:
             if not dashes:
                 raise invalid_argument("there is nothing to run.", f"Usage: {TASK_USAGE}")
             run = tasks.run_task(command, name=name, params=params)
-            print(run.line)  # also when the run is assigned, or not the last of its cell
-            if args.out:
-                current().names[args.out] = run
-                return None
-            return run
-        if dashes:
+        elif dashes:
             raise invalid_argument("a cell and a command were given.", f"Usage: {TASK_USAGE}")
-        run, error = tasks.run_cell(name, cell, params)
+        else:
+            run, error = tasks.run_cell(name, cell, params)
         if args.out:
             current().names[args.out] = run
-        print(run.line)
-        if error is not None:
-            raise error
-        return None
+        print(run.line)  # also when the run is assigned, or not the last of its cell
+        return (run if cell is None and not args.out else None), error
 
 
 def _split(line: str) -> tuple[str, bool, str]:

@@ -1,5 +1,6 @@
 """The magics in a real IPython shell: what they record, print, return and refuse."""
 
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,29 @@ def test_verbs_list_show_compare_and_bring_back(shell: InteractiveShell, tmp_pat
 def test_bad_input_is_one_clear_line(shell: InteractiveShell, source: str, said: str) -> None:
     assert said in failure(shell, source)
     assert run(shell, "1 + 1").success
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def mine(name):\n    return rx.get_run(name)  # theirs\n\nmine('nix')",
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    rx.get_run('nix')  # theirs",
+        "%%task train\nrx.get_run('nix')  # theirs",
+    ],
+)
+def test_an_error_of_ours_shows_the_users_line_and_no_frame_of_ours(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    run(shell, "import renex_jupyter as rx; rx.snapshot()")
+    shell.run_line_magic("colors", "nocolor")
+    capsys.readouterr()
+    error = run(shell, source).error_in_exec
+    shown = capsys.readouterr().out
+    assert isinstance(error, rx.RenexError)
+    assert "# theirs" in shown and "not_found: no run 'nix'." in shown and "Hint: " in shown
+    assert "renex_jupyter/" not in shown.replace(str(Path.cwd()), "")
+    frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    assert frames[-1] == "find_object"  # %debug goes to where it was raised
 
 
 def test_an_unknown_id_and_an_ambiguous_prefix_are_told_apart(shell: InteractiveShell) -> None:
