@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from renex_jupyter.session import current as sessions
+from renex_jupyter.session import family
 from renex_jupyter.store.store import Store
 
 
@@ -20,7 +21,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No variable of the machine, and no session of the test before."""
-    for name in ("RENEX_STORE", "RENEX_RUN_ID", "RENEX_RUN_NAME", "RENEX_NOTEBOOK", "JPY_SESSION_NAME"):
+    for name in (*family.NAMES, "RENEX_STORE", "RENEX_NOTEBOOK", "JPY_SESSION_NAME"):
         monkeypatch.delenv(name, raising=False)
     sessions.reset()
     yield

@@ -8,11 +8,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from renex_jupyter.capture.secrets import redact_text
+from renex_jupyter.config import (
+    EXPERIMENT_VARIABLE,
+    NAMESPACE_VARIABLE,
+    NESTING_VARIABLE,
+    RUN_NAME_VARIABLE,
+    RUN_STORE_VARIABLE,
+    RUN_VARIABLE,
+)
 from renex_jupyter.ids import short
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import Snapshot
-from renex_jupyter.session import snapshots
+from renex_jupyter.session import purges, snapshots
 from renex_jupyter.session.current import Session, never_in_the_way
 from renex_jupyter.session.facts import Facts
 from renex_jupyter.session.points import Points
@@ -44,6 +52,21 @@ class ActiveRun:
         """The name of the run."""
         return self.run.name
 
+    @property
+    def told(self) -> dict[str, str | None]:
+        """What a child process needs to log on this run, as environment variables.
+
+        A command in a cell is part of the task: its `start_run()` goes on with it. Anywhere else it opens a run below.
+        """
+        return {
+            RUN_VARIABLE: self.run.run_id,
+            RUN_NAME_VARIABLE: self.run.name,
+            RUN_STORE_VARIABLE: str(self.session.store.layout.root),
+            NAMESPACE_VARIABLE: self.run.namespace,
+            EXPERIMENT_VARIABLE: self.run.experiment,
+            NESTING_VARIABLE: None if self.run.kind in ("cell", "command") else "1",
+        }
+
     def set_params(self, params: Mapping[str, Any]) -> None:
         """Keep params, see `Facts.set_params`."""
         self.facts.set_params(params)
@@ -54,7 +77,8 @@ class ActiveRun:
 
     def last_values(self) -> dict[str, float | str]:
         """Return the value at the highest step of each key that this process logged."""
-        return self.points.last_values()
+        last = self.points.last_values()
+        return purges.values_left(self.session.store, self.run_id, self.run.started_at, last)
 
     def __enter__(self) -> Self:
         self.held = True
@@ -87,6 +111,12 @@ def close_after(active: ActiveRun, error: BaseException | None) -> None:
         close(active, "failed", error=f"{type(error).__name__}: {error}")
 
 
+def tell_children(session: Session) -> None:
+    """Have the processes that are started from now on find the run that is open; to be called when another one is."""
+    opened = [each for each in session.runs if not each.joined]
+    session.family.tell(opened[-1].told if opened else None)
+
+
 def snapshot_for(session: Session, run_id: str, moment: str, metrics: Mapping[str, Any]) -> Snapshot | None:
     """Take the hidden snapshot before or after a run; a fault of ours is a warning and no more."""
     with never_in_the_way(f"the state {moment} the run"):
@@ -106,6 +136,7 @@ def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code
     while session.runs[-1] is not active:
         close(session.runs[-1], status)
     session.runs.remove(active)
+    tell_children(session)
     if active.joined:
         active.points.finish()
         with never_in_the_way("what was logged last"):

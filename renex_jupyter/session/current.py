@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import platform
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.capture.notebook import notebook_path
+from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.runs import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment
 from renex_jupyter.records.snapshots import CellExecution
+from renex_jupyter.session.family import Family
+from renex_jupyter.session.purges import Purges
+from renex_jupyter.store import liveness
 from renex_jupyter.store.store import Store, locate
 
 if TYPE_CHECKING:
@@ -36,10 +39,13 @@ class Session:
         self.experiment = DEFAULT_EXPERIMENT
         self.runs: list[ActiveRun] = []
         self.joined: ActiveRun | None = None  # the run that the parent process opened for this one
+        self.family = Family()
+        if self.shell is not None:
+            self.family.forget()
         self.unwritten: list[Change] = []  # ends of runs that a full disk did not take
         self.last_snapshot_id: str | None = None
         self.recorder: Recorder | None = None
-        self.blots: list[Callable[[str], str]] = []  # each takes a text out that was purged while it stood in a cell
+        self.purges = Purges()
         self._store: Store | None = None
         self._recording = False
         self._written: set[int] = set()  # executions of the recorder, by seq, that are in the store
@@ -65,8 +71,9 @@ class Session:
     def store(self) -> Store:
         """The store of the notebook's project; nothing is created by looking."""
         if self._store is None:
-            notebook = self.notebook
-            self._store = Store(locate(notebook.parent if notebook else Path.cwd()))
+            notebook, given = self.notebook, self.family.given
+            told = given.get(RUN_STORE_VARIABLE) if given.get(RUN_VARIABLE) else None
+            self._store = Store(Path(told) if told else locate(notebook.parent if notebook else Path.cwd()))
         return self._store
 
     @property
@@ -104,6 +111,7 @@ class Session:
             "started_at": self.started_at,
             "user_name": self.store.journal.actor,
             "host": platform.node(),
+            **liveness.identity(),  # a purge names who is still alive and may know what it took out
         }
         self.store.write(Change("sessions", self.session_id, "create", after))
         self._recording = True
@@ -116,7 +124,7 @@ class Session:
 
     def executions(self) -> tuple[CellExecution, ...]:
         """Return every cell execution of this session in order, the running one last, without what was purged."""
-        return tuple(map(self._blotted, self.recorder.executions())) if self.recorder is not None else ()
+        return self.purges.without_it(self.store, self.recorder.executions()) if self.recorder is not None else ()
 
     def write_what_is_left(self) -> None:
         """Write the records that could not be written when they were made."""
@@ -132,12 +140,6 @@ class Session:
         self.store.ensure("namespaces", self.namespace, namespace, namespace=self.namespace)
         experiment = Experiment(key, self.namespace, self.experiment, moment, owner=self.store.journal.actor)
         self.store.ensure("experiments", key, fields(experiment), namespace=self.namespace)
-
-    def _blotted(self, execution: CellExecution) -> CellExecution:
-        for blot in self.blots:
-            error = None if execution.error is None else blot(execution.error)
-            execution = dataclasses.replace(execution, source=blot(execution.source), error=error)
-        return execution
 
     def _write_executions(self) -> None:
         fresh = [each for each in self.executions() if each.status != "running" and each.seq not in self._written]
@@ -160,6 +162,8 @@ def current() -> Session:
 
 def reset() -> None:
     """Forget the session, as a new process would."""
+    for session in _sessions:
+        session.family.tell(None)
     _sessions.clear()
 
 

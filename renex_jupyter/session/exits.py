@@ -10,7 +10,9 @@ from typing import Any, NoReturn
 
 from renex_jupyter.session.active_run import close_after
 from renex_jupyter.session.current import current
+from renex_jupyter.session.family import is_child_of_multiprocessing
 
+_finalized: list[int] = []  # processes of multiprocessing, which asks no `atexit`, that are watched
 _ended_by: list[BaseException] = []  # what ended the script, as far as anybody is told before it ends
 
 
@@ -18,6 +20,11 @@ def watch() -> None:
     """Have open runs closed when this process ends; in a script also note why it ends."""
     atexit.unregister(_close_what_is_open)
     atexit.register(_close_what_is_open)
+    if is_child_of_multiprocessing() and os.getpid() not in _finalized:
+        from multiprocessing.util import Finalize
+
+        _finalized.append(os.getpid())
+        Finalize(None, _close_what_is_open, exitpriority=10)
     if current().shell is None and not getattr(sys.excepthook, "of_renex", False):
         _note_exceptions()
         _note_exits()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from renex_jupyter.config import NAMESPACE_VARIABLE, RUN_NAME_VARIABLE, RUN_VARIABLE
+from renex_jupyter.config import (
+    EXPERIMENT_VARIABLE,
+    NAMESPACE_VARIABLE,
+    NESTING_VARIABLE,
+    RUN_NAME_VARIABLE,
+    RUN_VARIABLE,
+)
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.ids import content_id, new_id, short
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.runs import STATUSES, Run, Task
 from renex_jupyter.session import exits
-from renex_jupyter.session.active_run import ActiveRun, close, snapshot_for
+from renex_jupyter.session.active_run import ActiveRun, close, snapshot_for, tell_children
 from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.session.points import checked
 from renex_jupyter.store import liveness
@@ -47,7 +52,8 @@ def start_run(
 
     Parameters
     ----------
-    run_id : go on with this recorded run (id or unique prefix) instead of a new one.
+    run_id : go on with this recorded run (id or unique prefix) instead of a new one. Where another process of this
+        machine has it open, that process ends it, and this one only logs on it.
 
     Raises
     ------
@@ -77,7 +83,7 @@ def _at_hand(session: Session, run_id: str | None, *, nested: bool) -> ActiveRun
     """Return the run that is open already: the parent process opened it for us, or it is asked for by its id."""
     if run_id is None:
         joined = _run_of_parent_process(session)
-        return None if nested else joined
+        return None if nested or session.family.given.get(NESTING_VARIABLE) else joined
     wanted = query.find_run(session.store.reader, run_id)
     return next((each for each in session.runs if each.run_id == wanted), None)
 
@@ -99,7 +105,7 @@ def open_run(
     params: Mapping[str, Any] | None = None,
 ) -> ActiveRun:
     """Record the state before, then the run, and make it the one that is logged on."""
-    parent = session.runs[-1] if session.runs else None
+    parent = active_run()
     session.begin()
     session.ensure_experiment()
     run_id, store = new_id(), session.store
@@ -135,6 +141,7 @@ def open_run(
 def _hold(session: Session, active: ActiveRun) -> ActiveRun:
     """Make a run the one that is logged on."""
     session.runs.append(active)
+    tell_children(session)
     exits.watch()
     return active
 
@@ -210,25 +217,31 @@ def mark_vanished(session: Session) -> None:
 
 def _run_of_parent_process(session: Session) -> ActiveRun | None:
     """Return the run that the process which started this one has opened for it, if any."""
-    wanted = os.environ.get(RUN_VARIABLE)
+    given = session.family.given
+    wanted = given.get(RUN_VARIABLE)
     if not wanted or session.shell is not None:
         return None
     if session.joined is None or session.joined.run_id != wanted:
-        session.namespace = os.environ.get(NAMESPACE_VARIABLE, session.namespace)
-        name = os.environ.get(RUN_NAME_VARIABLE, "run")
-        run = Run(run_id=wanted, name=name, started_at=now(), namespace=session.namespace)
+        session.namespace = given.get(NAMESPACE_VARIABLE) or session.namespace
+        session.experiment = given.get(EXPERIMENT_VARIABLE) or session.experiment
+        name = given.get(RUN_NAME_VARIABLE) or "run"
+        run = Run(wanted, name, now(), namespace=session.namespace, experiment=session.experiment)
         session.joined = ActiveRun(session, run, joined=True)
+        exits.watch()
     if session.joined not in session.runs:
         session.runs.insert(0, session.joined)
     return session.joined
 
 
 def _reopen(session: Session, run_id: str) -> ActiveRun:
-    """Go on with a run that has ended; its end is taken back."""
+    """Go on with a run: the end of one that has ended is taken back, one that another process has open is joined."""
     read = session.store.reader
     run = query.get_run(read, query.find_run(read, run_id))
     rows = read.rows("select key, max(step) as step from metrics where run_id = ? group by key", [run.run_id])
-    active = ActiveRun(session, run, steps={row["key"]: row["step"] for row in rows})
+    steps = {row["key"]: row["step"] for row in rows}
+    if run.status == "running" and run.pid is not None and run.host == platform.node():
+        return _hold(session, ActiveRun(session, run, joined=True, steps=steps))
+    active = ActiveRun(session, run, steps=steps)
     session.begin()
     no_end = dict.fromkeys(("ended_at", "duration_s", "error", "exit_code"))
     after = {"status": "running", **no_end, **liveness.identity()}

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture.secrets import redact_argv
-from renex_jupyter.config import NAMESPACE_VARIABLE, RUN_NAME_VARIABLE, RUN_VARIABLE, STORE_VARIABLE, settings
+from renex_jupyter.config import settings
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.runs import Run
@@ -34,7 +33,7 @@ def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, Ba
     active = _open(session, name, "cell", source, params)
     session.names.update(params)
     try:
-        with _told_to_children(session, active), kernel.shown_busy(session.shell):
+        with kernel.shown_busy(session.shell):
             error = kernel.run_cell(session.shell, source)
     except BaseException as interrupt:  # one that came between the body and us
         close_after(active, interrupt)
@@ -86,7 +85,7 @@ def run_task(
         outcome = run_process(
             argv,
             cwd=Path(cwd) if cwd is not None else session.project,
-            env={**os.environ, **_variables(session, active), "PATH": _path()},
+            env={**os.environ, "PATH": _path()},
             echo=echo or _print,
             interrupt_grace=settings().interrupt_grace,
         )
@@ -97,22 +96,6 @@ def run_task(
     if outcome.status == "stopped":
         raise KeyboardInterrupt
     return _recorded(session, active)
-
-
-@contextmanager
-def _told_to_children(session: Session, active: ActiveRun) -> Iterator[None]:
-    """Let the processes that the block starts, such as `!python train.py`, find the run."""
-    told = _variables(session, active)
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, Any]) -> Run:
@@ -136,16 +119,6 @@ def _open(
 
 def _recorded(session: Session, active: ActiveRun) -> Run:
     return query.get_run(session.store.reader, active.run_id)
-
-
-def _variables(session: Session, active: ActiveRun) -> dict[str, str]:
-    """Return what a child process needs to log on this run."""
-    return {
-        RUN_VARIABLE: active.run_id,
-        STORE_VARIABLE: str(session.store.layout.root),
-        RUN_NAME_VARIABLE: active.name,
-        NAMESPACE_VARIABLE: active.run.namespace,
-    }
 
 
 def _path() -> str:
