@@ -33,13 +33,13 @@ def packs_in(layout: Layout) -> list[Path]:
 
 def changes_in(packs: list[Path]) -> str:
     """Return a SELECT of name, line, text of packs of changes."""
-    chosen = [str(path) for path in packs if _kind(path) == CHANGES]
+    chosen = [str(path) for path in packs if kind_of(path.name) == CHANGES]
     return f"select {', '.join(_CHANGE_FIELDS)} from read_parquet({tables.literal(chosen)})" if chosen else NO_CHANGES
 
 
 def points_in(packs: list[Path]) -> str:
     """Return a SELECT of name, line and the fields of packs of points."""
-    chosen = [str(path) for path in packs if _kind(path) == POINTS]
+    chosen = [str(path) for path in packs if kind_of(path.name) == POINTS]
     return f"select {', '.join(_POINT_FIELDS)} from read_parquet({tables.literal(chosen)})" if chosen else NO_POINTS
 
 
@@ -56,6 +56,7 @@ def journals_in(connection: duckdb.DuckDBPyConnection, packs: list[Path]) -> set
     }
 
 
-def _kind(path: Path) -> str:
-    name = parquet.parse(path.name)
-    return name.kind if name else ""
+def kind_of(name: str) -> str:
+    """Return what a pack of this name holds, CHANGES or POINTS; "" for a name that is no pack's."""
+    found = parquet.parse(name)
+    return found.kind if found else ""

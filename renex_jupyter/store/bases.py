@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.store import archive, generation, journal, parquet, tables
+from renex_jupyter.store import archive, generation, journal, losses, parquet, tables
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.loading import Fresh
 
@@ -59,14 +59,16 @@ def attach(connection: duckdb.DuckDBPyConnection, layout: Layout, name: str | No
 
 def from_archive(connection: duckdb.DuckDBPyConnection, layout: Layout, name: str | None) -> Base:
     """Make the tables from the packs, in memory; a pack that is damaged is left out, with a warning."""
-    packs = archive.packs_in(layout)
+    known = [layout.archive / each for each in losses.known_packs(layout, generation.readable(layout))]
+    packs = sorted({*archive.packs_in(layout), *known})
     if not packs:
         _create_tables(connection, "empty")
         return Base(name, EMPTY.database, EMPTY.points, EMPTY.latest)
     whole = [path for path in packs if parquet.is_whole(path)]
     for path in packs:
         if path not in whole:
-            warnings.warn(f"renex: {path} is damaged, and what it holds is missing; see: renex fsck", stacklevel=2)
+            what = "is damaged" if path.exists() else "is gone"
+            warnings.warn(f"renex: {path} {what}, and what it holds is missing; see: renex fsck", stacklevel=2)
     alias = f"a{next(_number)}"
     connection.execute(f"attach ':memory:' as {alias}")
     _create_tables(connection, f"{alias}.inside")

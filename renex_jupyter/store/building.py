@@ -78,6 +78,11 @@ class Building:
         changes, points : relations with the columns of the packs (see `archive`).
         """
         self._fresh.take(changes, points)
+        found = ", ".join(f"({tables.literal(name)}, {lines})" for name, lines in self._fresh.per_journal().items())
+        if found:  # a journal that is folded gets lines that were damaged in it
+            self.connection.execute(f"""
+                update inside.folded as f set lines = f.lines + n.lines
+                from (values {found}) as n(name, lines) where f.name = n.name""")
         return self._absorb()
 
     def take_packs(self, packs: list[Path], *, overlap: bool) -> None:

@@ -8,19 +8,22 @@ Run as `python -m renex_jupyter.store.fold FOLDER` it folds until nothing sealed
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from renex_jupyter.errors import RenexError
-from renex_jupyter.store import archive, generation, journal, locks, parquet, sweep
+from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep
 from renex_jupyter.store.building import Building, Unsound
 from renex_jupyter.store.database import database_errors
 from renex_jupyter.store.layout import Layout, os_errors, write_whole
 from renex_jupyter.store.publish import is_published, publish
+from renex_jupyter.store.salvage import salvage
 
 BATCH = 64 * 2**20  # bytes of journals that one fold takes: half a million points, which it holds in memory
 
@@ -44,43 +47,83 @@ def fold(layout: Layout, *, timeout: float = 30.0) -> int:
 def take_sealed(layout: Layout) -> tuple[str, int]:
     """Fold a batch of sealed files, with the lock held; return the generation in force then, and the number of files."""
     before = generation.usable(layout)
-    sealed = sealed_files(layout, before)
     if before is None:
-        before = remake(layout, sealed)
-    elif sealed:
+        made = remake(layout)
+        return made.generation, made.journals
+    sealed = sealed_files(layout, before)
+    if sealed:
         before = extend(layout, before, lambda building: building.take_journals(sealed))
     return before, len(sealed)
 
 
-def remake(layout: Layout, sealed: list[Path]) -> str:
-    """Put a generation in force that is made from the archive and from sealed journals, and return its name.
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """A generation that was made from the archive."""
 
-    A fold that was killed may have left packs of journals that are still there: what lies in both is taken once, and
-    with one switch, or a reader between two would see it twice. A pack that is damaged is set aside.
+    generation: str
+    journals: int  # sealed files that were taken with it
+    salvaged: int  # lines that were made again from the generation before
+    lost: tuple[str, ...]  # packs that were damaged or missing
+
+
+def remake(layout: Layout, take: Callable[[Building], object] | None = None, without: Collection[Path] = ()) -> Remade:
+    """Put a generation in force that is made from the archive and from sealed journals.
+
+    What lies in both, because a fold was killed, is taken once, and with one switch, or a reader between two would see
+    it twice. A pack that is damaged is set aside; the lines of one that is damaged or missing are made again from the
+    generation before, where it can be trusted. What became of them is remembered.
+
+    Parameters
+    ----------
+    take : what to take beside the archive, in place of sealed journals.
+    without : packs that do not belong to the store.
     """
-    packs = _whole(layout, archive.packs_in(layout))
+    source = generation.readable(layout)
+    known = losses.known_packs(layout, source)
+    belonging = [layout.archive / name for name in known]
+    if source is None:  # a pack that no book tells may be all that is left of its journals
+        belonging = sorted({*belonging, *archive.packs_in(layout)} - {*without})
+    whole = [path for path in belonging if parquet.is_whole(path)]
+    lost = tuple(path.name for path in belonging if path not in whole)
+    sealed = sealed_files(layout, source) if take is None else []
+    counts = (0, 0)
+    for name in lost:  # before the switch: whoever is killed after it must not be the last who knew
+        losses.note(layout, name, records=known.get(name), mended=False)
+    with tempfile.TemporaryDirectory(prefix="renex-") as folder:
+        saved = salvage(layout, source, whole, Path(folder)) if lost and source else None
 
-    def take(building: Building) -> None:
-        building.take_packs(packs, overlap=True)
-        building.take_journals(sealed, known=packs)
+        def take_all(building: Building) -> None:
+            nonlocal counts
+            building.take_packs(whole, overlap=source is None)
+            counts = building.take_lines(*saved) if saved else counts
+            if take:
+                take(building)
+            else:
+                building.take_journals(sealed, known=whole)
 
-    return switch(layout, None, take)
+        made = switch(layout, None, take_all)
+    _remember(layout, lost, known, dict(zip((archive.CHANGES, archive.POINTS), counts, strict=True)))
+    return Remade(made, len(sealed), sum(counts), lost)
+
+
+def _remember(layout: Layout, lost: tuple[str, ...], known: dict[str, int], salvaged: dict[str, int]) -> None:
+    """Note of each pack that was lost whether all its lines were made again, and set aside what is left of it."""
+    for kind, made in salvaged.items():
+        names = [name for name in lost if archive.kind_of(name) == kind]
+        mended = all(name in known for name in names) and made >= sum(known[name] for name in names)
+        for name in names:
+            losses.note(layout, name, records=known.get(name), mended=mended)
+            losses.set_aside(layout, layout.archive / name)
 
 
 def extend(layout: Layout, before: str | None, take: Callable[[Building], object]) -> str:
     """Put a generation in force that has more than the one before, which is made again if it turns out to be damaged."""
+    there = archive.packs_in(layout)
     try:
         return switch(layout, before, take)
     except (Unsound, duckdb.Error):  # if it was for want of space, it will say so again
-        # Not from all that lies in the archive: the try has left a pack there of what is taken now.
-        with generation.connect(layout.generations / str(before), read_only=True) as connection:
-            known = _whole(layout, [layout.archive / name for name in generation.books(connection).packs])
-
-        def take_all(building: Building) -> None:
-            building.take_packs(known, overlap=False)
-            take(building)
-
-        return switch(layout, None, take_all)
+        left = [path for path in archive.packs_in(layout) if path not in there]  # by the try, of what is taken now
+        return remake(layout, take, without=left).generation
 
 
 @contextmanager
@@ -100,15 +143,6 @@ def switch(layout: Layout, before: str | None, take: Callable[[Building], object
         name = building.finish()
     write_whole(layout.current, name.encode())
     return name
-
-
-def _whole(layout: Layout, packs: list[Path]) -> list[Path]:
-    """Return the packs that are not damaged, and set the others aside."""
-    whole = [path for path in packs if parquet.is_whole(path)]
-    for path in packs:
-        if path not in whole:
-            sweep.set_aside(layout, path)
-    return whole
 
 
 def finish(layout: Layout, *, changed: bool) -> bool:

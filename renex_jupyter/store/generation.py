@@ -128,19 +128,31 @@ def usable(layout: Layout) -> str | None:
     Its content is hashed, unless it looks as when it was published: DuckDB meets a damaged block only when it reads it,
     and the next generation is a copy.
     """
+    return _in_force(layout, complete=True)
+
+
+def readable(layout: Layout) -> str | None:
+    """Return the generation in force if its tables can be trusted, also when segments of it are missing or damaged.
+
+    Its content is hashed, however it looks.
+    """
+    return _in_force(layout, complete=False)
+
+
+def _in_force(layout: Layout, *, complete: bool) -> str | None:
     name = layout.generation_in_force()
     if name is None:
         return None
     try:
         path = layout.generations / name
         told = published_as(layout.published)
-        seen = told.get("generation") == name and told.get("looks") == looks_of(path)
+        seen = complete and told.get("generation") == name and told.get("looks") == looks_of(path)
         if not seen and parquet.digest(path) != name.split(".")[1]:
             return None
         with duckdb.connect() as connection:
             connection.execute(f"attach {tables.literal(str(layout.generations / name))} as found (read_only)")
-            sound = is_sound(connection, "found") and has_its_segments(connection, layout, "found.")
-            if sound and not holds_macros(connection, "found"):
+            sound = is_sound(connection, "found") and not holds_macros(connection, "found")
+            if sound and (not complete or has_its_segments(connection, layout, "found.")):
                 return name
     except (duckdb.Error, OSError):
         pass

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,13 @@ class Layout:
     def purged(self) -> Path:
         """File that is written at each purge: what a process knows to be recorded may be gone then."""
         return self.root / "PURGED"
+
+    def purged_at(self) -> int:
+        """Return when something was last purged, in nanoseconds; 0 when nothing was."""
+        try:
+            return self.purged.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     @property
     def superseded(self) -> Path:
@@ -116,8 +124,16 @@ class Layout:
         return bool(published_as(self.published).get("folder", here) != here)
 
     def exists(self) -> bool:
-        """Say whether there is a store in this folder."""
-        return self.about.is_file()
+        """Say whether there is a store in this folder, also when its `store.json` is lost."""
+        return self.about.is_file() or self.current.is_file() or self._holds_records()
+
+    def _holds_records(self) -> bool:
+        return any(
+            entry.name[0] != "."
+            for folder in (self.journal, self.archive)
+            if folder.is_dir()
+            for entry in folder.iterdir()
+        )
 
 
 def published_as(path: Path) -> dict[str, Any]:
@@ -139,7 +155,7 @@ def create(root: Path) -> Layout:
         ignore = root / ".gitignore"
         if not ignore.exists():
             write_whole(ignore, b"*\n")
-        if not layout.exists():
+        if not layout.exists():  # whose `store.json` is lost keeps its id: see `check`
             write_whole(
                 layout.about, json.dumps({"format": FORMAT, "store_id": new_id()}).encode() + b"\n", replace=False
             )
@@ -147,32 +163,51 @@ def create(root: Path) -> Layout:
 
 
 def check(layout: Layout) -> None:
-    """Refuse a store that is another user's or newer than this program.
+    """Refuse a store that is another user's or newer than this program; a lost `store.json` is made again.
 
     Raises
     ------
-    RenexError : `foreign_store`, `newer_store` or `corrupt`.
+    RenexError : `foreign_store`, `newer_store`.
     """
     if hasattr(os, "getuid") and layout.root.stat().st_uid != os.getuid():
         owner = layout.root.stat().st_uid
         raise RenexError(
             "foreign_store", f"{layout.root} belongs to user {owner}.", "Set RENEX_STORE to a folder of your own."
         )
-    try:
-        version = int(json.loads(layout.about.read_text())["format"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise RenexError(
-            "corrupt", f"{layout.about} cannot be read: {error}.", "The journal beside it is intact."
-        ) from error
+    version = int(describe(layout)["format"])
     if version > FORMAT:
         hint = "Upgrade with: pip install -U renex_jupyter"
         raise RenexError("newer_store", f"{layout.root} has format {version}, this program knows {FORMAT}.", hint)
 
 
+def describe(layout: Layout) -> dict[str, Any]:
+    """Return `format` and `store_id`; what is lost of `store.json` is made again from what was published, or the records."""
+    found, told = published_as(layout.about), published_as(layout.published)
+    versions = [each["format"] for each in (found, told) if isinstance(each.get("format"), int)]
+    ids = [each["store_id"] for each in (found, told) if isinstance(each.get("store_id"), str)]
+    made = {
+        "format": versions[0] if versions else max(FORMAT, *_versions(layout)),
+        "store_id": ids[0] if ids else new_id(),
+    }
+    if not made.items() <= found.items():
+        warnings.warn(f"renex: {layout.about} was damaged or missing, and is made again", stacklevel=2)
+        with suppress(OSError):  # nothing may be written here; the next one who may does it
+            write_whole(layout.about, json.dumps(made).encode() + b"\n")
+    return made
+
+
+def _versions(layout: Layout) -> Iterator[int]:
+    """Yield the format versions that the first lines of the journals bear."""
+    yield 0
+    for path in layout.journal.glob("*.jsonl") if layout.journal.is_dir() else ():
+        with suppress(OSError, ValueError, TypeError, AttributeError), path.open("rb") as file:
+            yield int(json.loads(file.readline(2**24)).get("v", 0))
+
+
 def find(start: Path) -> Path | None:
     """Return the nearest store folder from `start` upward, or None."""
     for folder in (start, *start.parents):
-        if (folder / STORE_FOLDER / "store.json").is_file():
+        if Layout(folder / STORE_FOLDER).exists():
             return folder / STORE_FOLDER
     return None
 

@@ -58,6 +58,12 @@ def placed(path: Path) -> list[bytes]:
     return lines[:-1] if lines and lines[-1].startswith(END) else lines
 
 
+def expected(path: Path) -> int:
+    """Return how many records stood in a file, the damaged and the missing ones among them."""
+    part = read_part(path)
+    return sum(not line.startswith(GONE) for line in part.lines) + part.bad + part.missing
+
+
 def count_if_whole(path: Path) -> int | None:
     """Return how many lines a file has, when its end line says that it is whole; None when each must be looked at."""
     data = path.read_bytes()

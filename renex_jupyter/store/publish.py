@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from renex_jupyter.store import generation, tables
+from renex_jupyter.store import layout as layouts
 from renex_jupyter.store.layout import Layout, published_as, put_in_place, sync_file, write_whole
 
 
@@ -21,13 +22,14 @@ def publish(layout: Layout) -> None:
     else:
         generation.create(temporary)
     with generation.connect(temporary) as connection:
-        names = list(generation.books(connection).segments)
+        books = generation.books(connection)
+        names = list(books.segments)
         segments = [str(layout.segments.resolve() / each) for each in names]
         connection.execute(f"create view inside.points as {tables.points_of_segments(segments)}")
         for statement in tables.schema().create_views:
             connection.execute(statement)
         connection.execute("checkpoint")
-    temporary.chmod(0o400)
+    temporary.chmod(0o600)  # or its owner could not open it but read-only: what a client adds goes with the next copy
     sync_file(temporary)
     _keep_for_its_clients(layout)
     # An outside client that opened the old file read-write may have left a log that would keep the new one from opening.
@@ -35,6 +37,7 @@ def publish(layout: Layout) -> None:
     put_in_place(temporary, layout.history)
     log_of(layout).unlink(missing_ok=True)
     about: dict[str, object] = {"folder": str(layout.root.resolve()), "generation": name, "segments": names}
+    about |= {"packs": books.packs} | layouts.describe(layout)  # for those who find the index or `store.json` lost
     if name:
         about |= {"looks": generation.looks_of(layout.generations / name)}
     write_whole(layout.published, json.dumps(about).encode())

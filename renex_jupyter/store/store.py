@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -66,6 +67,7 @@ class Store:
             self._readers.append(Reader(self.layout, lambda: (found := fold()) and found()))
             if self.layout.has_moved():
                 self.fold_in_background()  # `history.duckdb` still names the old folder
+            _warn_of_losses(self.layout)
         return self._readers[-1]
 
     @property
@@ -88,7 +90,7 @@ class Store:
 
     def ensure(self, kind: str, object_id: str, after: Mapping[str, Any], *, namespace: str | None = None) -> None:
         """Create an object whose id says its content, unless it is there already."""
-        purged = self._last_purge()
+        purged = self.layout.purged_at()
         if purged != self._known_at:
             self._known.clear()
             self._known_at = purged
@@ -97,12 +99,6 @@ class Store:
         if not (self.exists and self.has(kind, object_id)):
             self.write(Change(kind, object_id, "create", after, namespace=namespace))
         self._known.add((kind, object_id))
-
-    def _last_purge(self) -> int:
-        try:
-            return self.layout.purged.stat().st_mtime_ns
-        except OSError:
-            return 0
 
     def has(self, kind: str, object_id: str) -> bool:
         """Say whether an object is recorded."""
@@ -181,6 +177,17 @@ class Store:
         journal = self._journal
         if journal is not None and journal.sealed > self._sealed_at_fold:
             self.fold_in_background()
+
+
+def _warn_of_losses(layout: Layout) -> None:
+    if layout.damaged.is_dir():
+        from renex_jupyter.store.losses import losses_of
+
+        lost = [loss for loss in losses_of(layout) if loss.matters]
+        if lost:
+            what = f"{lost[0].path.name} and {len(lost) - 1} more files" if lost[1:] else lost[0].path.name
+            hint = "Bring them back from a backup with renex import, or accept it with renex fsck --accept."
+            warnings.warn(f"renex: records of {layout.root} are lost, which stood in {what}. {hint}", stacklevel=4)
 
 
 def locate(start: Path) -> Path:

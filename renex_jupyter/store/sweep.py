@@ -7,8 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from renex_jupyter.store import archive, generation, journal, lines, locks, parquet
-from renex_jupyter.store.layout import Layout, published_as, sync_folder
+from renex_jupyter.store import archive, generation, journal, lines, locks, losses, parquet
+from renex_jupyter.store.layout import Layout, published_as
 
 GRACE = 60.0  # seconds for which a temporary file stays of somebody who may be about to give it its name
 OPENING = 1.0  # seconds for which a published file stays that a client may be about to open
@@ -45,7 +45,7 @@ def superseded(layout: Layout) -> bool:
         folded = generation.folded_among(connection, names)
     for name in sorted(folded):
         if _is_damaged(layout.journal / name):
-            set_aside(layout, layout.journal / name)
+            losses.set_aside(layout, layout.journal / name)
         else:
             remove(layout.journal / name)
     for path in archive.packs_in(layout):
@@ -58,14 +58,6 @@ def superseded(layout: Layout) -> bool:
     for path in sorted(path for path in layout.generations.glob("*.duckdb") if path.name < known)[:-1]:
         remove(path)
     return layout.superseded.is_dir() and any(layout.superseded.iterdir())
-
-
-def set_aside(layout: Layout, path: Path) -> None:
-    """Move a file in which something is damaged to where `fsck` finds it."""
-    layout.damaged.mkdir(mode=0o700, exist_ok=True)
-    with suppress(FileNotFoundError):
-        path.rename(layout.damaged / path.name)
-        sync_folder(layout.damaged)
 
 
 def _is_damaged(journal_file: Path) -> bool:

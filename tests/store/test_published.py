@@ -1,5 +1,6 @@
 """`history.duckdb` in the hands of other programs: whatever they do to it, recording and reading go on."""
 
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -138,3 +139,7 @@ def test_what_a_client_changed_in_its_file_changes_nothing_of_ours(published: St
     log_and_fold(published, 1)
     with duckdb.connect(str(published.layout.history), read_only=True) as outside:
         assert outside.execute("select name from runs").fetchall() == [("train",)]
+
+
+def test_its_owner_may_open_it_for_writing(published: Store) -> None:
+    assert stat.S_IMODE(published.layout.history.stat().st_mode) == 0o600  # DuckDB opens it so unless told otherwise

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.store import tables
+from renex_jupyter.store import archive, losses, tables
 from renex_jupyter.store.building import Building
 from renex_jupyter.store.fold import extend, finish, folding, take_sealed
 from renex_jupyter.store.keeping.history import every_line
-from renex_jupyter.store.keeping.rebuild import SALVAGED_POINTS as SALVAGED
 from renex_jupyter.store.keeping.unwanted import note_unwanted
 from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.salvage import SALVAGED_POINTS as SALVAGED
 
 
 def absorb(layout: Layout, changes: Path, points: Path, *, timeout: float = 120.0) -> tuple[int, int]:
@@ -37,6 +37,7 @@ def absorb(layout: Layout, changes: Path, points: Path, *, timeout: float = 120.
         found = _write_new(layout, folder, changes, points)
         if any(found):
             _take(layout, folder)
+            losses.note_what_came_back(layout, archive.packs_in(layout))
         finish(layout, changed=any(found))
         return found
 

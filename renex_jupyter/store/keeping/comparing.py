@@ -23,6 +23,28 @@ def differences(connection: duckdb.DuckDBPyConnection, layout: Layout, books: Bo
     yield from _counts(connection, packs)
 
 
+def differences_of_published(published: duckdb.DuckDBPyConnection, generation: Path) -> Iterator[str]:
+    """Yield in what a published database, which is open, differs from the generation that it is a copy of.
+
+    Tables that somebody added to it are not compared, and every public view is asked for all of its rows.
+    """
+    published.execute(f"attach {tables.literal(str(generation))} as original (read_only)")
+    for (table,) in published.execute(
+        "select table_name from duckdb_tables() where database_name = 'original' and schema_name = 'inside'"
+    ).fetchall():
+        try:
+            same = _sums(published, f"from inside.{table}") == _sums(published, f"from original.inside.{table}")
+        except duckdb.CatalogException:
+            same = False
+        if not same:
+            yield f"its table {table} differs from the index"
+    for view in (statement.split()[2] for statement in tables.schema().create_views):
+        try:
+            _sums(published, f'from "{view}"')
+        except duckdb.CatalogException:
+            yield f"its view {view} is missing"
+
+
 def _changes(connection: duckdb.DuckDBPyConnection, packs: list[Path]) -> Iterator[str]:
     kept, indexed = (
         _sums(connection, tables.changes_of(archive.changes_in(packs))),

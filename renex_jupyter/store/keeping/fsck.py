@@ -12,15 +12,16 @@ import duckdb
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.keeping import Damage, FsckReport
-from renex_jupyter.store import archive, generation, journal, lines, locks, parquet
+from renex_jupyter.store import archive, generation, journal, lines, locks, losses, parquet, tables
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.generation import Books
 from renex_jupyter.store.keeping import gc, references
-from renex_jupyter.store.keeping.comparing import differences
+from renex_jupyter.store.keeping.comparing import differences, differences_of_published
 from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.publish import is_published
 from renex_jupyter.store.reader import Reader
 
-HARMLESS = ("torn", "stale")  # what a power cut or a kill leaves behind: nothing acknowledged is lost
+HARMLESS = ("torn", "stale", "mended")  # what a kill leaves behind, or a rebuild brought back: nothing is lost
 
 
 class _Check:
@@ -36,8 +37,12 @@ class _Check:
         self.damages.append(Damage(kind, path.relative_to(self.layout.root).as_posix(), detail))
 
 
-def fsck(layout: Layout) -> FsckReport:
+def fsck(layout: Layout, *, accept: bool = False) -> FsckReport:
     """Check a store while others may go on recording.
+
+    Parameters
+    ----------
+    accept : tell no more, now and in future, of files that were set aside or went missing: their loss is known.
 
     Returns
     -------
@@ -50,6 +55,8 @@ def fsck(layout: Layout) -> FsckReport:
     """
     check = _Check(layout)
     with _nobody_folds(layout):
+        if accept:
+            losses.accept(layout)
         _check_about(check)
         _check_journals(check)
         packs = _check_index(check)
@@ -94,7 +101,7 @@ def _check_journals(check: _Check) -> None:
         if part.missing:
             check.found("line", path, f"{part.missing} lines are missing that its end line counts")
         if part.torn and not locks.is_held(path):
-            check.found("torn", path, "the last line is cut off; it was never acknowledged")
+            check.found("torn", path, "the last line is cut off: a write was under way, or the file was cut")
 
 
 def _check_index(check: _Check) -> list[Path]:
@@ -104,16 +111,16 @@ def _check_index(check: _Check) -> list[Path]:
     if name is None:
         if layout.current.exists() or archive.packs_in(layout):
             check.found("index", layout.current, "there is no generation in force; the next fold makes one")
-        return archive.packs_in(layout)
+        return _packs(layout)
     path = layout.generations / name
     try:
         with generation.connect(path, read_only=True) as connection:
             if parquet.digest(path) != name.split(".")[1]:
                 check.found("index", path, "its content is not that of its name")
-                return archive.packs_in(layout)
+                return _packs(layout)
             if not generation.is_sound(connection, _name_of(connection)):
                 check.found("stale", path, "it is of another version; the next fold makes it anew")
-                return archive.packs_in(layout)
+                return _packs(layout)
             books = generation.books(connection)
             if _segments_are_whole(check, books) and _packs_are_whole(check, books):
                 for detail in differences(connection, layout, books):
@@ -122,9 +129,14 @@ def _check_index(check: _Check) -> list[Path]:
             check.checked["points"] += sum(books.segments.values())
     except duckdb.Error as error:
         check.found("index", path, f"it cannot be read: {str(error).splitlines()[0]}")
-        return archive.packs_in(layout)
-    _check_published(check)
+        return _packs(layout)
+    _check_published(check, path)
     return [layout.archive / each for each in books.packs]
+
+
+def _packs(layout: Layout) -> list[Path]:
+    """Return the packs of a store that no generation tells: those that are there, and those that were published."""
+    return sorted({*archive.packs_in(layout), *(layout.archive / name for name in losses.known_packs(layout, None))})
 
 
 def _segments_are_whole(check: _Check, books: Books) -> bool:
@@ -158,18 +170,21 @@ def _are_whole(check: _Check, kind: str, paths: list[Path]) -> bool:
     return sound
 
 
-def _check_published(check: _Check) -> None:
-    """Open the published file as an outside client would."""
+def _check_published(check: _Check, generation_file: Path) -> None:
+    """Open the published file as an outside client would, and compare it with the generation that it is a copy of."""
     path = check.layout.history
     if not path.exists():
         check.found("stale", path, "it is missing; the next fold publishes it")
         return
+    if not is_published(check.layout):
+        moved = "was published for another folder" if check.layout.has_moved() else "is older than the index"
+        check.found("stale", path, f"it {moved}; the next fold publishes it anew")
+        return
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            views = "select view_name from duckdb_views() where schema_name = 'main' and not internal"
-            for (view,) in connection.execute(views).fetchall():
-                connection.execute(f'select sum(hash(r)::hugeint) from "{view}" as r').fetchone()
-                check.checked["published tables"] += 1
+            for detail in differences_of_published(connection, generation_file):
+                check.found("published", path, f"{detail}; renex rebuild publishes it anew")
+            check.checked["published tables"] += len(tables.schema().tables)
     except duckdb.Error as error:
         if (
             "could not set lock" not in str(error).lower()
@@ -178,21 +193,12 @@ def _check_published(check: _Check) -> None:
 
 
 def _check_damaged(check: _Check) -> None:
-    """Tell what earlier folds and rebuilds set aside."""
-    folder = check.layout.damaged
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if parquet.parse(path.name):
-            check.found("pack", path, "it was damaged, and set aside")
-            continue
-        part = lines.read_part(path)
-        if part.bad or part.missing:
-            check.found(
-                "line",
-                path,
-                f"{part.bad + part.missing} lines were damaged; the other {len(part.lines)} are in the archive",
-            )
-        elif part.torn:
-            check.found("torn", path, "the last line was cut off; it was never acknowledged")
+    """Tell what earlier folds and rebuilds set aside or found missing."""
+    for loss in losses.losses_of(check.layout):
+        if loss.accepted:
+            check.checked["accepted losses"] += 1
+        else:
+            check.found("mended" if loss.mended else loss.kind, loss.path, loss.detail)
 
 
 def _check_blobs(check: _Check) -> None:

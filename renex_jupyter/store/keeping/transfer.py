@@ -31,7 +31,7 @@ from renex_jupyter.store.keeping.history import every_line
 from renex_jupyter.store.keeping.received import ABOUT, BLOBS, CHANGES, FORMAT, POINTS, Received, received
 from renex_jupyter.store.keeping.selection import Objects, belonging_to
 from renex_jupyter.store.keeping.unwanted import unwanted_contents
-from renex_jupyter.store.layout import os_errors, put_in_place, sync_file
+from renex_jupyter.store.layout import describe, os_errors, put_in_place, sync_file
 from renex_jupyter.store.store import Store
 
 WAIT = 120.0  # seconds for a fold or a collection that is at work
@@ -151,7 +151,7 @@ def _about(store: Store, runs: Sequence[str] | None, counts: dict[str, int]) -> 
     said = {
         "format": FORMAT,
         "program": f"renex_jupyter {version('renex_jupyter')}",
-        "store_id": json.loads(store.layout.about.read_text())["store_id"],
+        "store_id": describe(store.layout)["store_id"],
         "exported_at": now().isoformat(),
         "what": "store" if runs is None else "runs",
         "runs": None if runs is None else list(runs),

@@ -1,5 +1,6 @@
 """Checking a store: it is silent about a sound one, names every damage, and changes nothing."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,12 +8,15 @@ import duckdb
 import pytest
 
 from renex_jupyter.config import settings
+from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.keeping import FsckReport
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import archive, parquet
 from renex_jupyter.store.journal import END
 from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.rebuild import rebuild
+from renex_jupyter.store.layout import Layout, find
 from renex_jupyter.store.store import Store
 
 RUN = "a" * 32
@@ -166,3 +170,70 @@ def test_a_damaged_line_is_told_also_after_it_was_folded(folded: Store) -> None:
     assert not report.ok
     assert kinds(report) == {"line"}
     assert folded.reader.rows("select count(*) as n from metrics") == [{"n": 299}]
+
+
+def published(store: Store, statement: str) -> None:
+    with duckdb.connect(str(store.layout.history)) as client:
+        client.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("update inside.runs set name = 'other'", "its table runs differs from the index"),
+        ("delete from inside.latest", "its table latest differs from the index"),
+        ("drop view metrics", "its view metrics is missing"),
+    ],
+)
+def test_a_published_file_that_says_another_thing_is_found_and_made_anew(
+    folded: Store, statement: str, said: str
+) -> None:
+    folded.fold()
+    published(folded, "create table notes as select 'a client may keep its own' as text")
+    assert fsck(folded.layout).ok
+    published(folded, statement)
+    (damage,) = fsck(folded.layout).damages
+    assert (damage.kind, damage.path) == ("published", "history.duckdb")
+    assert said in damage.detail
+    rebuild(folded.layout)
+    assert fsck(folded.layout).damages == ()
+
+
+def test_a_store_that_was_moved_is_sound_and_published_anew(folded: Store) -> None:
+    folded.fold()
+    moved = folded.layout.root.rename(folded.layout.root.with_name("moved"))
+    (damage,) = fsck(Layout(moved)).damages
+    assert (damage.kind, damage.detail) == (
+        "stale",
+        "it was published for another folder; the next fold publishes it anew",
+    )
+    Store(moved).fold()
+    assert fsck(Layout(moved)).damages == ()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"fromat": 1}'])
+@pytest.mark.parametrize("is_published", [True, False])
+def test_a_store_whose_description_is_lost_is_described_again(
+    folded: Store, content: bytes | None, is_published: bool
+) -> None:
+    about = folded.layout.about
+    before = json.loads(about.read_bytes())
+    if not is_published:
+        folded.layout.published.unlink()
+    about.unlink() if content is None else about.write_bytes(content)
+    assert find(folded.layout.project) == folded.layout.root
+    with pytest.warns(UserWarning, match=r"store\.json was damaged or missing, and is made again"):
+        assert len(Store(folded.layout.root).reader.rows("from runs")) == 3
+    made = json.loads(about.read_bytes())
+    assert made["format"] == before["format"]
+    assert (made["store_id"] == before["store_id"]) == is_published
+    assert fsck(folded.layout).ok
+
+
+def test_a_newer_store_whose_description_is_lost_stays_a_newer_one(folded: Store) -> None:
+    told = json.loads(folded.layout.published.read_text())
+    folded.layout.published.write_text(json.dumps(told | {"format": 99}))
+    folded.layout.about.unlink()
+    with pytest.warns(UserWarning, match="made again"), pytest.raises(RenexError) as error:
+        Store(folded.layout.root)
+    assert error.value.code == "newer_store"

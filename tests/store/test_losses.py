@@ -1,0 +1,130 @@
+"""What a store has lost is told until it is back or accepted, whatever is folded and rebuilt meanwhile."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from renex_jupyter.config import settings
+from renex_jupyter.records.changes import Change, now
+from renex_jupyter.records.metrics import Point
+from renex_jupyter.store import archive, journal, parquet
+from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.rebuild import rebuild
+from renex_jupyter.store.keeping.transfer import export_store, import_store
+from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.losses import losses_of
+from renex_jupyter.store.store import Store
+
+RUNS = "select name, (select count(*) from metrics m where m.run_id = r.run_id) as points from runs r order by name"
+
+
+@pytest.fixture
+def folded(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Two runs with ten points each, in packs of their own."""
+    monkeypatch.setattr(settings(), "fold_in_background", False)
+    for name in ("first", "second"):
+        run = name.rjust(32, "0")
+        store.write(Change("runs", run, "create", {"run_id": run, "name": name, "started_at": now()}))
+        store.write_points([Point("run", run, "loss", step, now(), step / 7) for step in range(10)])
+        store.fold()
+    return store
+
+
+def found(store: Store) -> list[tuple[str, int]]:
+    return [(row["name"], row["points"]) for row in Store(store.layout.root).reader.rows(RUNS)]
+
+
+def told(layout: Layout) -> set[str]:
+    report = fsck(layout)
+    assert report.ok == all(each.kind in ("torn", "stale", "mended") for each in report.damages)
+    return {each.kind for each in report.damages}
+
+
+def remove_pack(layout: Layout, kind: str) -> None:
+    parquet.files_in(layout.archive, kind)[0].unlink()
+
+
+def remove_index(layout: Layout) -> None:
+    for path in (*layout.generations.iterdir(), *layout.segments.iterdir(), layout.current):
+        path.unlink()
+
+
+@pytest.mark.parametrize("again", [lambda store: store.fold(), lambda store: rebuild(store.layout)])
+def test_what_is_gone_from_archive_and_index_is_told_after_every_fold_and_rebuild(
+    folded: Store, again: Callable[[Store], object]
+) -> None:
+    remove_pack(folded.layout, archive.POINTS)
+    remove_index(folded.layout)
+    assert "pack" in told(folded.layout)
+    with pytest.warns(UserWarning, match="is gone, and what it holds is missing"):
+        assert found(folded) == [("first", 0), ("second", 10)]
+    for _ in range(2):
+        again(folded)
+        assert told(folded.layout) == {"pack"}
+        with pytest.warns(UserWarning, match="renex: records of .* are lost"):
+            assert found(folded) == [("first", 0), ("second", 10)]
+    (loss,) = losses_of(folded.layout)
+    assert "its 10 records could" in loss.detail
+
+
+def test_what_is_accepted_is_told_no_more_and_what_comes_after_it_is(folded: Store) -> None:
+    remove_pack(folded.layout, archive.POINTS)
+    remove_index(folded.layout)
+    folded.fold()
+    assert told(folded.layout) == {"pack"}
+    accepted = fsck(folded.layout, accept=True)
+    assert accepted.ok
+    assert accepted.checked["accepted losses"] == 1
+    assert told(folded.layout) == set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert found(folded) == [("first", 0), ("second", 10)]
+    remove_pack(folded.layout, archive.CHANGES)
+    remove_index(folded.layout)
+    folded.fold()
+    assert told(folded.layout) == {"pack"}
+    assert fsck(folded.layout).checked["accepted losses"] == 1
+
+
+@pytest.mark.parametrize("kind", [archive.CHANGES, archive.POINTS])
+def test_a_pack_that_is_gone_is_made_again_from_the_index_and_then_all_is_well(folded: Store, kind: str) -> None:
+    before = found(folded)
+    remove_pack(folded.layout, kind)
+    assert told(folded.layout) == {"pack"}
+    assert rebuild(folded.layout).salvaged == (1 if kind == archive.CHANGES else 10)
+    assert told(folded.layout) == {"mended"}
+    remove_index(folded.layout)
+    folded.fold()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert found(folded) == before
+
+
+def test_changes_are_made_again_from_a_generation_whose_points_are_gone(folded: Store) -> None:
+    remove_pack(folded.layout, archive.CHANGES)
+    for path in folded.layout.segments.iterdir():
+        path.unlink()
+    folded.fold()
+    assert found(folded) == [("first", 10), ("second", 10)]
+    assert told(folded.layout) == {"mended"}
+
+
+def test_damaged_lines_of_a_journal_are_told_until_a_backup_brings_them_back(folded: Store, tmp_path: Path) -> None:
+    run = "second".rjust(32, "0")
+    folded.write_points([Point("run", run, "late", step, now(), step / 7) for step in range(3)])
+    folded.journal.seal()
+    export_store(Store(folded.layout.root), tmp_path / "backup.zip")
+    (path,) = (
+        Path(each.path) for each in journal.files_in(folded.layout.journal) if each.name.endswith(journal.POINTS)
+    )
+    content = bytearray(path.read_bytes())
+    content[len(content) // 4] ^= 0x04
+    path.write_bytes(content)
+    folded.fold()
+    assert told(folded.layout) == {"line"}
+    with pytest.warns(UserWarning, match="records of .* are lost"):
+        import_store(Store(folded.layout.root), tmp_path / "backup.zip")
+    assert found(folded)[1] == ("second", 13)
+    assert told(folded.layout) == {"mended"}
