@@ -82,7 +82,11 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
 
 def _add_keeping(verbs: Any, *, notebook: bool) -> None:
     """Add the verbs that work on the store as a whole."""
-    verbs.add_parser("fsck", help="check the store; changes nothing").set_defaults(do=lambda _: keeping.fsck())
+    check = verbs.add_parser("fsck", help="check the store; changes nothing of what is recorded")
+    check.add_argument(
+        "--accept", action="store_true", help="tell no more of files that were set aside or went missing"
+    )
+    check.set_defaults(do=lambda args: keeping.fsck(accept=args.accept))
     verbs.add_parser("rebuild", help="make the index anew").set_defaults(do=lambda _: keeping.rebuild())
     free = verbs.add_parser("gc", help="say which contents nothing names any more, or free them")
     free.add_argument("-y", "--yes", action="store_true", help="free them")

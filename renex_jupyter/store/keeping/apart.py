@@ -34,9 +34,9 @@ COMMAND = (
 )  # -P: a json.py of the project is not imported
 
 
-def fsck(root: Path) -> FsckReport:
+def fsck(root: Path, *, accept: bool = False) -> FsckReport:
     """Check a store; see `renex_jupyter.store.keeping.fsck`."""
-    found = _ask(root, "fsck")
+    found = _ask(root, "fsck", accept=accept)
     return FsckReport(found["ok"], found["checked"], tuple(Damage(**each) for each in found["damages"]))
 
 
@@ -90,10 +90,10 @@ def _ask(root: Path, operation: str, **arguments: Any) -> dict[str, Any]:
     return dict(answer["result"])
 
 
-def _fsck(store: Store) -> FsckReport:
+def _fsck(store: Store, **arguments: Any) -> FsckReport:
     from renex_jupyter.store.keeping import fsck as checks
 
-    return checks.fsck(store.layout)
+    return checks.fsck(store.layout, **arguments)
 
 
 def _rebuild(store: Store) -> Rebuilt:
