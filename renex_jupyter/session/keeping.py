@@ -14,8 +14,12 @@ from renex_jupyter.store.keeping import apart
 from renex_jupyter.store.store import Store
 
 
-def fsck() -> FsckReport:
-    """Check every line, count, hash and reference of the store; changes nothing.
+def fsck(accept: bool = False) -> FsckReport:
+    """Check every line, count, hash and reference of the store; changes nothing of what is recorded.
+
+    Parameters
+    ----------
+    accept : tell no more, now and in future, of files that were set aside or went missing until now.
 
     Returns
     -------
@@ -25,7 +29,7 @@ def fsck() -> FsckReport:
     ------
     RenexError : `not_found` before anything was recorded.
     """
-    return apart.fsck(_existing().layout.root)
+    return apart.fsck(_existing().layout.root, accept=accept)
 
 
 def rebuild() -> Rebuilt:
@@ -76,11 +80,12 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
         raise invalid_argument(
             "purge takes an id or a secret.", "Give one of both: rx.purge(ID) or rx.purge(secret=...)."
         )
+    current().executions()  # what another process purged is looked for before our own purge is taken for the last
     store = _sealed()
     found = _purgeable(store, object_id) if object_id is not None else None
     done = apart.purge(store.layout.root, object_id=found, secret=secret)
     if secret is not None:
-        current().blots.append(_blot(secret))  # the cell that says it is recorded when it ends
+        current().purges.add(store, _blot(secret))  # the cell that says it is recorded when it ends
     return done
 
 

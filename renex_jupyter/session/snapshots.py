@@ -18,6 +18,7 @@ from renex_jupyter.records.changes import Change, fields, now, plain
 from renex_jupyter.records.environments import Environment, Hardware
 from renex_jupyter.records.snapshots import Code, FileTree, Snapshot
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.purges import without
 from renex_jupyter.store.store import Store
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ def capture(
         path = session.project / notebook
     live = notebooks.live_notebook(settings().live_notebook_timeout)
     document = notebooks.read_document(path) if path is not None else None
+    if live is not None:
+        live = dataclasses.replace(live, document=without(live.document, session.purges.blots))
+    if document is not None:
+        document = without(document, session.purges.blots)
     code = cells.capture_code(session.project, path, session.executions(), live=live, document=document)
     excluded = frozenset({code.notebook} if code.notebook else ())
     if keep:

@@ -46,6 +46,7 @@ class Reader:
         self._stale = True  # what is folded must be looked for anew
         self._unfinished = False  # a refresh was begun and did not end
         self._distrusted: set[str | None] = set()  # generations that turned out to be damaged
+        self._purged_at = 0  # when something was last purged: lines that were read may say something else now
 
     def frame(self, query: str, params: Params = None) -> pd.DataFrame:
         """Return the rows of a query of ours as a DataFrame; times are UTC."""
@@ -130,9 +131,10 @@ class Reader:
         The journals are listed between two looks at `CURRENT`: a file that is missing in the list is then surely in
         the generation that was found, because files go only after the switch to the one that has them.
         """
-        if self._unfinished:
+        purged_at = self.layout.purged_at()
+        if self._unfinished or purged_at != self._purged_at:
             self._begin_anew()
-        self._unfinished = True
+        self._unfinished, self._purged_at = True, purged_at
         self._own()
         for _ in range(50):
             generation = self.layout.generation_in_force()

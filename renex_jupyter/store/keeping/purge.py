@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 
 from renex_jupyter.errors import RenexError, invalid_argument, not_found
-from renex_jupyter.records.changes import Change
+from renex_jupyter.records.changes import Change, now, to_microseconds
 from renex_jupyter.records.keeping import Purged
 from renex_jupyter.store import archive, generation, journal, locks, parquet, sweep
 from renex_jupyter.store.building import highest
@@ -83,7 +83,7 @@ def purge(store: Store, *, object_id: str | None = None, secret: str | None = No
                 pass
             sweep.superseded(layout)  # the journals that are folded now: what stands in them would count twice
             packs = _packs(layout)
-            write_whole(layout.purged, b"")  # who takes a snapshot from now on looks anew what is recorded
+            _mark(layout, doomed)  # who takes a snapshot from now on looks anew what is recorded
             doomed = doomed or _object(Reader(layout), object_id or "")
             named = (
                 set()
@@ -93,7 +93,7 @@ def purge(store: Store, *, object_id: str | None = None, secret: str | None = No
             taken = _parts(Reader(layout), doomed)
             _leave_a_note(store, {each for each in doomed.objects if each[0] in ("runs", "snapshots")})
             _rewrite(layout, packs, doomed, done)
-        write_whole(layout.purged, b"")
+        _mark(layout, doomed)
         fresh = Store(layout.root)  # one that has read nothing of it
         _record_again(store, fresh.reader, taken)
         if doomed.secret:
@@ -101,6 +101,16 @@ def purge(store: Store, *, object_id: str | None = None, secret: str | None = No
         else:
             blobs, young = gc.free_among(fresh, named - gc.named_among(fresh, named))
     return Purged(done.records, done.points, blobs, done.files + blobs, young, done.unreadable)
+
+
+def _mark(layout: Layout, doomed: Doomed | None) -> None:
+    """Tell the processes that live that something is purged: when a secret was, in microseconds, is what the file says."""
+    last = b""
+    if doomed is not None and doomed.secret:
+        last = str(to_microseconds(now())).encode()
+    elif layout.purged.exists():
+        last = layout.purged.read_bytes()
+    write_whole(layout.purged, last)
 
 
 def _text(secret: str) -> Doomed:

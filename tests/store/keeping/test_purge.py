@@ -241,6 +241,14 @@ def test_code_that_was_purged_is_recorded_again_by_a_process_that_knew_it(store:
     assert store.has("codes", "c" * 64)
 
 
+def test_a_reader_that_knew_it_forgets_it(store: Store) -> None:
+    other = Store(store.layout.root)
+    record(other, DOOMED, SECRET)  # in the live journal of a process that goes on
+    assert store.reader.rows("select name from runs") == [{"name": SECRET}]
+    purge(Store(store.layout.root), secret=SECRET)
+    assert store.reader.rows("select name from runs") == [{"name": "[purged]"}]
+
+
 def test_an_outside_client_sees_nothing_of_it(store: Store, tmp_path: Path) -> None:
     record(store, DOOMED, SECRET)
     store.fold()
