@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.store import journal
+from renex_jupyter.store import bases, journal
 from renex_jupyter.store import tail as tails
 from renex_jupyter.store.store import Store
 from renex_jupyter.store.tail import Tail
@@ -120,3 +121,24 @@ def test_a_file_that_vanishes_while_others_are_read_makes_nothing_count_twice(
     assert len(calls) > 2, "no second try"
     filled.fold()
     assert filled.reader.rows(counts) == [{"points": 10, "changes": 1}]
+
+
+def test_a_segment_that_a_fold_removes_meanwhile_is_looked_for_again(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.write_points([Point("run", "a" * 32, "loss", step, now(), 0.5) for step in range(10)])
+    filled.fold()
+    reader, names = Store(filled.layout.root).reader, list(filled.layout.segments.iterdir())
+    attach = bases.attach
+
+    def attached(*given: Any) -> bases.Base | None:
+        found = attach(*given)
+        if names:
+            names.pop().unlink()  # after it was found whole; its generation is superseded
+            filled.write_points([Point("run", "a" * 32, "loss", 10, now(), 0.5)])
+            filled.fold()
+        return found
+
+    monkeypatch.setattr(bases, "attach", attached)
+    assert reader.rows("select count(*) as n from metrics") == [{"n": 11}]
+    assert not names
