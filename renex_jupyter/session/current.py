@@ -21,8 +21,6 @@ from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.family import Family
 from renex_jupyter.session.purges import Purges
 from renex_jupyter.store import liveness
-from renex_jupyter.session.purges import Purges
-from renex_jupyter.store import liveness
 from renex_jupyter.store.store import Store, locate
 
 if TYPE_CHECKING:

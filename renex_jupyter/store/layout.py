@@ -65,13 +65,6 @@ class Layout:
         except OSError:
             return 0
 
-    def purged_at(self) -> int:
-        """Return when something was last purged, in nanoseconds; 0 when nothing was."""
-        try:
-            return self.purged.stat().st_mtime_ns
-        except OSError:
-            return 0
-
     @property
     def superseded(self) -> Path:
         """Folder of published databases that were replaced while a client may have had them open."""
