@@ -144,7 +144,7 @@ class Blobs:
                 changed = path.stat().st_mtime
                 if time.time() - changed > FRESH:
                     os.utime(path)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
             except PermissionError:  # somebody else's store: it can be read, not touched
                 return path.exists()
@@ -187,7 +187,7 @@ class Blobs:
         for path in self._paths(sha256):
             try:
                 descriptor = os.open(path, READ)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
             with os.fdopen(descriptor, "rb") as file:
                 yield file, path.suffix == ".zst"

@@ -28,6 +28,7 @@ LOCK = "gc.lock"  # file whose lock keeps contents that nothing names yet from b
 GRACE = 2 * FRESH  # seconds
 HASH = re.compile(r"[0-9a-f]{64,}")
 HASHES = f"regexp_extract_all(%s, '{HASH.pattern}')"
+PART = re.compile(r"[0-9a-f]{2}")
 NAME = re.compile(r"([0-9a-f]{62})(\.zst)?")
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 ON_ITS_WAY = re.compile(r"\.([0-9a-f]{2})([0-9a-f]{62}(\.zst)?)\.gone")
@@ -100,6 +101,8 @@ def free_among(store: Store, sha256s: Collection[str]) -> tuple[int, int]:
 def contents_in(folder: Path) -> Iterator[Kept]:
     """Yield every content that lies in the folder of blobs."""
     for part in sorted(folder.glob("??")):
+        if not PART.fullmatch(part.name) or part.is_symlink() or not part.is_dir():  # see `strangers_in`
+            continue
         with os.scandir(part) as entries:
             for entry in entries:
                 found = NAME.fullmatch(entry.name)
@@ -107,6 +110,21 @@ def contents_in(folder: Path) -> Iterator[Kept]:
                     if found and entry.is_file(follow_symlinks=False):
                         about = entry.stat(follow_symlinks=False)
                         yield Kept(Path(entry.path), part.name + found[1], about.st_size, about.st_mtime)
+
+
+def strangers_in(folder: Path) -> Iterator[Path]:
+    """Yield what lies in the folder of blobs and was not put there by us; nobody reads or removes it."""
+    for part in sorted(folder.iterdir()):
+        if TEMPORARY.fullmatch(part.name) or ON_ITS_WAY.fullmatch(part.name):
+            continue
+        if not PART.fullmatch(part.name) or part.is_symlink() or not part.is_dir():
+            yield part
+            continue
+        yield from (
+            path
+            for path in sorted(part.iterdir())
+            if not NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file()
+        )
 
 
 def named_among(store: Store, wanted: Collection[str]) -> set[str]:

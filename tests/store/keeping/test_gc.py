@@ -159,6 +159,19 @@ def test_a_content_that_was_written_anew_after_such_a_kill_keeps_its_young_time(
     assert there(store) == {sha256}
 
 
+def test_what_is_none_of_ours_among_the_contents_is_passed_over_and_told(store: Store) -> None:
+    keep(store, put_long_ago(store, b"kept"))
+    (store.layout.blobs / "zz").write_text("junk")
+    (store.layout.blobs / "00").write_text("junk")
+    (store.layout.blobs / "notes.txt").write_text("junk")
+    assert gc.collect(store, dry_run=False).blobs == 0
+    strangers = gc.strangers_in(store.layout.blobs)
+    assert {path.name for path in strangers} == {"00", "notes.txt", "zz"}
+    with pytest.raises(RenexError, match="is not in") as error:
+        store.blobs.get("0" * 64)
+    assert error.value.code == "not_found"
+
+
 def test_two_collections_do_not_work_at_one_time(store: Store) -> None:
     with locks.hold(store.layout.root / "gc.lock", timeout=0):
         with pytest.raises(RenexError) as caught:
