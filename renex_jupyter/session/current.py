@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.runs import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.family import Family
+from renex_jupyter.session.notices import warn
 from renex_jupyter.session.purges import Purges
 from renex_jupyter.store import liveness
 from renex_jupyter.store.store import Store, locate
@@ -173,6 +173,6 @@ def never_in_the_way(what: str) -> Iterator[None]:
     try:
         yield
     except RenexError as error:
-        warnings.warn(f"renex: {what} is not recorded: {error.line}", stacklevel=3)
+        warn(f"{what} is not recorded: {error.line}")
     except Exception as error:  # noqa: BLE001  whatever it is, it is our fault and not the user's
-        warnings.warn(f"renex: {what} is not recorded: {type(error).__name__}: {error}", stacklevel=3)
+        warn(f"{what} is not recorded: {type(error).__name__}: {error}")

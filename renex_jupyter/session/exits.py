@@ -8,6 +8,7 @@ import sys
 from types import TracebackType
 from typing import Any, NoReturn
 
+from renex_jupyter.errors import RenexError
 from renex_jupyter.session.active_run import close_after
 from renex_jupyter.session.current import current
 from renex_jupyter.session.family import is_child_of_multiprocessing
@@ -55,3 +56,18 @@ def _note_exits() -> None:
 def _close_what_is_open() -> None:
     for active in reversed([each for each in current().runs if each.pid == os.getpid()]):
         close_after(active, _ended_by[-1] if _ended_by else None)
+    _write_what_is_left()
+
+
+def _write_what_is_left() -> None:
+    """Try a last time to write the records that a full disk did not take, and say what is lost."""
+    session = current()
+    if session.pid != os.getpid() or not session.unwritten:
+        return
+    try:
+        session.write_what_is_left()
+        session.store.settle()
+    except (RenexError, OSError) as error:
+        kinds = ", ".join(sorted({each.kind for each in session.unwritten}))
+        reason = error.line if isinstance(error, RenexError) else str(error)
+        print(f"renex: {len(session.unwritten):,} records ({kinds}) are lost: {reason}", file=sys.stderr)

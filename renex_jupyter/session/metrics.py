@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from renex_jupyter.errors import RenexError, invalid_argument
+from renex_jupyter.errors import invalid_argument
 from renex_jupyter.records.changes import to_microseconds
 from renex_jupyter.session.active_run import ActiveRun
-from renex_jupyter.session.notices import warn
+from renex_jupyter.session.current import current
 from renex_jupyter.session.points import checked
-from renex_jupyter.session.runs import active_run, run_to_log_on
+from renex_jupyter.session.runs import run_to_log_on
 
 
 def log_metric(key: str, value: Any, step: int | None = None, wallclock: float | datetime | None = None) -> None:
@@ -61,24 +61,12 @@ def _log(values: Collection[tuple[str, Any]], step: int | None, wallclock: float
 
 def _run_for(values: Collection[tuple[str, Any]]) -> ActiveRun | None:
     """Return the run to log on, opened if nobody opened one; None where the store takes none."""
-    try:
-        run = active_run()
-        if run is not None:
-            return run
-    except (RenexError, OSError) as error:
-        _tell(error)
-        return None
+    runs = current().runs
+    if runs:
+        return runs[-1]
     for key, _ in values:
         checked("metric", key)  # refused before a run is opened
-    try:
-        return run_to_log_on()
-    except (RenexError, OSError) as error:
-        _tell(error)
-        return None
-
-
-def _tell(error: RenexError | OSError) -> None:
-    warn(f"metrics are not recorded, because no run can be opened: {getattr(error, 'line', error)}")
+    return run_to_log_on("metrics")
 
 
 def _whole(step: Any) -> int:

@@ -24,11 +24,12 @@ def log_params(params: Mapping[str, Any]) -> None:
     Raises
     ------
     RenexError : `invalid_argument` for what is no mapping, or a key that is none; no param of the call is kept then.
-        When no run is open and none can be opened, as `start_run`.
     """
     if not isinstance(params, Mapping):
         raise invalid_argument(f"params are no {type(params).__name__}.", "Give a dict, such as {'lr': 0.1}.")
-    run_to_log_on().set_params(params)
+    run = run_to_log_on("params")
+    if run is not None:
+        run.set_params(params)
 
 
 def set_tag(key: str, value: Any) -> None:
@@ -40,4 +41,6 @@ def set_tags(tags: Mapping[str, Any]) -> None:
     """Put tags on the open run; a value is kept as text. Warns and raises as `log_params` does."""
     if not isinstance(tags, Mapping):
         raise invalid_argument(f"tags are no {type(tags).__name__}.", "Give a dict, such as {'who': 'ada'}.")
-    run_to_log_on().set_tags(tags)
+    run = run_to_log_on("tags")
+    if run is not None:
+        run.set_tags(tags)

@@ -15,7 +15,7 @@ from renex_jupyter.config import (
     RUN_NAME_VARIABLE,
     RUN_VARIABLE,
 )
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.ids import content_id, new_id, short
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.changes import Change, fields, now
@@ -23,6 +23,7 @@ from renex_jupyter.records.runs import STATUSES, Run, Task
 from renex_jupyter.session import exits
 from renex_jupyter.session.active_run import ActiveRun, close, snapshot_for, tell_children
 from renex_jupyter.session.current import Session, current, never_in_the_way
+from renex_jupyter.session.notices import warn
 from renex_jupyter.session.points import checked
 from renex_jupyter.store import liveness
 
@@ -166,12 +167,21 @@ def active_run() -> ActiveRun | None:
     return session.runs[-1] if session.runs else _run_of_parent_process(session)
 
 
-def run_to_log_on() -> ActiveRun:
-    """Return the open run; where there is none, open one, as the line that it prints says."""
-    active = active_run()
-    if active is None:
-        active = start_run()
-        print(f"renex: no run was open, so '{active.name}' ({short(active.run_id)}) was started; rx.end_run() ends it.")
+def run_to_log_on(what: str) -> ActiveRun | None:
+    """Return the open run; where there is none, open one, as the line that it prints says.
+
+    None, with a warning that names `what` is not recorded, where the store takes none: logging never stops a program.
+    """
+    try:
+        active = active_run()
+        if active is None:
+            active = start_run()
+            said = f"no run was open, so '{active.name}' ({short(active.run_id)}) was started; rx.end_run() ends it."
+            print(f"renex: {said}")
+    except (RenexError, OSError) as error:
+        reason = error.line if isinstance(error, RenexError) else str(error)
+        warn(f"{what} are not recorded, because no run can be opened: {reason}")
+        return None
     return active
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +88,64 @@ def test_a_full_disk_loses_nothing_acknowledged_and_work_goes_on_when_there_is_s
     full = dict.fromkeys(("log", "snapshot", "fold"), "disk_full")
     assert said == {**full, "metric": "warned of disk_full", "sql": "done", "run": "finished"}
     invariant(small_disk / ".renex", tmp_path / "ledger", deep=True)
+
+
+TRAINING = """
+import os, sys, warnings
+import renex_jupyter as rx
+from renex_jupyter.config import settings
+settings().fold_in_background = False
+def fill():
+    with open("../ballast", "wb") as file:
+        free = os.statvfs(".").f_bavail * os.statvfs(".").f_frsize
+        os.posix_fallocate(file.fileno(), 0, free)
+if "full" in sys.argv:
+    fill()
+rx.start_run("train")
+fill()
+for step in range(3000):
+    rx.log_metric("loss", 1.0)
+rx.log_params({f"p{i}": "x" * 100 for i in range(100)})
+rx.set_tag("who", "ada")
+rx.end_run()
+rx.log_metric("loss", 2.0)
+rx.log_param("a", 1)
+rx.set_tag("who", "bob")
+if "again" in sys.argv:
+    os.unlink("../ballast")
+print("trained")
+"""
+
+
+def train(project: Path, *how: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", TRAINING, *how]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_disk_that_fills_up_stops_no_training_and_the_end_says_what_is_lost(small_disk: Path) -> None:
+    ended = train(small_disk)
+    assert (ended.stdout, ended.returncode) == ("trained\n", 0), ended.stderr
+    assert "points of run 'train' are lost: disk_full" in ended.stderr
+    # As many are written as fit into what the journal has left of its last block.
+    assert re.search(r"renex: \d+ records \(params, runs, tags\) are lost: disk_full", ended.stderr), ended.stderr
+    (small_disk.parent / "ballast").unlink()
+    assert Store(small_disk / ".renex").reader.rows("select status from runs") == [{"status": "running"}]
+
+
+def test_what_waited_is_written_when_the_process_ends_if_there_is_space_again(small_disk: Path) -> None:
+    ended = train(small_disk, "again")
+    assert (ended.stdout, ended.returncode) == ("trained\n", 0), ended.stderr
+    assert "records" not in ended.stderr
+    read = Store(small_disk / ".renex").reader
+    assert read.rows("select status from runs") == [{"status": "finished"}]
+    assert read.rows("select count(*) as n from params") == [{"n": 100}]
+
+
+def test_a_run_that_cannot_be_recorded_is_told_before_the_training(small_disk: Path) -> None:
+    ended = train(small_disk, "full")
+    assert ended.returncode == 1
+    assert "RenexError: disk_full" in ended.stderr.splitlines()[-2]
+    assert ended.stdout == ""
 
 
 def fold_with(_say: Say, project: Path, space: int) -> str:
@@ -180,8 +240,8 @@ def look_and_try(_say: Say, project: Path) -> dict[str, object]:
 
 
 def writes(code: str) -> dict[str, object]:
-    refused = dict.fromkeys(("snapshot", "start", "param", "update", "fold"), code)
-    return {"writing": refused | {"metric": f"warned of {code}"}}
+    refused = dict.fromkeys(("snapshot", "start", "update", "fold"), code)
+    return {"writing": refused | dict.fromkeys(("metric", "param"), f"warned of {code}")}
 
 
 def test_a_read_only_disk_can_be_read_and_writing_says_so(small_disk: Path, tmp_path: Path) -> None:
