@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from renex_jupyter.config import (
     RUN_STORE_VARIABLE,
     RUN_VARIABLE,
 )
+from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.runs import Run
@@ -39,7 +41,7 @@ class ActiveRun:
         self.joined = joined  # opened by another process, which also closes it
         self.held = joined  # by a `with` block or a task: a new run nests below it
         self.pid = os.getpid()  # a forked child logs on its parent's run, and never ends it
-        self.points = Points(session.store, run.run_id, run.name, steps)
+        self.points = Points(session.store, run.run_id, run.name, steps, session.write_what_is_left)
         self.facts = Facts(session, run)
 
     @property
@@ -135,6 +137,8 @@ def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code
         return
     while session.runs[-1] is not active:
         close(session.runs[-1], status)
+    with suppress(RenexError, OSError):  # told below; here the run is still one that a deleted store knew
+        session.write_what_is_left()
     session.runs.remove(active)
     tell_children(session)
     if active.joined:

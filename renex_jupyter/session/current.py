@@ -15,7 +15,7 @@ from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.records.changes import Change, fields, now
-from renex_jupyter.records.runs import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment
+from renex_jupyter.records.runs import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment, Run
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.family import Family
 from renex_jupyter.session.notices import warn
@@ -96,13 +96,15 @@ class Session:
 
     def begin(self) -> None:
         """Write down who records; called before the first record, so that looking creates nothing."""
-        if self.store.forget_if_gone():
-            self._recording = False
-            self._written.clear()
         self.write_what_is_left()
         if self._recording:
             self._write_executions()
             return
+        self.store.write(self._session_record())
+        self._recording = True
+        self._write_executions()
+
+    def _session_record(self) -> Change:
         kernel = getattr(self.shell, "kernel", None)
         after = {
             "session_id": self.session_id,
@@ -113,9 +115,7 @@ class Session:
             "host": platform.node(),
             **liveness.identity(),  # a purge names who is still alive and may know what it took out
         }
-        self.store.write(Change("sessions", self.session_id, "create", after))
-        self._recording = True
-        self._write_executions()
+        return Change("sessions", self.session_id, "create", after)
 
     def executed(self, _execution: CellExecution) -> None:
         """Take note of a cell that ended; it is written at once when this session records."""
@@ -127,10 +127,30 @@ class Session:
         return self.purges.without_it(self.store, self.recorder.executions()) if self.recorder is not None else ()
 
     def write_what_is_left(self) -> None:
-        """Write the records that could not be written when they were made."""
+        """Write the records that could not be written when they were made, and those that were deleted with the store."""
+        gone = self.store.forget_if_gone()
+        if gone:
+            self._begin_anew()
         while self.unwritten:
             self.store.write(self.unwritten[0])
             del self.unwritten[0]
+        if gone and self.runs:
+            self.ensure_experiment()
+
+    def _begin_anew(self) -> None:
+        """Have a new store know this session and its open runs; what was recorded of them before is lost."""
+        self._recording, self.last_snapshot_id = False, None
+        self._written.clear()
+        runs = [each.run for each in self.runs if each.pid == os.getpid() and not each.joined]
+        if self.runs:
+            names = ", ".join(f"'{each.name}'" for each in self.runs)
+            warn(
+                f"{self.store.layout.root} was deleted while {names} logged. What was recorded there until now is "
+                "lost; recording goes on in a new one."
+            )
+        if runs:
+            self.unwritten[:0] = [self._session_record(), *map(_record_anew, runs)]
+            self._recording = True
 
     def ensure_experiment(self) -> None:
         """Create the namespace and the experiment in force on their first use."""
@@ -148,6 +168,13 @@ class Session:
                 *(Change("cell_executions", f"{e.session_id}/{e.seq}", "create", fields(e)) for e in fresh)
             )
             self._written.update(each.seq for each in fresh)
+
+
+def _record_anew(run: Run) -> Change:
+    """Return the record of an open run for a store that has no snapshots of it."""
+    lost = ("params", "metrics", "tags", "before_snapshot_id", "environment_id", "hardware_id")
+    after = {name: value for name, value in fields(run).items() if name not in lost}
+    return Change("runs", run.run_id, "create", after, namespace=run.namespace)
 
 
 _sessions: list[Session] = []  # none or one

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -42,10 +42,18 @@ class Series:
 class Points:
     """Takes the points of one run. Threads may log at once; a forked child goes on with a lock of its own."""
 
-    def __init__(self, store: Store, run_id: str, name: str, steps: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        name: str,
+        steps: Mapping[str, int] | None = None,
+        mend: Callable[[], None] | None = None,
+    ) -> None:
         self.store = store
         self.run_id = run_id
         self.name = name
+        self._mend = mend  # called before points that wait are tried again: the run itself may have to be recorded anew
         self._series = {key: Series(run_id, key, top) for key, top in (steps or {}).items()}
         self._told: set[tuple[str, str]] = set()  # key and reason of what was refused
         self._failed: RenexError | None = None  # why the store cannot be written, or could not be for a while
@@ -147,6 +155,8 @@ class Points:
         """Write what waits, in order, as far as the store takes it."""
         self._emptying = True
         try:
+            if self._mend is not None:
+                self._mend()
             while self._waiting:
                 part = list(islice(self._waiting, PART))
                 with interrupts_held_back():

@@ -210,6 +210,7 @@ class Journal:
         self._wake = threading.Event()
         self._syncer: threading.Thread | None = None
         self._syncing = threading.RLock()  # held while the background makes something durable
+        self.gone = False  # somebody deleted a file of ours, as the background sees within a second
         self._sync_failed: OSError | RenexError | None = None  # told by the next write, or whoever waits for it
 
     def write_changes(self, changes: Iterable[Change]) -> None:
@@ -267,6 +268,11 @@ class Journal:
                 self.points.seal()
             self._tell()
 
+    def leave(self) -> None:
+        """Let go of files that were deleted; whoever writes in another thread ends that first."""
+        with self._lock:
+            self.abandon()
+
     def abandon(self) -> None:
         """In a forked child: close the parent's files without touching its locks."""
         for file in (self.changes, self.points):
@@ -296,6 +302,11 @@ class Journal:
 
     def _tell(self) -> None:
         """Raise what the background met; the system tells it once: what was written before may not be durable."""
+        if self.gone:
+            hint = "What it held is lost. A run that is open goes on in a new one."
+            raise RenexError(
+                "not_found", f"the journal in {self.changes.folder} was deleted while it was written.", hint
+            )
         failed, self._sync_failed = self._sync_failed, None
         if isinstance(failed, OSError):
             raise from_os_error(failed, "the journal cannot be made durable") from failed
@@ -339,7 +350,9 @@ class Journal:
             files = [file for file in (self.changes, self.points) if file.dirty and file.descriptor is not None]
             for file in files:
                 file.dirty = False
-            return [os.dup(file.descriptor) for file in files if file.descriptor is not None]
+            copies = [os.dup(file.descriptor) for file in files if file.descriptor is not None]
+            self.gone = self.gone or any(os.fstat(each).st_nlink == 0 for each in copies)
+            return copies
 
 
 def point_head(owner_kind: str, owner_id: str, key: str) -> str:

@@ -148,10 +148,11 @@ class Store:
                 self._folding = again
 
     def forget_if_gone(self) -> bool:
-        """Begin anew when somebody deleted the store meanwhile; say whether that was so."""
-        if self._journal is None or self.layout.exists():
+        """Begin anew when somebody deleted the store, or our journal, meanwhile; say whether that was so."""
+        journal = self._journal
+        if journal is None or journal.pid != os.getpid() or (self.layout.exists() and not journal.gone):
             return False
-        self._journal.abandon()
+        journal.leave()
         self._journal = None
         self._known.clear()
         return True

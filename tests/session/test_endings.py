@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 
 import renex_jupyter as rx
-from renex_jupyter.session import active_run, snapshots
+from renex_jupyter.config import settings
+from renex_jupyter.session import active_run, points, snapshots
 
 
 @contextmanager
@@ -144,6 +146,43 @@ def test_recording_goes_on_when_somebody_deleted_the_store(project: Path) -> Non
     with rx.start_run("train"):
         rx.log_metric("loss", 1.0)
     assert rx.get_run("train").metrics == {"loss": 1.0}
+
+
+@pytest.mark.parametrize("deleted", [".renex", ".renex/journal"])
+def test_a_store_that_is_deleted_while_a_run_logs_is_told_and_the_run_goes_on_in_a_new_one(
+    project: Path, monkeypatch: pytest.MonkeyPatch, deleted: str
+) -> None:
+    monkeypatch.setattr(settings(), "sync_interval", 0.01)
+    monkeypatch.setattr(points, "RETRY_AFTER", 0.0)
+    rx.set_experiment("e", namespace="vision")
+    with warnings.catch_warnings(record=True) as said, rx.start_run("train") as run:
+        warnings.simplefilter("always")
+        rx.log_metric("loss", 0.0)
+        shutil.rmtree(project / deleted)
+        until = time.monotonic() + 30
+        step = 0
+        while sum("was deleted" in str(each.message) for each in said) < 2 and time.monotonic() < until:
+            rx.log_metric("loss", 1.0, step=(step := step + 1))
+            time.sleep(0.01)
+        for last in range(step + 1, step + 4):
+            rx.log_metric("loss", 2.0, step=last)
+        rx.log_param("lr", 0.1)
+    assert (
+        len([each for each in said if "was deleted" in str(each.message)]) == 2
+    )  # that points wait, and that all is lost
+    found = rx.get_run(run.run_id)
+    assert (found.name, found.status, found.namespace, found.experiment) == ("train", "finished", "vision", "e")
+    assert (found.params, found.metrics) == ({"lr": 0.1}, {"loss": 2.0})
+    steps = list(rx.sql("select step from metrics order by step")["step"])
+    assert steps[-4:] == [step, step + 1, step + 2, step + 3]
+    assert rx.fsck().ok
+
+
+def test_a_store_that_is_deleted_just_before_the_end_of_a_run_is_told(project: Path) -> None:
+    with pytest.warns(UserWarning, match=r"\.renex was deleted while 'train' logged"), rx.start_run("train"):
+        shutil.rmtree(project / ".renex")
+    assert rx.get_run("train").status == "finished"
+    assert rx.fsck().ok
 
 
 def test_the_last_value_is_that_of_the_highest_step_everywhere(project: Path) -> None:
