@@ -30,6 +30,7 @@ def capture_files(
     include: Sequence[str] = (),
     max_file_size: int,
     timeout: float,
+    purged: Collection[str] = (),
 ) -> FileTree:
     """Return the tree of files below `root` and keep their contents.
 
@@ -42,6 +43,7 @@ def capture_files(
         as a secret says otherwise.
     max_file_size : bytes; a larger file becomes an entry without `sha256`.
     timeout : seconds.
+    purged : SHA-256 of contents that are not kept again, unless they are asked for by `include`.
 
     Returns
     -------
@@ -52,17 +54,27 @@ def capture_files(
     RenexError : `timeout`, `not_found` (no such folder), `interrupted` (the reading process died twice), or what the
         store says: `disk_full`, `permission`, `read_only`.
     """
-    request = {
-        "root": _text(root.absolute()),
-        "blobs": _text(blobs.absolute()) if blobs else None,
-        "exclude": [_text(Path(os.path.normpath(each))) for each in exclude],
-        "include": [_text(Path(os.path.normpath(each))) for each in include],
-        "max_file_size": max_file_size,
-    }
-    answer = _ask(request, timeout)
+    answer = _ask(_request(root, blobs, exclude, include, max_file_size, purged=sorted(purged)), timeout)
     entries = tuple(FileEntry(*each) for each in answer["entries"])
     left_out = tuple(LeftOut(*each) for each in answer["left_out"])
     return FileTree(files_id(entries), entries, left_out, answer["partial"])
+
+
+def search_files(
+    root: Path, texts: Iterable[bytes], *, max_file_size: int, timeout: float
+) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+    """Return where one of some texts stands in the files that a snapshot would take.
+
+    Returns
+    -------
+    Path, numbers of its first lines that have it, and SHA-256 of each such file, ordered by path.
+
+    Raises
+    ------
+    RenexError : as `capture_files`.
+    """
+    request = _request(root, None, (), (), max_file_size, sought=[text.hex() for text in texts])
+    return tuple((path, tuple(lines), sha256) for path, lines, sha256 in _ask(request, timeout)["found"])
 
 
 def files_id(entries: Iterable[FileEntry]) -> str:
@@ -214,6 +226,27 @@ def _listen(stream: IO[bytes], answers: queue.SimpleQueue[dict[str, Any] | None]
                 answers.put(json.loads(line))
     answers.put(None)
     stream.close()
+
+
+def _request(
+    root: Path,
+    blobs: Path | None,
+    exclude: Iterable[str],
+    include: Iterable[str],
+    max_file_size: int,
+    *,
+    purged: Sequence[str] = (),
+    sought: Sequence[str] = (),
+) -> dict[str, Any]:
+    return {
+        "root": _text(root.absolute()),
+        "blobs": _text(blobs.absolute()) if blobs else None,
+        "exclude": [_text(Path(os.path.normpath(each))) for each in exclude],
+        "include": [_text(Path(os.path.normpath(each))) for each in include],
+        "max_file_size": max_file_size,
+        "purged": purged,
+        "sought": sought,
+    }
 
 
 def _text(path: Path) -> str:

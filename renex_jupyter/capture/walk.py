@@ -87,6 +87,7 @@ class Capture:
     max_file_size: int
     index: Index
     go_on: Callable[[], None]  # raises when nobody waits any more
+    purged: frozenset[str] = frozenset()  # SHA-256 of contents that are not kept again
     entries: list[Entry] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     partial: bool = False
@@ -166,34 +167,40 @@ class Capture:
         return any(path == each or path.startswith(f"{each}/") for each in self.include)
 
     def _entry(self, path: str, found: os.stat_result) -> Entry:
-        name = to_text(path)
+        name, purged = to_text(path), frozenset() if self._is_asked(path) else self.purged
         if stat.S_ISLNK(found.st_mode):
             target = os.fsencode(self._at(path).readlink())
             return name, "file", "link", self._keep(target), len(target), 0o777
         if not stat.S_ISREG(found.st_mode):
             raise LeaveOutError("special file")
-        sha256 = self._known(path, found)
+        sha256 = self._known(path, found, purged)
         if sha256 is None:
-            sha256, found = self._read_twice(path, found)
+            sha256, found = self._read_twice(path, found, purged)
+        if sha256 in purged:
+            self.left_out.append((name, "purged"))
+            sha256 = None
         return name, _role(path), "file", sha256, found.st_size, stat.S_IMODE(found.st_mode)
 
-    def _known(self, path: str, found: os.stat_result) -> str | None:
+    def _known(self, path: str, found: os.stat_result, purged: frozenset[str]) -> str | None:
         sha256 = self.index.recall(path, found)
-        return sha256 if sha256 and (self.blobs is None or self.blobs.has(sha256)) else None
+        known = sha256 and (self.blobs is None or sha256 in purged or self.blobs.has(sha256))
+        return sha256 if known else None
 
-    def _read_twice(self, path: str, found: os.stat_result) -> tuple[str | None, os.stat_result]:
+    def _read_twice(
+        self, path: str, found: os.stat_result, purged: frozenset[str]
+    ) -> tuple[str | None, os.stat_result]:
         """Read a file; if it changed meanwhile, once more."""
         if found.st_size > self.max_file_size:
             self.left_out.append((to_text(path), "too large"))
             return None, found
         try:
-            return self._read(path)
+            return self._read(path, purged)
         except LeaveOutError as why:
             if str(why) != CHANGED:
                 raise
-        return self._read(path)
+        return self._read(path, purged)
 
-    def _read(self, path: str) -> tuple[str, os.stat_result]:
+    def _read(self, path: str, purged: frozenset[str] = frozenset()) -> tuple[str, os.stat_result]:
         started = time.time_ns()
         with os.fdopen(self._open(path), "rb") as file:
             before = os.fstat(file.fileno())
@@ -203,9 +210,9 @@ class Capture:
                 data = file.read(before.st_size + 1)
                 size = len(data)
                 _check_same(before, os.fstat(file.fileno()), size)
-                sha256 = self._keep(data)
+                sha256 = self._keep(data, purged)
             else:
-                sha256, size = self._keep_stream(Bounded(file, before.st_size, self.go_on))
+                sha256, size = self._keep_stream(Bounded(file, before.st_size, self.go_on), purged)
                 _check_same(before, os.fstat(file.fileno()), size)
         self.index.remember(path, before, sha256, started)
         return sha256, before
@@ -217,12 +224,13 @@ class Capture:
             raise LeaveOutError("special file")
         return descriptor
 
-    def _keep(self, data: bytes) -> str:
-        return self.blobs.put(data) if self.blobs else hashlib.sha256(data).hexdigest()
+    def _keep(self, data: bytes, purged: frozenset[str] = frozenset()) -> str:
+        sha256 = hashlib.sha256(data).hexdigest()
+        return self.blobs.put(data) if self.blobs and sha256 not in purged else sha256
 
-    def _keep_stream(self, source: Bounded) -> tuple[str, int]:
+    def _keep_stream(self, source: Bounded, purged: frozenset[str]) -> tuple[str, int]:
         if self.blobs:
-            return self.blobs.put_stream(source)
+            return self.blobs.put_stream(source, refused=purged)
         digest, size = hashlib.sha256(), 0
         while chunk := source.read(CHUNK):
             digest.update(chunk)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture.index import Index
+from renex_jupyter.capture.search import search
 from renex_jupyter.capture.walk import Capture
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store.blobs import Blobs
@@ -95,8 +96,13 @@ def _capture(request: dict[str, Any], inbox: Inbox, indexes: dict[str, Index]) -
         max_file_size=request["max_file_size"],
         index=indexes.setdefault(root, Index()),
         go_on=lambda: inbox.check(request["id"]),
+        purged=frozenset(request["purged"]),
     )
-    return capture.run()
+    found = capture.run()
+    if not request["sought"]:
+        return found
+    texts = [bytes.fromhex(each) for each in request["sought"]]
+    return {"found": search(root, found["entries"], texts, capture.go_on)}
 
 
 if __name__ == "__main__":

@@ -127,6 +127,28 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """A file of the project in which a purged secret still stands."""
+
+    path: str  # relative to the project
+    lines: tuple[int, ...]  # the first ones, from 1
+
+    def __str__(self) -> str:
+        return f"{self.path}, line{'s' if self.lines[1:] else ''} {', '.join(map(str, self.lines))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A process that is alive and writes to the store."""
+
+    pid: int
+    run: str | None  # name of the run that it has open
+
+    def __str__(self) -> str:
+        return f"process {self.pid}" + (f", run '{self.run}'" if self.run else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Purged:
     """What was taken out of the store for good."""
 
@@ -136,14 +158,24 @@ class Purged:
     files: int  # of the store that were rewritten or removed
     kept_young: int = 0  # contents that nothing names now, too new to go: a later collection frees them
     unreadable: int = 0  # damaged packs that had been set aside, and were removed since nobody could search them
+    still_in: tuple[Holder, ...] = ()  # files of the project: a later snapshot of them, changed, keeps it again
+    not_searched: str | None = None  # why the project's files could not be searched
+    writers: tuple[Writer, ...] = ()  # other processes, in whose variables it may be
 
     @property
     def title(self) -> str:
         """The result in one line."""
-        return "purged" if self.records or self.points or self.blobs else "nothing to purge was found"
+        return "purged" if self._found else "nothing to purge was found"
+
+    @property
+    def _found(self) -> bool:
+        return bool(self.records or self.points or self.blobs or self.unreadable)
 
     def rows(self) -> Rows:
-        """Return the counts."""
+        """Return the counts, and where it may come back from."""
+        return [*(self._counts() if self._found else ()), *self._left()]
+
+    def _counts(self) -> Rows:
         return [
             ("records", f"{self.records:,}"),
             ("points", f"{self.points:,}"),
@@ -159,6 +191,17 @@ class Purged:
                 "REMOVED",
                 f"{display.count(self.unreadable, 'damaged pack')} that cannot be searched" if self.unreadable else "",
             ),
+        ]
+
+    def _left(self) -> Rows:
+        more = len(self.still_in) - SHOWN
+        return [
+            *(("STILL IN", str(each)) for each in self.still_in[:SHOWN]),
+            ("", f"and {more:,} more files" if more > 0 else ""),
+            ("", "take it out there, too: once changed, the file is kept again" if self.still_in else ""),
+            ("not searched", f"the project's files: {self.not_searched}" if self.not_searched else ""),
+            *(("ALIVE", str(each)) for each in self.writers),
+            ("", "restart these if they may know it: they record what they log" if self.writers else ""),
         ]
 
     __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from renex_jupyter.capture.files import search_files
+from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
-from renex_jupyter.records.keeping import Collected, Exported, FsckReport, Imported, Purged, Rebuilt
+from renex_jupyter.records.changes import Change
+from renex_jupyter.records.keeping import Collected, Exported, FsckReport, Holder, Imported, Purged, Rebuilt
 from renex_jupyter.session.current import current
+from renex_jupyter.session.purges import contents_gone
+from renex_jupyter.session.writers import other_writers
 from renex_jupyter.store.keeping import apart
 from renex_jupyter.store.store import Store
 
@@ -67,7 +73,8 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
     ----------
     object_id : id, unique prefix, name or label; the whole id to go on with a purge that was killed.
     secret : a text, such as a password that got into a cell; it is blotted out wherever it stands, and in what this
-        session records from now on of the cells that it ran. The notebook's file still holds it.
+        session records from now on of its cells and its notebook. The result names the files of the project that still
+        hold it, and the other processes that write to the store and may still know it.
 
     Raises
     ------
@@ -82,10 +89,12 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
         )
     current().executions()  # what another process purged is looked for before our own purge is taken for the last
     store = _sealed()
-    found = _purgeable(store, object_id) if object_id is not None else None
+    found = find_purgeable(object_id) if object_id is not None else None
     done = apart.purge(store.layout.root, object_id=found, secret=secret)
     if secret is not None:
         current().purges.add(store, _blot(secret))  # the cell that says it is recorded when it ends
+        still_in, not_searched = _still_in(secret)
+        done = replace(done, still_in=still_in, not_searched=not_searched, writers=other_writers(store))
     return done
 
 
@@ -120,8 +129,14 @@ def import_store(path: str | os.PathLike[str]) -> Imported:
     return apart.import_store(store.layout.root, _absolute(path))
 
 
-def _purgeable(store: Store, wanted: str) -> str:
-    """Return the id of what is meant; an id of which only the note of a purge is left may be one that was killed."""
+def find_purgeable(wanted: str) -> str:
+    """Return the id of what is meant; an id of which only the note of a purge is left may be one that was killed.
+
+    Raises
+    ------
+    RenexError : `not_found`, `ambiguous`.
+    """
+    store = _existing()
     try:
         return find_object(store.reader, wanted)[1]
     except RenexError as error:
@@ -130,6 +145,26 @@ def _purgeable(store: Store, wanted: str) -> str:
         if error.code != "not_found" or not was_begun(store.reader, wanted):
             raise
     return wanted
+
+
+def _still_in(secret: str) -> tuple[tuple[Holder, ...], str | None]:
+    """Return the project's files in which a secret stands, and why they could not be searched.
+
+    They are noted by their hash, so that no snapshot takes them as they are now.
+    """
+    from renex_jupyter.store.keeping.doomed import PURGED, Doomed
+
+    session, limits = current(), settings()
+    forms = Doomed(secret=secret).forms_in_files
+    try:
+        found = search_files(session.project, forms, max_file_size=limits.max_file_size, timeout=limits.capture_timeout)
+    except RenexError as error:
+        return (), error.line
+    new = {sha256 for _, _, sha256 in found} - contents_gone(session.store)
+    if new:
+        session.store.write(*(Change("blobs", sha256, "delete", {"reason": PURGED}) for sha256 in sorted(new)))
+        session.store.journal.sync()
+    return tuple(Holder(path, lines) for path, lines, _ in found), None
 
 
 def _blot(secret: str) -> Callable[[str], str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from renex_jupyter.records.changes import Change
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.store.store import Store
 
@@ -67,6 +68,28 @@ def last_secret(store: Store) -> datetime | None:
         return datetime.fromtimestamp(int(store.layout.purged.read_text() or 0) / 1e6, UTC)
     except (OSError, ValueError):
         return None
+
+
+def contents_gone(store: Store) -> frozenset[str]:
+    """Return the SHA-256 of the contents that were purged: a snapshot does not keep them again unasked."""
+    if not store.layout.purged_at():
+        return frozenset()
+    from renex_jupyter.store.keeping import references  # it loads duckdb
+
+    return frozenset(references.purged(store.reader))
+
+
+def note_again(store: Store, named: Iterable[str | None]) -> None:
+    """Note contents as purged once more that went while a snapshot that names them was taken: they are not missing."""
+    from renex_jupyter.store.keeping.doomed import PURGED  # it loads duckdb
+
+    rows = store.reader.rows("select distinct id from inside.changes where kind = 'blobs' and action = 'delete'")
+    gone = {row["id"] for row in rows} & set(named)
+    notes = [
+        Change("blobs", each, "delete", {"reason": PURGED}) for each in sorted(gone) if not store.blobs.is_there(each)
+    ]
+    if notes:
+        store.write(*notes)
 
 
 def values_left(store: Store, run_id: str, since: datetime, values: Mapping[str, Any]) -> dict[str, Any]:

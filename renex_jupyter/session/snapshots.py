@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,9 @@ from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.records.changes import Change, fields, now, plain
 from renex_jupyter.records.environments import Environment, Hardware
-from renex_jupyter.records.snapshots import Code, FileTree, Snapshot
+from renex_jupyter.records.snapshots import Code, FileTree, LeftOut, Snapshot
+from renex_jupyter.session import purges
 from renex_jupyter.session.current import Session, current
-from renex_jupyter.session.purges import without
 from renex_jupyter.store.store import Store
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Captured:
     environment: Environment
     hardware: Hardware
     files: FileTree
+    purged_at: int = 0  # when something was last purged before it was captured
 
     @property
     def state_id(self) -> str:
@@ -51,15 +53,16 @@ def capture(
     ----------
     notebook : path relative to the project of the notebook that is meant where this process has none, as in a terminal.
     """
+    purged_at = session.store.layout.purged_at()
     path = session.notebook
     if path is None and session.shell is None and notebook and (session.project / notebook).is_file():
         path = session.project / notebook
     live = notebooks.live_notebook(settings().live_notebook_timeout)
     document = notebooks.read_document(path) if path is not None else None
     if live is not None:
-        live = dataclasses.replace(live, document=without(live.document, session.purges.blots))
+        live = dataclasses.replace(live, document=purges.without(live.document, session.purges.blots))
     if document is not None:
-        document = without(document, session.purges.blots)
+        document = purges.without(document, session.purges.blots)
     code = cells.capture_code(session.project, path, session.executions(), live=live, document=document)
     excluded = frozenset({code.notebook} if code.notebook else ())
     if keep:
@@ -71,8 +74,10 @@ def capture(
         include=include,
         max_file_size=settings().max_file_size,
         timeout=settings().capture_timeout,
+        purged=purges.contents_gone(session.store) if keep else (),
     )
-    return Captured(code, environment.capture_environment(session.project), hardware.capture_hardware(), tree)
+    made, machine = environment.capture_environment(session.project), hardware.capture_hardware()
+    return Captured(code, made, machine, tree, purged_at)
 
 
 def snapshot(
@@ -144,7 +149,7 @@ def keep(
     """Write a captured state: contents first, then the record that names them."""
     store = session.store
     document = state.code.document
-    digest = store.blobs.put(document.encode()) if document is not None else None
+    digest, left_out = keep_document(session, state)
     keep_parts(store, state)
     record = Snapshot(
         snapshot_id=new_id(),
@@ -167,8 +172,8 @@ def keep(
         hidden=hidden,
         notebook_source=state.code.source,
         notebook_sha256=digest,
-        notebook_size=len(document.encode()) if document is not None else None,
-        left_out=state.files.left_out,
+        notebook_size=len(document.encode()) if document is not None and digest else None,
+        left_out=left_out,
         summary=summary_of(state),
     )
     after = fields(record)
@@ -184,10 +189,24 @@ def keep(
         for cell in state.code.cells
     ]
     store.write(Change("snapshots", record.snapshot_id, "create", after, namespace=session.namespace))
+    if store.layout.purged_at() != state.purged_at:  # beside us: what was there when we looked may be gone
+        keep_parts(store, state)
+        purges.note_again(store, {digest, *(entry.sha256 for entry in state.files.entries)})
     session.last_snapshot_id = record.snapshot_id
     if not hidden:
         store.settle()
     return record
+
+
+def keep_document(session: Session, state: Captured) -> tuple[str | None, tuple[LeftOut, ...]]:
+    """Keep the notebook, unless it is one that was purged; return its SHA-256, and all that is left out."""
+    document, left_out = state.code.document, state.files.left_out
+    if document is None:
+        return None, left_out
+    content = document.encode()
+    if hashlib.sha256(content).hexdigest() in purges.contents_gone(session.store):
+        return None, (*left_out, LeftOut(state.code.notebook or "executed-cells.ipynb", "purged"))
+    return session.store.blobs.put(content), left_out
 
 
 def keep_parts(store: Store, state: Captured) -> None:

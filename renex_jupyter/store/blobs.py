@@ -7,7 +7,7 @@ import io
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -63,8 +63,12 @@ class Blobs:
             self.put_stream(io.BytesIO(data))
         return sha256
 
-    def put_stream(self, fileobj: Readable) -> tuple[str, int]:
+    def put_stream(self, fileobj: Readable, *, refused: Collection[str] = ()) -> tuple[str, int]:
         """Keep what `fileobj` gives until its end; return SHA-256 and size in bytes.
+
+        Parameters
+        ----------
+        refused : SHA-256 of contents that are not kept.
 
         Raises
         ------
@@ -75,7 +79,7 @@ class Blobs:
             temporary = self.folder / f".{uuid4().hex}.tmp"
             try:
                 sha256, size, suffix = _write(temporary, fileobj)
-                if not self.has(sha256):
+                if sha256 not in refused and not self.has(sha256):
                     self._put_in_place(temporary, sha256, suffix)
                 return sha256, size
             finally:

@@ -100,7 +100,8 @@ def purge(store: Store, *, object_id: str | None = None, secret: str | None = No
             blobs, young = _remove_contents(store, doomed), 0
         else:
             blobs, young = gc.free_among(fresh, named - gc.named_among(fresh, named))
-    return Purged(done.records, done.points, blobs, done.files + blobs, young, done.unreadable)
+    found = done.records or done.points or blobs or done.unreadable  # else only the index was made anew
+    return Purged(done.records, done.points, blobs, done.files + blobs if found else 0, young, done.unreadable)
 
 
 def _mark(layout: Layout, doomed: Doomed | None) -> None:

@@ -1,0 +1,40 @@
+"""Who else writes to a store: the processes of this machine that have recorded in it and are still alive."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from renex_jupyter.records.keeping import Writer
+from renex_jupyter.store import journal, liveness, locks
+from renex_jupyter.store.store import Store
+
+
+def other_writers(store: Store) -> tuple[Writer, ...]:
+    """Return the other processes that are alive and write to a store, with the runs that they have open, by pid.
+
+    Processes on other machines are not seen.
+    """
+    query = """
+        select distinct json_extract(after, '$.pid')::bigint as pid, json_extract(after, '$.pid_started')::double as since,
+            json_extract_string(after, '$.boot_id') as boot_id, json_extract_string(after, '$.host') as host
+        from inside.changes where kind in ('sessions', 'runs') and json_extract_string(after, '$.boot_id') = ?"""
+    known = store.reader.rows(query, [liveness.boot_id()])
+    pids = {row["pid"] for row in known if not liveness.is_gone(row["pid"], row["since"], row["boot_id"], row["host"])}
+    pids |= _holding_journals(store)
+    opened = store.reader.rows("select pid, name from inside.runs where status = 'running' order by started_at")
+    runs = {row["pid"]: row["name"] for row in opened}
+    return tuple(Writer(pid, runs.get(pid)) for pid in sorted(pids - {os.getpid()}))
+
+
+def _holding_journals(store: Store) -> set[int]:
+    """Return the processes that hold a journal file: a script that logs on the run of another process has no session."""
+    found = set()
+    for entry in journal.files_in(store.layout.journal):
+        pid = entry.name.partition("-")[0]
+        try:
+            if pid.isdecimal() and locks.is_held(Path(entry.path)):
+                found.add(int(pid))
+        except FileNotFoundError:  # folded in this moment
+            continue
+    return found

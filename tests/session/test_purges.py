@@ -1,0 +1,124 @@
+"""After a purge: what still holds the secret is told, and no snapshot takes it as it was."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import renex_jupyter as rx
+from renex_jupyter.capture.search import lines_with
+from renex_jupyter.records.snapshots import Snapshot
+from renex_jupyter.session import snapshots
+from renex_jupyter.store.blobs import CHUNK
+from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.purge import purge
+from renex_jupyter.store.store import Store
+
+SECRET = "hunter2-is-it"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "pyproject.toml").touch()
+    (folder / "train.py").write_text(f"import os\nword = '{SECRET}'\nprint(word)\nagain = '{SECRET}'\n")
+    (folder / "other.py").write_text("1\n")
+    return folder
+
+
+def left_out(snapshot: Snapshot) -> dict[str, str]:
+    return {each.path: each.reason for each in snapshot.left_out}
+
+
+def test_the_files_that_still_hold_it_are_named_and_not_kept_as_they_are(project: Path) -> None:
+    rx.snapshot("with it")
+    done = rx.purge(secret=SECRET)
+    assert [(each.path, each.lines) for each in done.still_in] == [("train.py", (2, 4))]
+    assert "train.py, lines 2, 4" in str(done) and SECRET not in str(done)
+    assert left_out(rx.snapshot("after")) == {"train.py": "purged"}
+    store = Store(project / ".renex")
+    contents = [store.blobs.get(path.parent.name + path.name[:62]) for path in store.layout.blobs.glob("??/*")]
+    assert SECRET.encode() not in b"".join(contents)
+    assert fsck(store.layout).damages == ()
+    assert left_out(rx.snapshot("asked for", files="train.py")) == {}
+    assert left_out(rx.snapshot("kept from now on")) == {}
+
+
+def test_a_file_that_changed_since_the_last_snapshot_is_not_kept_either(project: Path) -> None:
+    rx.snapshot("with it")
+    (project / "train.py").write_text(f"# {SECRET}\n")
+    assert [each.lines for each in rx.purge(secret=SECRET).still_in] == [(1,)]
+    assert left_out(rx.snapshot("after")) == {"train.py": "purged"}
+    (project / "train.py").write_text("# nothing\n")
+    assert left_out(rx.snapshot("taken out")) == {}
+
+
+def test_a_notebook_that_is_as_it_was_is_not_kept_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": 1, "source": [SECRET]}
+    document = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (project / "n.ipynb").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    monkeypatch.setenv("RENEX_NOTEBOOK", str(project / "n.ipynb"))
+    taken = rx.snapshot("with it")
+    told = subprocess.run(
+        [sys.executable, "-m", "renex_jupyter.cli.main", "purge", "--secret", "--yes", "--json"],
+        input=SECRET, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(told.stdout)
+    assert {each["path"] for each in found["still_in"]} == {"n.ipynb", "train.py"}
+    assert [each["pid"] for each in found["writers"]] == [os.getpid()]
+    assert taken.notebook_sha256
+    after = rx.snapshot("after")
+    assert left_out(after) == {"n.ipynb": "purged", "train.py": "purged"} and after.notebook_sha256 is None
+
+
+def test_a_process_that_is_alive_is_named_with_its_run(project: Path) -> None:
+    script = "import sys, renex_jupyter as rx; rx.start_run('long'); print('up', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdin and other.stdout and other.stdout.readline() == "up\n"
+        done = rx.purge(secret=SECRET)
+        assert [(each.pid, each.run) for each in done.writers] == [(other.pid, "long")]
+        other.stdin.close()
+    assert rx.purge(secret=SECRET).writers == ()
+
+
+def test_a_purge_that_finds_nothing_claims_no_work(project: Path) -> None:
+    rx.snapshot("with it")
+    done = rx.purge(secret="not to be found anywhere")
+    assert (done.files, done.title) == (0, "nothing to purge was found")
+    assert not any(text for _, text in done.rows())
+
+
+@pytest.mark.parametrize("what", ["snapshot", "secret"])
+def test_what_a_purge_takes_while_a_snapshot_is_taken_is_not_missing(
+    project: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    first = rx.snapshot("first")
+    keep_parts = snapshots.keep_parts
+
+    def beside(store: Store, state: snapshots.Captured) -> None:
+        """Purge when the snapshot has found its code and files recorded, and before it is recorded itself."""
+        keep_parts(store, state)
+        monkeypatch.setattr(snapshots, "keep_parts", keep_parts)
+        store.journal.seal()
+        other = Store(store.layout.root)
+        purge(other, object_id=first.snapshot_id) if what == "snapshot" else purge(other, secret=SECRET)
+
+    monkeypatch.setattr(snapshots, "keep_parts", beside)
+    second = rx.snapshot("second")
+    store = Store(project / ".renex")
+    files = store.reader.rows("select path from snapshot_files where snapshot_id = ?", [second.snapshot_id])
+    assert "train.py" in {row["path"] for row in files}
+    assert fsck(store.layout).damages == ()
+
+
+def test_a_text_is_found_across_the_parts_in_which_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.txt"
+    text = b"x" * (CHUNK - 6) + b"\nab\ncdef\n"
+    path.write_bytes(text + b"ab\ncd")
+    with path.open("rb") as file:
+        assert lines_with(file, [b"ab\ncd"]) == [2, 4]
