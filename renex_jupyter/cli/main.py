@@ -2,73 +2,83 @@
 
 from __future__ import annotations
 
-import dataclasses
+import io
 import json
-import math
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-import pandas as pd
+from renex_jupyter.cli.answers import jsonable
+from renex_jupyter.cli.tables import Table
+from renex_jupyter.cli.verbs import parser_for, run_verb
+from renex_jupyter.errors import RenexError, from_os_error
+from renex_jupyter.records import display
 
-from renex_jupyter.cli.verbs import compact, parser_for, run_verb
-from renex_jupyter.errors import RenexError
+NOBODY_READS = 141  # 128 + SIGPIPE, which ends other programs whose reader went
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; exit status 0, 1 when something was found wrong, 2 for an error (told on stderr, or as JSON)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words == ["--version"]:
+    as_json = "--json" in words
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a stored text may hold what the terminal's encoding lacks
+    try:
+        status = _answer([word for word in words if word != "--json"] or ["-h"], as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as of `renex ls | head -1`
+        _write_into_nothing()
+        return NOBODY_READS
+    except OSError as error:
+        _write_into_nothing()
+        return _tell(from_os_error(error, "the answer cannot be written"), as_json=False)
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _answer(words: Sequence[str], *, as_json: bool) -> int:
+    if list(words) == ["--version"]:
         print(f"renex_jupyter {version('renex_jupyter')}")
         return 0
-    as_json = "--json" in words
-    words = [word for word in words if word != "--json"] or ["-h"]
     try:
         result = run_verb(parser_for("renex", notebook=False), words)
     except RenexError as error:
-        said = RenexError(error.code, error.message, error.hint.replace("%renex ", "renex "))
-        if as_json:
-            print(json.dumps({"error": {"code": said.code, "message": said.message, "hint": said.hint}}))
-        else:
-            print(f"renex: {said}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        return _tell(error, as_json=as_json)
     if result is not None:
-        print(json.dumps(jsonable(result), ensure_ascii=False, allow_nan=False) if as_json else _text(result))
+        print(json.dumps(jsonable(_rows(result)), ensure_ascii=False, allow_nan=False) if as_json else _text(result))
     return 1 if getattr(result, "ok", True) is False else 0
 
 
-def jsonable(value: Any) -> Any:
-    """Return a result as JSON says it: rows as a list of objects, times as ISO 8601, NaN and inf as null."""
-    if isinstance(value, pd.DataFrame):
-        return [jsonable(row) for row in value.astype(object).to_dict(orient="records")]
-    if hasattr(value, "as_dict"):
-        return jsonable(value.as_dict())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(each) for each in value]
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    if isinstance(value, (datetime, pd.Timestamp)):
-        return value.isoformat()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, (bool, int, str)):
-        return value
-    item = getattr(value, "item", None)
-    return jsonable(item()) if callable(item) else str(value)
+def _tell(error: RenexError, *, as_json: bool) -> int:
+    said = RenexError(error.code, error.message, error.hint.replace("%renex ", "renex "))
+    if as_json:
+        print(json.dumps({"error": {"code": said.code, "message": said.message, "hint": said.hint}}))
+    else:
+        print(f"renex: {said}", file=sys.stderr)
+    return 2
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, pd.DataFrame):
-        return "nothing recorded" if value.empty else compact(value).to_string(index=False, na_rep="")
-    return str(value)
+def _rows(result: Any) -> Any:
+    """Return a DataFrame as a table, and everything else as it is."""
+    return Table.of_frame(result) if hasattr(result, "columns") and hasattr(result, "iloc") else result
+
+
+def _text(result: Any) -> str:
+    table = _rows(result)
+    if not isinstance(table, Table):
+        return str(result)
+    if any(table.columns):
+        return table.text(display.terminal_width())
+    return "no rows" if result is table else "nothing recorded"
+
+
+def _write_into_nothing() -> None:
+    """Let what is not written yet vanish, or Python would try again as it ends, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
+from renex_jupyter.cli.tables import NOTEBOOK, Table, as_text
 from renex_jupyter.errors import from_os_error, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
-from renex_jupyter.records import display
 from renex_jupyter.session import checkouts, diffs, environments, keeping, runs, snapshots, status
 from renex_jupyter.session.current import current
-from renex_jupyter.session.sql import sql
+from renex_jupyter.session.sql import sql, sql_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +71,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     bring.set_defaults(do=lambda args: checkouts.checkout(args.id, args.to, force=args.force))
     ask = verbs.add_parser("sql", help="ask the history with SQL")
     ask.add_argument("query", nargs="+")
-    ask.set_defaults(do=lambda args: sql(" ".join(args.query), frames={}))
+    ask.set_defaults(do=_sql_frame if notebook else _sql_table)
     if notebook:
         verbs.add_parser("panel", help="the side panel's view in this cell").set_defaults(do=_panel)
     verbs.add_parser("doctor", help="check the installation").set_defaults(do=_doctor)
@@ -117,29 +116,29 @@ def run_verb(parser: argparse.ArgumentParser, words: Sequence[str]) -> Any:
     except _Shown:
         return None
     do: Callable[[argparse.Namespace], Any] = args.do
-    return do(args)
+    try:
+        return do(args)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise from_os_error(error, f"{args.verb} stopped") from error
 
 
 def compact(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return rows as a person reads them: ids by 8 characters, times without their fractions, durations in words."""
-    shown = frame.copy()
-    for name in map(str, shown):
-        if name.endswith("_id"):
-            shown[name] = [ids.short(each) if isinstance(each, str) else "" for each in shown[name]]
-        elif name.endswith("_at"):
-            shown[name] = ["" if each != each else display.moment(each.to_pydatetime()) for each in shown[name]]
-        elif name == "duration_s":
-            shown[name] = ["" if each != each else display.seconds(each) for each in shown[name]]
-        elif name.startswith("params.") or shown[name].dtype == object:
-            shown[name] = ["" if _is_null(each) else each for each in shown[name]]
-    return shown.rename(columns={"duration_s": "duration"})
+    """Return rows as a person reads them: ids by 8 characters, times without their fractions, durations in words.
 
+    Of the params and metrics of runs at most as many are returned as a notebook shows; a printed line counts the rest.
+    """
+    from pandas.api.types import is_object_dtype  # loaded already, by who made the frame
 
-def _is_null(value: Any) -> bool:
-    """Say whether a value is missing; a list or an array is not, and is not compared with anything."""
-    return (
-        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
-    )
+    table, shown = Table.of_frame(frame), frame.copy()
+    for place, name in enumerate(table.names):
+        if name.endswith(("_id", "_at")) or name == "duration_s" or is_object_dtype(frame.dtypes.iloc[place]):
+            shown.isetitem(place, [as_text(name, value) for value in table.columns[place]])
+    some = sorted(table.by_interest()[:NOTEBOOK]) if table.has_values else list(range(len(table.names)))
+    if len(some) < len(table.names):
+        print(f"renex: and {len(table.names) - len(some):,} more params and metrics; rx.search_runs() has them all.")
+    return shown.iloc[:, some].rename(columns={"duration_s": "duration"})
 
 
 def split(line: str) -> list[str]:
@@ -180,6 +179,14 @@ def _list(args: argparse.Namespace) -> pd.DataFrame:
     if args.kind == "environments":
         return environments.list_environments().head(args.limit)
     return sql(f"select * from {args.kind} order by created_at desc limit {args.limit}", frames={})
+
+
+def _sql_frame(args: argparse.Namespace) -> pd.DataFrame:
+    return sql(" ".join(args.query), frames={})
+
+
+def _sql_table(args: argparse.Namespace) -> Table:
+    return Table.of_rows(*sql_rows(" ".join(args.query)))
 
 
 def _show(args: argparse.Namespace) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from renex_jupyter.records import display
 from renex_jupyter.records.changes import plain
 from renex_jupyter.records.snapshots import Cell, FileEntry
 
@@ -173,8 +174,8 @@ class Diff:
 
 
 def printable(text: str) -> str:
-    """Return a stored text for a terminal: what could move its cursor or colour it is spelled out."""
-    plainly = "".join(each if each.isprintable() or each == "\t" else ascii(each)[1:-1] for each in text)
+    """Return a stored text for a terminal, on one line and not too long."""
+    plainly = display.printable(text, keep="\t")
     return plainly if len(plainly) <= SHOWN_CHARACTERS else f"{plainly[: SHOWN_CHARACTERS - 4]} ..."
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable
 from datetime import datetime
 from html import escape
@@ -14,6 +18,7 @@ _HEAD = (
     "text-align:left;font-weight:600;padding:2px 12px 2px 0;color:var(--jp-ui-font-color2,inherit);vertical-align:top"
 )
 _CELL = "text-align:left;padding:2px 12px 2px 0;white-space:pre-wrap;vertical-align:top"
+MOST = 40  # pairs of name and value on one card
 
 
 def number(value: Any, digits: int = 6) -> str:
@@ -58,8 +63,25 @@ def count(n: int, noun: str) -> str:
 
 
 def pairs(values: Iterable[tuple[str, Any]], digits: int = 6) -> str:
-    """Return `a 1, b 2`."""
-    return ", ".join(f"{key} {number(value, digits)}" for key, value in values)
+    """Return `a 1, b 2`, of at most `MOST` pairs."""
+    all_of = list(values)
+    more = [f"and {len(all_of) - MOST:,} more (all of them: --json, or SQL)"] if len(all_of) > MOST else []
+    return ", ".join([*(f"{key} {number(value, digits)}" for key, value in all_of[:MOST]), *more])
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return a stored text for a terminal: what could move its cursor or colour it is spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in keep else ascii(each)[1:-1] for each in text)
+
+
+def terminal_width() -> int | None:
+    """Return the width of the terminal that is written to, or COLUMNS; None where the output is no terminal."""
+    given = os.environ.get("COLUMNS", "")
+    if not (given.isdecimal() or sys.stdout.isatty()):
+        return None
+    return max(20, shutil.get_terminal_size().columns)
 
 
 def card(title: str, rows: Iterable[tuple[str, str]]) -> str:
@@ -76,5 +98,19 @@ def card(title: str, rows: Iterable[tuple[str, str]]) -> str:
 def text_card(title: str, rows: Iterable[tuple[str, str]]) -> str:
     """Return the same for a terminal."""
     shown = [(name, text) for name, text in rows if text]
-    width = max((len(name) for name, _ in shown), default=0)
-    return "\n".join([title, *(f"  {name:<{width}}  {text}" for name, text in shown)])
+    indent = max((len(name) for name, _ in shown), default=0) + 4
+    lines = [title]
+    for name, text in shown:
+        first, *others = _wrapped(printable(text, keep="\n\t"), indent)
+        lines += [f"  {name:<{indent - 4}}  {first}", *(f"{'':<{indent}}{each}" for each in others)]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """Return the lines of a text for what is left of the terminal's width; a word, such as a path, stays whole."""
+    width = terminal_width()
+    if width is None:
+        return text.split("\n")
+    room = max(20, width - indent)
+    wrap = textwrap.TextWrapper(room, break_long_words=False, break_on_hyphens=False, replace_whitespace=False)
+    return [line for each in text.split("\n") for line in wrap.wrap(each) or [""]]

@@ -34,6 +34,18 @@ def sql(query: str, params: Params = None, *, frames: Mapping[str, Any] | None =
     return session.store.reader.ask(query, params, {name: each for name, each in given.items() if is_frame(each)})
 
 
+def sql_rows(query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return the columns' names and the rows of a query as Python values, each as exact as DuckDB gives it.
+
+    Raises
+    ------
+    RenexError : as `sql`.
+    """
+    session = current()
+    mark_vanished(session)
+    return session.store.reader.ask_rows(query)
+
+
 def is_frame(value: Any) -> bool:
     """Say whether DuckDB can read a value as a table; looks at its class only, so that nothing is imported."""
     module = type(value).__module__.split(".")[0]

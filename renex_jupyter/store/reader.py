@@ -63,6 +63,24 @@ class Reader:
         ------
         RenexError : `invalid_argument` when the text is not one statement that reads, or DuckDB refuses it.
         """
+        return self._asked(query, params, frames, _as_frame)
+
+    def ask_rows(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return names and rows of a user's query as Python values: pandas has no HUGEINT, DATE or BIT.
+
+        Raises
+        ------
+        RenexError : as `ask`.
+        """
+        return self._asked(query, None, None, _as_rows)
+
+    def _asked(
+        self,
+        query: str,
+        params: Params,
+        frames: Mapping[str, Any] | None,
+        fetch: Callable[[duckdb.DuckDBPyConnection], T],
+    ) -> T:
         _check_reading(query)
         with self._lock, interrupts(self._stop):
             self._refresh()
@@ -73,7 +91,7 @@ class Reader:
             for name in given:
                 connection.register(name, frames[name])  # type: ignore[index]
             try:
-                return self._ask(query, params, _as_frame)
+                return self._ask(query, params, fetch)
             except duckdb.Error as error:
                 raise _refused(error) from error
             finally:
@@ -246,6 +264,10 @@ def _as_frame(result: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The inplace keyword in DataFrame.drop")  # duckdb 1.5 with pandas 3.1
         return result.df()
+
+
+def _as_rows(result: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
+    return [column[0] for column in result.description or ()], result.fetchall()
 
 
 def _as_dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
