@@ -8,6 +8,7 @@ from pathlib import Path
 from renex_jupyter.ids import short
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.records.changes import Change
+from renex_jupyter.session import purges
 from renex_jupyter.session.current import current
 from renex_jupyter.session.diffs import find_state
 from renex_jupyter.tasks.checkout import CheckoutResult, write_tree
@@ -24,7 +25,8 @@ def checkout(snapshot_id: str, to: str | os.PathLike[str] | None = None, *, forc
 
     Raises
     ------
-    RenexError : `conflict`, `not_found`, `unsafe_path`, `corrupt`. The folder is put in place whole or not at all.
+    RenexError : `conflict`, `not_found`, `unsafe_path`, `corrupt`. The folder is put in place whole or not at all. What was
+        purged from the snapshot is left out, and told in `skipped` with the date.
     """
     session = current()
     read = session.store.reader
@@ -33,16 +35,18 @@ def checkout(snapshot_id: str, to: str | os.PathLike[str] | None = None, *, forc
     target = here / to if to is not None else session.project / f"checkout-{short(snapshot.snapshot_id)}"
     files = query.snapshot_files(read, snapshot.snapshot_id)
     notebook = next((entry for entry in files if entry.role == "notebook"), None)
-    content = (
-        (notebook.path, session.store.blobs.get(notebook.sha256)) if notebook is not None and notebook.sha256 else None
-    )
+    gone = purges.gone(session.store, {entry.sha256 for entry in files})
+    content = None
+    if notebook is not None and notebook.sha256 and notebook.sha256 not in gone:
+        content = (notebook.path, session.store.blobs.get(notebook.sha256))
     result = write_tree(
-        [entry for entry in files if entry is not notebook],
+        [entry for entry in files if entry is not notebook or content is None],
         content,
         session.store.blobs,
         target,
         snapshot_id=snapshot.snapshot_id,
         force=force,
+        gone=gone,
     )
     after = {"path": str(target), "files": result.files}
     session.store.write(Change("snapshots", snapshot.snapshot_id, "checkout", after, namespace=snapshot.namespace))

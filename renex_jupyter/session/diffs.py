@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from renex_jupyter.analysis.diff import Diff, State, diff_states
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
@@ -9,6 +11,7 @@ from renex_jupyter.query import runs as run_query
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.query.objects import SNAPSHOT, find_object
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.purges import contents_gone
 from renex_jupyter.session.snapshots import capture
 
 NOW = "now"
@@ -50,12 +53,14 @@ def _kept(session: Session, snapshot_id: str) -> State:
     snapshot = query.get_snapshot(read, snapshot_id)
     environment = query.environment_of(read, snapshot_id)
     config = dict(snapshot.config)
+    purged = contents_gone(session.store)  # a snapshot from then on has them without a hash, and so has the present
+    files = (replace(e, sha256=None) if e.sha256 in purged else e for e in query.snapshot_files(read, snapshot_id))
     if snapshot.run_id and snapshot.hidden:
         config = {**run_query.get_run(read, snapshot.run_id).params, **config}
     return State(
         title=" ".join(part for part in (short(snapshot_id), snapshot.label, snapshot.message) if part),
         cells=query.snapshot_cells(read, snapshot_id),
-        files={e.path: e for e in query.snapshot_files(read, snapshot_id) if e.role != "notebook"},
+        files={e.path: e for e in files if e.role != "notebook"},
         packages=query.snapshot_packages(read, snapshot_id),
         python=environment.get("python") or "",
         config=config,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from renex_jupyter.records import display
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.store.store import Store
@@ -79,15 +80,26 @@ def contents_gone(store: Store) -> frozenset[str]:
     return frozenset(references.purged(store.reader))
 
 
+def gone(store: Store, named: Iterable[str | None]) -> dict[str, str]:
+    """Return those of some contents that are not there because they were purged, and when that was, in words."""
+    if not store.layout.purged_at():
+        return {}
+    query = """
+        select id, max(at_us)::bigint as at from inside.changes
+        where kind = 'blobs' and action = 'delete' and list_contains($named::varchar[], id) group by id"""
+    rows = store.reader.rows(query, {"named": [each for each in named if each]})
+    return {row["id"]: f"purged on {_day(row['at'])}" for row in rows if not store.blobs.is_there(row["id"])}
+
+
+def _day(microseconds: int) -> str:
+    return display.moment(datetime.fromtimestamp(microseconds / 1e6, UTC))[:10]
+
+
 def note_again(store: Store, named: Iterable[str | None]) -> None:
     """Note contents as purged once more that went while a snapshot that names them was taken: they are not missing."""
     from renex_jupyter.store.keeping.doomed import PURGED  # it loads duckdb
 
-    rows = store.reader.rows("select distinct id from inside.changes where kind = 'blobs' and action = 'delete'")
-    gone = {row["id"] for row in rows} & set(named)
-    notes = [
-        Change("blobs", each, "delete", {"reason": PURGED}) for each in sorted(gone) if not store.blobs.is_there(each)
-    ]
+    notes = [Change("blobs", sha256, "delete", {"reason": PURGED}) for sha256 in sorted(gone(store, named))]
     if notes:
         store.write(*notes)
 

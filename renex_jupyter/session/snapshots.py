@@ -74,7 +74,7 @@ def capture(
         include=include,
         max_file_size=settings().max_file_size,
         timeout=settings().capture_timeout,
-        purged=purges.contents_gone(session.store) if keep else (),
+        purged=purges.contents_gone(session.store),
     )
     made, machine = environment.capture_environment(session.project), hardware.capture_hardware()
     return Captured(code, made, machine, tree, purged_at)

@@ -11,9 +11,10 @@ import json
 import os
 import shutil
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ from renex_jupyter.tasks.folders import Folder, opened, unsafe
 MARKER = ".renex-checkout"
 RESERVED = frozenset({".git", ".renex", MARKER})
 LONGEST_LINK = 4096  # bytes of a link's target, PATH_MAX on Linux
+NOTHING: Mapping[str, str] = MappingProxyType({})
 Parts = tuple[str, ...]
 
 
@@ -81,6 +83,7 @@ def write_tree(
     *,
     snapshot_id: str,
     force: bool = False,
+    gone: Mapping[str, str] = NOTHING,
 ) -> CheckoutResult:
     """Write a tree of files into `target`.
 
@@ -90,6 +93,7 @@ def write_tree(
     notebook : path and content of the notebook; it stands in for an entry of the same path.
     target : a new or an empty folder; with `force` also another one, in which the files of the tree are replaced one
         by one and all others stay.
+    gone : why contents that were kept are there no more, by SHA-256; their files are reported in `skipped`.
     snapshot_id : written into the file `.renex-checkout` at the top, by which a capture knows such a folder.
 
     Raises
@@ -99,7 +103,7 @@ def write_tree(
         missing or damaged. Nothing was put in place then.
     """
     target = _resolved(target)
-    plan = _plan(entries, notebook, blobs)
+    plan = _plan(entries, notebook, blobs, gone)
     _check_target(target, plan, force=force)
     staging = target.with_name(f".{target.name}.renex-tmp-{uuid4().hex[:8]}")
     try:
@@ -144,10 +148,12 @@ def _folded(part: str) -> str:
     return plain.casefold().rstrip(". ")
 
 
-def _plan(entries: Sequence[FileEntry], notebook: tuple[str, bytes] | None, blobs: Blobs) -> Plan:
+def _plan(
+    entries: Sequence[FileEntry], notebook: tuple[str, bytes] | None, blobs: Blobs, gone: Mapping[str, str]
+) -> Plan:
     plan = Plan({}, {}, {}, [])
     for entry in entries:
-        _plan_entry(plan, entry, blobs)
+        _plan_entry(plan, entry, blobs, gone)
     if notebook:
         parts = safe_parts(notebook[0])
         plan.links.pop(parts, None)
@@ -157,7 +163,7 @@ def _plan(entries: Sequence[FileEntry], notebook: tuple[str, bytes] | None, blob
     return plan
 
 
-def _plan_entry(plan: Plan, entry: FileEntry, blobs: Blobs) -> None:
+def _plan_entry(plan: Plan, entry: FileEntry, blobs: Blobs, gone: Mapping[str, str]) -> None:
     parts = safe_parts(entry.path)
     if parts in plan.files or parts in plan.links or parts in plan.folders:
         raise unsafe(entry.path, "it is there twice")
@@ -167,6 +173,8 @@ def _plan_entry(plan: Plan, entry: FileEntry, blobs: Blobs) -> None:
         raise unsafe(entry.path, f"it is a '{entry.kind}'")
     elif entry.sha256 is None:
         plan.skipped.append((entry.path, "its content was not kept"))
+    elif entry.sha256 in gone:
+        plan.skipped.append((entry.path, gone[entry.sha256]))
     elif not blobs.has(entry.sha256):
         hint = "Bring back another state (%renex ls snapshots -a lists them), or restore the store from a backup."
         raise RenexError("not_found", f"the content of '{entry.path}' is not in the store.", hint)

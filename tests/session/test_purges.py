@@ -10,6 +10,8 @@ import pytest
 
 import renex_jupyter as rx
 from renex_jupyter.capture.search import lines_with
+from renex_jupyter.records import display
+from renex_jupyter.records.changes import now
 from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import snapshots
 from renex_jupyter.store.blobs import CHUNK
@@ -91,6 +93,26 @@ def test_a_purge_that_finds_nothing_claims_no_work(project: Path) -> None:
     done = rx.purge(secret="not to be found anywhere")
     assert (done.files, done.title) == (0, "nothing to purge was found")
     assert not any(text for _, text in done.rows())
+
+
+def test_a_checkout_leaves_out_what_was_purged_and_says_when(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = {"cells": [{"cell_type": "raw", "metadata": {}, "source": SECRET}], "nbformat": 4, "nbformat_minor": 4}
+    (project / "n.ipynb").write_text(json.dumps(notebook))
+    monkeypatch.setenv("RENEX_NOTEBOOK", str(project / "n.ipynb"))
+    first = rx.snapshot("with it")
+    rx.purge(secret=SECRET)
+    done = rx.checkout(first.snapshot_id, project / "out")
+    today = display.moment(now())[:10]
+    assert sorted(done.skipped) == [(path, f"purged on {today}") for path in ("n.ipynb", "train.py")]
+    assert (project / "out" / "other.py").read_text() == "1\n" and not (project / "out" / "train.py").exists()
+
+
+def test_a_purged_file_that_is_as_it_was_is_no_difference(project: Path) -> None:
+    first = rx.snapshot("with it")
+    rx.purge(secret=SECRET)
+    second = rx.snapshot("after")
+    for one, other in (("now", first), ("now", second), (first.snapshot_id, second)):
+        assert "train.py" not in str(rx.diff(other.snapshot_id, one))
 
 
 @pytest.mark.parametrize("what", ["snapshot", "secret"])
