@@ -19,7 +19,7 @@ LONGEST_NUMBER = 4300  # digits; Python reads no longer number back from text
 _MOST_BITS = 14_285  # of a whole number of that many digits
 
 NUMBER_HINT = "Log a number, text, bytes or an array of numbers; of another object float(value) or str(value)."
-LARGE_HINT = "Log its mean or another summary, or keep it as a file of the project and log its path."
+LARGE_HINT = "Log a summary of it, or keep it as a file of the project and log its path."
 TIME_HINT = "Log it as seconds or as text: its unit and zone would be lost."
 MASK_HINT = "A masked value has no number; log value.filled(float('nan'))."
 
@@ -90,7 +90,7 @@ def checked_text(what: str, value: str) -> str:
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
-        hint = "It holds half of a surrogate pair; log value.encode('utf-8', 'surrogatepass')."
+        hint = "It holds half of a surrogate pair; log value.encode('utf-8', 'backslashreplace').decode()."
         raise unsupported_value(what, value, hint) from error
     if size > LONGEST_VALUE:
         raise too_large(what, size)
@@ -108,7 +108,7 @@ def number_text(what: str, value: int | Decimal | Fraction) -> str:
     """Return the exact text of a number, if Python would read it back."""
     whole = (value.numerator, value.denominator) if isinstance(value, (int, Fraction)) else ()
     if any(each.bit_length() > _MOST_BITS for each in whole) or len(text := _digits(value)) > LONGEST_VALUE:
-        hint = "Log it as bytes or as text."
+        hint = "Log it as text, such as hex(value)."
         raise RenexError("too_large", f"{what} has more than {LONGEST_NUMBER:,} digits, the most of a number.", hint)
     return text
 

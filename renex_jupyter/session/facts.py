@@ -37,27 +37,29 @@ class Facts:
         keys = [checked("param", key) for key in params]
         rows = [row for key in keys if (row := self._kept(self._param, key, params[key]))]
         self._write("params", rows)
-        self._params.update(row["key"] for row in rows)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Put tags on the run; a value is kept as text. Raises as `set_params` does."""
         keys = [checked("tag", key) for key in tags]
         self._write("tags", [row for key in keys if (row := self._kept(self._tag, key, tags[key]))])
 
-    def _param(self, key: str, value: Any) -> dict[str, Any]:
+    def _param(self, key: str, value: Any) -> dict[str, Any] | None:
         if key not in self._params and len(self._params) >= MOST_PARAMS:
-            raise too_many(f"run '{self.run.name}'", MOST_PARAMS)
+            refused = too_many(f"run '{self.run.name}'", MOST_PARAMS)
+            self._tell("", f"{refused.message} More are not kept; {refused.hint}")
+            return None
         said, number = keep_param(f"param '{key}'", value)
         said = redact(said, key)
         shown = said if isinstance(said, str) else to_json(said)
         number = None if said == REDACTED else number
+        self._params.add(key)
         return {"run_id": self.run.run_id, "key": key, "value": said, "value_text": shown, "value_number": number}
 
     def _tag(self, key: str, value: Any) -> dict[str, Any]:
         text = checked_text(f"tag '{key}'", str(redact(value, key)))
         return {"owner_kind": "run", "owner_id": self.run.run_id, "key": key, "value": text}
 
-    def _kept(self, make: Callable[[str, Any], dict[str, Any]], key: str, value: Any) -> dict[str, Any] | None:
+    def _kept(self, make: Callable[[str, Any], dict[str, Any] | None], key: str, value: Any) -> dict[str, Any] | None:
         """Return a row; one that cannot be made is told, once per key and reason."""
         try:
             return make(key, value)

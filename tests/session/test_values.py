@@ -345,6 +345,29 @@ def test_a_run_takes_so_many_params_and_says_when_it_takes_no_more(
     assert rx.get_run(run.run_id).params == {"0": 0, "1": 7, "2": 2}
 
 
+def test_one_call_with_too_many_params_keeps_as_many_as_a_run_takes_and_says_so_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "MOST_PARAMS", 3)
+    with heard() as said, rx.start_run() as run:
+        rx.log_params({str(each): each for each in range(6)})
+        rx.log_params({"other": 1})
+    assert len(said) == 1 and "3 params" in said[0]
+    assert rx.get_run(run.run_id).params == {"0": 0, "1": 1, "2": 2}
+
+
+@pytest.mark.parametrize("value", ["\ud800", 10**4300, "x" * 2**20], ids=["half a pair", "digits", "size"])
+def test_what_a_param_cannot_be_comes_with_a_hint_that_a_param_can_follow(project: Path, value: object) -> None:
+    with heard() as said, rx.start_run() as run:
+        rx.log_param("x", value)
+        rx.log_param("text", "\ud800".encode("utf-8", "backslashreplace").decode())
+        rx.log_param("digits", hex(10**4300))
+    (text,) = said
+    assert "hex(value)" in text or "backslashreplace" in text or "its path" in text
+    assert "bytes or" not in text and "mean" not in text
+    assert set(rx.get_run(run.run_id).params) == {"text", "digits"}
+
+
 def test_params_of_a_full_disk_are_written_later_in_order(project: Path) -> None:
     with heard() as said, rx.start_run() as run:
         with full_disk():
