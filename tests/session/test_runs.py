@@ -5,12 +5,14 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import renex_jupyter as rx
 from renex_jupyter.errors import RenexError
+from renex_jupyter.store import liveness
 
 
 def test_a_block_is_a_run_with_the_state_before_and_after(project: Path) -> None:
@@ -172,6 +174,31 @@ def test_a_run_whose_process_vanished_is_lost_and_keeps_its_points(project: Path
     assert (run.status, run.metrics) == ("lost", {"loss": 0.5})
     events = rx.sql("select after->>'status' as s from change_events where object_kind = 'runs' order by \"at\"")
     assert list(events["s"]) == ["running", "lost"]
+
+
+ENDS_LATER = "import renex_jupyter as rx\nwith rx.start_run('train'): print('open', flush=True); input()"
+
+
+def test_a_run_that_ends_while_its_process_is_looked_for_is_not_lost(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", ENDS_LATER]
+    with subprocess.Popen(command, cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        real = liveness.is_gone
+
+        def looked_for(*process: Any) -> bool:
+            if other.poll() is None:  # its run was read as running; now it ends
+                other.communicate("\n")
+            return real(*process)
+
+        monkeypatch.setattr(liveness, "is_gone", looked_for)
+        found = rx.search_runs()
+        assert other.returncode == 0
+    assert list(found["status"]) == ["finished"]
+    events = rx.sql("select after->>'status' as s from change_events where object_kind = 'runs' order by \"at\"")
+    assert list(events["s"]) == ["running", "finished"]
 
 
 LEFT_OPEN = "import renex_jupyter as rx; rx.start_run('script'); rx.log_metric('loss', 0.5)"
