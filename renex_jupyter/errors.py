@@ -105,7 +105,7 @@ def from_os_error(error: OSError, what: str) -> RenexError:
         return RenexError("read_only", f"{what}: {reason}{path}.", "Set RENEX_STORE to a folder that can be written.")
     if isinstance(error, PermissionError):
         whose = _whose(error.filename) if isinstance(error.filename, (str, os.PathLike)) else ""
-        hint = "Its owner can let you in, or check the mode of that path."
+        hint = "Its owner can let you in. A store of your own goes where RENEX_STORE says."
         return RenexError("permission", f"{what}: {reason}{path}{whose}.", hint)
     if error.errno == errno.EIO:
         hint = "The disk refuses; look at the system's log. Nothing that was durable before is touched."

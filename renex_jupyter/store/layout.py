@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from renex_jupyter.config import STORE_FOLDER
-from renex_jupyter.errors import RenexError, from_os_error
+from renex_jupyter.errors import RenexError, from_os_error, user_name
 from renex_jupyter.ids import new_id
 
 FORMAT = 1  # of journal records and public tables
@@ -124,8 +125,36 @@ class Layout:
         return bool(published_as(self.published).get("folder", here) != here)
 
     def exists(self) -> bool:
-        """Say whether there is a store in this folder, also when its `store.json` is lost."""
-        return self.about.is_file() or self.current.is_file() or self._holds_records()
+        """Say whether there is a store in this folder, also when its `store.json` is lost.
+
+        Raises
+        ------
+        RenexError : `permission` where we may not look, `invalid_argument` for what is no folder.
+        """
+        with os_errors("the store cannot be opened"):
+            if self._mode_of(self.root) == 0:
+                return False
+            if not self.is_folder():
+                raise RenexError("invalid_argument", f"{self.root} is no folder.", "Set RENEX_STORE to a folder.")
+            return any(map(self._mode_of, (self.about, self.current))) or self._holds_records()
+
+    def is_folder(self) -> bool:
+        """Say whether a store may be in this place.
+
+        Raises
+        ------
+        RenexError : `permission` where we may not look.
+        """
+        with os_errors("the store cannot be opened"):
+            return stat.S_ISDIR(self._mode_of(self.root))
+
+    @staticmethod
+    def _mode_of(path: Path) -> int:
+        """Return the mode of a file, 0 when there is none; `Path.exists` says no, or raises, where we may not look."""
+        try:
+            return path.stat().st_mode
+        except FileNotFoundError:
+            return 0
 
     def _holds_records(self) -> bool:
         return any(
@@ -170,10 +199,9 @@ def check(layout: Layout) -> None:
     RenexError : `foreign_store`, `newer_store`.
     """
     if hasattr(os, "getuid") and layout.root.stat().st_uid != os.getuid():
-        owner = layout.root.stat().st_uid
-        raise RenexError(
-            "foreign_store", f"{layout.root} belongs to user {owner}.", "Set RENEX_STORE to a folder of your own."
-        )
+        owner = user_name(layout.root.stat().st_uid)
+        hint = "Set RENEX_STORE to a folder of your own."
+        raise RenexError("foreign_store", f"{layout.root} belongs to {owner}.", hint)
     version = int(describe(layout)["format"])
     if version > FORMAT:
         hint = "Upgrade with: pip install -U renex_jupyter"
@@ -205,10 +233,15 @@ def _versions(layout: Layout) -> Iterator[int]:
 
 
 def find(start: Path) -> Path | None:
-    """Return the nearest store folder from `start` upward, or None."""
-    for folder in (start, *start.parents):
-        if Layout(folder / STORE_FOLDER).exists():
-            return folder / STORE_FOLDER
+    """Return the nearest store folder from `start` upward, or None.
+
+    Raises
+    ------
+    RenexError : `permission` for one that we may not look into; it is not passed over, as if nothing were recorded.
+    """
+    for layout in (Layout(folder / STORE_FOLDER) for folder in (start, *start.parents)):
+        if layout.is_folder() and layout.exists():
+            return layout.root
     return None
 
 

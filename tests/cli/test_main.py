@@ -1,13 +1,21 @@
 """The command line as a user starts it."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import renex_jupyter as rx
+
+needs_modes = pytest.mark.skipif(
+    os.name != "posix" or (os.geteuid() == 0 and shutil.which("setpriv") is None),
+    reason="only where modes of files hold, or root can do without its powers",
+)
 
 
 def renex(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -68,6 +76,101 @@ def test_a_folder_without_history_says_so_and_stays_empty(tmp_path: Path) -> Non
     assert "nothing is recorded" in renex(folder, "ls").stderr
     assert renex(folder, "status").returncode == 0
     assert list(folder.iterdir()) == []
+
+
+def powerless() -> list[str]:
+    """Return what starts a command without root's power to read everything."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+
+
+def as_nobody_special(folder: Path, *words: str, **variables: str) -> dict[str, Any]:
+    """Run a verb that must be refused, and return the error."""
+    command = [*powerless(), sys.executable, "-m", "renex_jupyter.cli.main", *words]
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        [*command, "--json"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "")
+    return dict(json.loads(done.stdout)["error"])
+
+
+@needs_modes
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["ls"],
+        ["show", "a"],
+        ["sql", "select 1"],
+        ["fsck"],
+        ["gc"],
+        ["export", "a.zip"],
+        ["import", "a.zip"],
+    ],
+)
+def test_a_store_that_may_not_be_entered_is_told_with_its_owner(project: Path, words: list[str]) -> None:
+    store, below = project / ".renex", project / "below"
+    below.mkdir()
+    store.chmod(0)
+    try:
+        error = as_nobody_special(below, *words)
+    finally:
+        store.chmod(0o700)
+    assert error["code"] == "permission"
+    assert f"{store} belongs to " in error["message"] and "mode 0000" in error["message"]
+    assert "RENEX_STORE" in error["hint"]
+
+
+@needs_modes
+def test_python_is_told_of_a_closed_store_by_an_error_of_ours(project: Path) -> None:
+    program = "import renex_jupyter as rx\ntry: rx.search_runs()\nexcept rx.RenexError as error: print(error.code)"
+    store = project / ".renex"
+    store.chmod(0)
+    try:
+        command = [*powerless(), sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    finally:
+        store.chmod(0o700)
+    assert done.stdout == "permission\n", done.stderr
+
+
+@needs_modes
+def test_a_store_in_a_folder_that_may_not_be_entered_names_that_folder(project: Path, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "inside").mkdir(parents=True)
+    closed.chmod(0)
+    try:
+        error = as_nobody_special(project, "ls", RENEX_STORE=str(closed / "inside" / ".renex"))
+    finally:
+        closed.chmod(0o700)
+    assert (error["code"], f"{closed} belongs to " in error["message"]) == ("permission", True)
+
+
+@needs_modes
+@pytest.mark.parametrize("words", [["ls"], ["fsck"]])
+def test_a_part_of_a_store_that_may_not_be_read_is_told_and_no_traceback(project: Path, words: list[str]) -> None:
+    part = project / ".renex" / "journal"
+    part.chmod(0)
+    try:
+        error = as_nobody_special(project, *words)
+    finally:
+        part.chmod(0o700)
+    assert (error["code"], f"{part} belongs to " in error["message"]) == ("permission", True)
+
+
+def test_a_store_that_is_no_folder_is_told(project: Path) -> None:
+    for place in ("pyproject.toml", "pyproject.toml/store"):
+        error = as_nobody_special(project, "ls", RENEX_STORE=str(project / place))
+        assert (error["code"], "pyproject.toml" in error["message"]) == ("invalid_argument", True)
+
+
+def test_a_file_that_is_called_as_a_store_is_passed_over(project: Path) -> None:
+    below = project / "below"
+    below.mkdir()
+    (below / ".renex").write_text("")
+    assert "train" in renex(below, "ls").stdout
 
 
 def test_doctor_names_what_it_looked_at(project: Path) -> None:

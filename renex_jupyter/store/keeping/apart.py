@@ -143,8 +143,9 @@ def main() -> None:
         try:
             done = OPERATIONS[request["operation"]](Store(Path(request["root"])), **request["arguments"])
             answer: dict[str, Any] = {"result": dataclasses.asdict(done)}
-        except RenexError as error:
-            answer = {"error": [error.code, error.message, error.hint]}
+        except (RenexError, OSError) as error:
+            told = error if isinstance(error, RenexError) else from_os_error(error, f"{request['operation']} stopped")
+            answer = {"error": [told.code, told.message, told.hint]}
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
