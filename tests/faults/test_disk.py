@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ import renex_jupyter as rx
 from renex_jupyter.config import settings
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.session import current
+from renex_jupyter.session import current, points
 from renex_jupyter.store.fold import fold
 from renex_jupyter.store.store import Store
 
@@ -211,6 +212,40 @@ def test_an_input_output_error_is_told_and_what_was_recorded_is_still_there(
     said = children.ask(try_all, project, refused)
     assert {name for name, code in said.items() if code == "done"} == done, said
     invariant(root, ledger, deep=True)
+
+
+def log_while_nothing_becomes_durable(_say: Say, project: Path) -> tuple[int, list[str], str]:
+    """Log on a disk that takes writes and refuses to make them durable; return how much, and what is said of it."""
+    os.chdir(project)
+    settings().fold_in_background = False
+    settings().sync_interval = 0.02
+    run = rx.start_run("train")
+    refusals.refuse(
+        "fdatasync"
+    )  # also in the threads that are started from now on, such as the background of a new journal
+    store = Store(project / ".renex")
+    taken = points.Points(store, run.run_id, run.name)
+    logged, until = 0, time.monotonic() + 30
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        while (not warned or logged < 100) and time.monotonic() < until:
+            taken.log([("loss", 1.0)], logged, logged)
+            logged += 1
+            time.sleep(0.01)
+        taken.finish()
+    return logged, [str(each.message) for each in warned], told(store.journal.sync)
+
+
+@pytest.mark.skipif(not refusals.possible(), reason="this kernel filters no system calls")
+def test_what_the_background_cannot_make_durable_is_told_by_the_next_write_and_nothing_is_dropped(
+    project: Path,
+) -> None:
+    logged, warned, end = children.ask(log_while_nothing_becomes_durable, project)
+    assert len(warned) == 1
+    assert "the journal cannot be made durable: Input/output error" in warned[0]
+    assert end == "corrupt"
+    steps = Store(project / ".renex").reader.rows("select step from metrics order by step")
+    assert [row["step"] for row in steps] == list(range(logged))
 
 
 def look_and_try(_say: Say, project: Path) -> dict[str, object]:
