@@ -15,7 +15,7 @@ from renex_jupyter.records.arrays import keep
 from renex_jupyter.records.values import Kept
 from renex_jupyter.session.current import never_in_the_way
 from renex_jupyter.session.notices import interrupts_held_back, warn
-from renex_jupyter.store.journal import number_line, point_head, value_line
+from renex_jupyter.store.format import number_line, point_head, value_line
 from renex_jupyter.store.store import Store
 
 LONGEST_KEY = 500  # characters

@@ -1,6 +1,6 @@
 """The journal: one process, one pair of append-only files, one `write()` per call.
 
-A line is a JSON object that ends with the CRC-32 of all that stands before it. Metric points have a file of their own,
+Metric points have a file of their own,
 so that listing runs never parses them. A file is *live* while its writer holds the `flock` on it; a file that can be
 share-locked is *sealed*, because its writer went on to the next one or died. A writer that goes on ends its file with
 an end line: how many lines there are, and the CRC-32 of all of them, so that a reader checks them with one call.
@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import errno
 import getpass
-import json
-import math
 import os
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -23,39 +20,11 @@ from uuid import uuid4
 from zlib import crc32
 
 from renex_jupyter.errors import RenexError, from_os_error
-from renex_jupyter.records.changes import Change, to_json, to_microseconds
+from renex_jupyter.records.changes import Change
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.records.values import Kept
 from renex_jupyter.store import locks
-from renex_jupyter.store.layout import FORMAT, os_errors, sync_folder
-
-CHANGES = ".jsonl"
-POINTS = ".points.jsonl"
-END = b'{"end":'  # what an end line begins with
-GONE = b'{"gone":'  # what stands in the place of a line that was purged: it still counts, so that no other changes its number
-LONGEST_LINE = 16 * 2**20  # bytes; a record that could grow beyond is written in parts
-
-
-def seal_line(body: str) -> bytes:
-    """Return a JSON object's text as a journal line: its CRC appended as the last member.
-
-    Raises
-    ------
-    RenexError : `too_large` for a line that no reader would take.
-    """
-    start = body[:-1].encode("utf-8", "replace")
-    if len(start) > LONGEST_LINE - 32:
-        hint = "Keep it as a file of the project, and log its path."
-        raise RenexError(
-            "too_large", f"a value of {len(start):,} bytes; at most {LONGEST_LINE:,} go into one record.", hint
-        )
-    return b'%s,"c":"%08x"}\n' % (start, crc32(start))
-
-
-def line_is_whole(line: bytes) -> bool:
-    """Say whether a line is a record whose CRC fits; only its last byte, the line's end, may be missing."""
-    text = line.removesuffix(b"\n")
-    return text.endswith(b'"}') and text[-16:-10] == b',"c":"' and text[-10:-2] == b"%08x" % crc32(text[:-16])
+from renex_jupyter.store.format import CHANGES, POINTS, change_line, point_line, seal_line
+from renex_jupyter.store.layout import os_errors, sync_folder
 
 
 class JournalFile:
@@ -227,7 +196,7 @@ class Journal:
 
     def write_points(self, points: Iterable[Point]) -> None:
         """Append metric points, all of them with one `write()`."""
-        self.append_points(b"".join(map(_point_line, points)))
+        self.append_points(b"".join(map(point_line, points)))
 
     def append_points(self, lines: bytes) -> bool:
         """Append lines of points with one `write()`; say whether that filled the file, which is sealed then.
@@ -316,19 +285,7 @@ class Journal:
     def _change_line(self, change: Change) -> bytes:
         self._sequence += 1
         self._last_at = max(self._last_at + 1, time.time_ns() // 1000)  # a clock that jumps back does not reorder us
-        record = {
-            "v": FORMAT,
-            "n": self._sequence,
-            "at": self._last_at,
-            "u": self.actor,
-            "a": change.action,
-            "t": change.kind,
-            "i": change.id,
-            "ns": change.namespace,
-            "b": change.before,
-            "d": change.after,
-        }
-        return seal_line(to_json(record))
+        return change_line(change, self._sequence, self._last_at, self.actor)
 
     def _sync_now_and_then(self) -> None:
         while True:
@@ -353,36 +310,6 @@ class Journal:
             copies = [os.dup(file.descriptor) for file in files if file.descriptor is not None]
             self.gone = self.gone or any(os.fstat(each).st_nlink == 0 for each in copies)
             return copies
-
-
-def point_head(owner_kind: str, owner_id: str, key: str) -> str:
-    """Return what the lines of all points of one series begin with; made once by whoever logs many."""
-    return f'{{"o":{json.dumps(owner_kind)},"i":{json.dumps(owner_id)},"k":{json.dumps(key)},"s":'
-
-
-def number_line(head: str, step: int, at: int, value: float) -> bytes:
-    """Return the line of a point that is a plain number; `at` are microseconds since the epoch."""
-    return seal_line(f'{head}{step},"w":{at},"y":{_number(value)}}}')
-
-
-def value_line(head: str, step: int, at: int, kept: Kept) -> bytes:
-    """Return the line of a point of any value."""
-    body = f'{head}{step},"w":{at},"y":{"null" if kept.value is None else _number(kept.value)}'
-    raw = None if kept.bytes_value is None else b64encode(kept.bytes_value).decode()
-    named = {"x": kept.text_value, "t": kept.dtype, "h": kept.shape, "b": raw}
-    return seal_line(body + "".join(f',"{k}":{json.dumps(v)}' for k, v in named.items() if v is not None) + "}")
-
-
-def _point_line(point: Point) -> bytes:
-    head = point_head(point.owner_kind, point.owner_id, point.key)
-    kept = Kept(point.value, point.text_value, point.bytes_value, point.dtype, point.shape)
-    return value_line(head, point.step, to_microseconds(point.wallclock), kept)
-
-
-def _number(value: float) -> str:
-    if math.isfinite(value):
-        return repr(float(value))
-    return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
 
 
 def _datasync(descriptor: int) -> None:

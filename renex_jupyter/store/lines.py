@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from renex_jupyter.store.journal import END, GONE, LONGEST_LINE, line_is_whole, seal_line
+from renex_jupyter.store.format import END, GONE, LONGEST_LINE, line_is_whole, seal_line
 
 _DAMAGED = seal_line((GONE + b"1}").decode()).rstrip(b"\n")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from renex_jupyter.errors import RenexError
-from renex_jupyter.store import archive, journal, lines, tables
+from renex_jupyter.store import archive, lines, tables
+from renex_jupyter.store.format import END, GONE, POINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Fresh:
         """
         checked = [self._check(path) for path in paths]
         for points in (True, False):
-            chosen = [each for each in checked if each.lines and each.name.endswith(journal.POINTS) == points]
+            chosen = [each for each in checked if each.lines and each.name.endswith(POINTS) == points]
             if chosen:
                 self._load(chosen, "points" if points else "changes")
         return checked
@@ -89,7 +90,7 @@ class Fresh:
         part = lines.read_part(path)
         bad = part.bad + part.torn + part.missing
         found = lines.placed(path)
-        gone = sum(line.startswith(journal.GONE) for line in found)
+        gone = sum(line.startswith(GONE) for line in found)
         if not bad and not part.blank and not part.ended:
             return Checked(path.name, len(found), 0, path, gone=gone)
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -123,5 +124,5 @@ def _changes_in(files: list[Checked]) -> str:
     return f"""
         select name, unnest(range(len(l))) as line, unnest(l) as text
         from (select parse_filename(filename) as name, list_filter(string_split(content, chr(10)),
-                     lambda t: t <> '' and t not like '{journal.END.decode()}%' and t not like '{journal.GONE.decode()}%') as l
+                     lambda t: t <> '' and t not like '{END.decode()}%' and t not like '{GONE.decode()}%') as l
               from read_text({tables.literal([str(each.path) for each in files])}))"""

@@ -8,7 +8,7 @@ import duckdb
 
 from renex_jupyter.records.changes import to_json
 from renex_jupyter.store import archive, generation, parquet, tables
-from renex_jupyter.store.journal import seal_line
+from renex_jupyter.store.format import seal_line
 from renex_jupyter.store.layout import FORMAT, Layout
 
 SALVAGED_POINTS = "salvaged-"  # what the name of a journal file begins with for points that were made again

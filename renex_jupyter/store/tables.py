@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from renex_jupyter.store.journal import LONGEST_LINE
+from renex_jupyter.store.format import LONGEST_LINE
 
 POINT_COLUMNS = {
     "owner_kind": "varchar",

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.store import archive, journal, lines, tables
+from renex_jupyter.store import archive, lines, tables
+from renex_jupyter.store.format import GONE, POINTS
 
 TABLES = f"""
 create schema tail;
@@ -108,7 +109,7 @@ class Tail:
         """Take the changes in new lines, and return their kinds."""
         (before,) = self._connection.execute("select count(*) from tail.changes").fetchone() or (0,)
         for name, found in parts.items():
-            texts = [line.decode("utf-8", "replace") for line in found if not line.startswith(journal.GONE)]
+            texts = [line.decode("utf-8", "replace") for line in found if not line.startswith(GONE)]
             source = tables.changes_of("select $name as name, unnest($texts::varchar[]) as text")
             self._connection.execute(
                 f"insert into tail.changes select $name, * from ({source})", {"name": name, "texts": texts}
@@ -127,7 +128,7 @@ class Tail:
 
 
 def _holds_points(name: str) -> bool:
-    return name.endswith(journal.POINTS)
+    return name.endswith(POINTS)
 
 
 def _before(path: Path, end: int) -> bytes:

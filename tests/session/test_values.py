@@ -34,7 +34,7 @@ from renex_jupyter.records.params import DEEPEST, keep_param
 from renex_jupyter.records.values import LONGEST_NUMBER, LONGEST_VALUE
 from renex_jupyter.session import facts, points
 from renex_jupyter.session.current import current
-from renex_jupyter.store.journal import LONGEST_LINE
+from renex_jupyter.store.format import LONGEST_LINE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "values.md").read_text()
 NAMES = {each.__name__: each for each in (Decimal, Fraction, Path, array, datetime, struct, timedelta)} | {

@@ -20,6 +20,7 @@ from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import journal as journals
 from renex_jupyter.store import lines, locks
+from renex_jupyter.store.format import END, line_is_whole
 from renex_jupyter.store.store import Store
 
 
@@ -42,7 +43,7 @@ def test_every_line_is_json_and_carries_its_checksum(store: Store) -> None:
     store.write_points([point(0, float("nan")), point(1, float("-inf")), point(2, 1e-320)])
     for path in journal_files(store):
         for line in path.read_bytes().splitlines(keepends=True):
-            assert journals.line_is_whole(line)
+            assert line_is_whole(line)
             json.loads(line)
 
 
@@ -52,7 +53,7 @@ def test_a_changed_byte_is_noticed(store: Store) -> None:
     for place in range(len(line) - 1):
         damaged = bytearray(line)
         damaged[place] ^= 1
-        assert not journals.line_is_whole(bytes(damaged)), place
+        assert not line_is_whole(bytes(damaged)), place
 
 
 def test_a_torn_last_line_is_passed_over(store: Store) -> None:
@@ -97,7 +98,7 @@ def test_any_changed_byte_of_a_sealed_file_shows_in_its_end_line(store: Store) -
         assert lines.count_if_whole(path) is None, place
     path.write_bytes(content[:-1])  # only the line's end is missing
     assert lines.count_if_whole(path) == 3
-    path.write_bytes(content[: content.rfind(journals.END)])
+    path.write_bytes(content[: content.rfind(END)])
     assert lines.count_if_whole(path) is None
     assert len(lines.read_part(path).lines) == 3
 
@@ -303,7 +304,7 @@ import itertools, os, random, signal, sys, time
 from pathlib import Path
 from renex_jupyter.store import journal as journals
 journal = journals.Journal(Path(sys.argv[1]), rotate_bytes=4000, sync_interval=0.05)
-line = lambda kind, n: journals.number_line(journals.point_head("run", "r", kind), n, n, 0.5)
+line = lambda kind, n: number_line(point_head("run", "r", kind), n, n, 0.5)
 numbers = itertools.count()
 def handler(*_):  # another thread may take a signal and hand it over late: then one handler meets the next
     journal.append_points(line("inner", next(numbers)))

@@ -10,6 +10,7 @@ from renex_jupyter.config import settings
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import archive, journal, parquet
+from renex_jupyter.store.format import POINTS
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.keeping.transfer import export_store, import_store
@@ -116,9 +117,7 @@ def test_damaged_lines_of_a_journal_are_told_until_a_backup_brings_them_back(fol
     folded.write_points([Point("run", run, "late", step, now(), step / 7) for step in range(3)])
     folded.journal.seal()
     export_store(Store(folded.layout.root), tmp_path / "backup.zip")
-    (path,) = (
-        Path(each.path) for each in journal.files_in(folded.layout.journal) if each.name.endswith(journal.POINTS)
-    )
+    (path,) = (Path(each.path) for each in journal.files_in(folded.layout.journal) if each.name.endswith(POINTS))
     content = bytearray(path.read_bytes())
     content[len(content) // 4] ^= 0x04
     path.write_bytes(content)

@@ -14,6 +14,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.keeping import Damage, FsckReport
 from renex_jupyter.store import archive, generation, journal, lines, locks, losses, parquet, tables
 from renex_jupyter.store.blobs import Blobs
+from renex_jupyter.store.format import line_is_whole
 from renex_jupyter.store.generation import Books
 from renex_jupyter.store.keeping import gc, references
 from renex_jupyter.store.keeping.comparing import differences, differences_of_published
@@ -152,7 +153,7 @@ def _check_packs(check: _Check, packs: list[Path]) -> None:
         with duckdb.connect() as connection:
             for name, line, text in connection.execute(archive.changes_in(packs)).fetchall():
                 check.checked["lines"] += 1
-                if not journal.line_is_whole(text.encode()):
+                if not line_is_whole(text.encode()):
                     check.found("line", check.layout.archive, f"line {line} of {name} is damaged")
 
 

@@ -15,7 +15,8 @@ from zlib import crc32
 
 import duckdb
 
-from renex_jupyter.store import archive, journal, tables
+from renex_jupyter.store import archive, tables
+from renex_jupyter.store.format import GONE, POINTS, line_is_whole, seal_line
 from renex_jupyter.store.keeping.doomed import Doomed
 
 _SAFELY = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
@@ -64,8 +65,8 @@ def rewrite_in_place(path: Path, doomed: Doomed) -> int:
         with open(descriptor, "rb", closefd=False) as file:
             content = file.read()
         for line in content.split(b"\n"):
-            if journal.line_is_whole(line):
-                made = without(line, doomed, points=path.name.endswith(journal.POINTS))
+            if line_is_whole(line):
+                made = without(line, doomed, points=path.name.endswith(POINTS))
                 if made != line:
                     os.lseek(descriptor, start, os.SEEK_SET)
                     os.write(descriptor, _filled(made, len(line)))
@@ -85,10 +86,10 @@ def rewrite_in_place(path: Path, doomed: Doomed) -> int:
 def may_stand_in(path: Path, doomed: Doomed) -> bool | None:
     """Say whether something of it may stand in a file that was set aside; None for a pack that cannot be read."""
     if not path.name.endswith(".parquet"):
-        points, traces = path.name.endswith(journal.POINTS), [each.encode("utf-8", "replace") for each in doomed.traces]
+        points, traces = path.name.endswith(POINTS), [each.encode("utf-8", "replace") for each in doomed.traces]
         return any(
             any(trace in line for trace in traces)
-            or (journal.line_is_whole(line) and without(line, doomed, points=points) != line)
+            or (line_is_whole(line) and without(line, doomed, points=points) != line)
             for line in path.read_bytes().split(b"\n")
         )
     kind = archive.POINTS if archive.POINTS in path.name else archive.CHANGES
@@ -116,10 +117,10 @@ def without(line: bytes, doomed: Doomed, *, points: bool) -> bytes:
     if made is None:
         return b""
     fields = {name: value for name, value in made.items() if name != "c"}
-    return journal.seal_line(json.dumps(fields, ensure_ascii=False, separators=(",", ":"))).rstrip(b"\n")
+    return seal_line(json.dumps(fields, ensure_ascii=False, separators=(",", ":"))).rstrip(b"\n")
 
 
 def _filled(line: bytes, length: int) -> bytes:
     """Return a line of a length, with spaces before its checksum."""
-    body = (line[:-16] if line else journal.GONE + b"1").ljust(length - 16)
+    body = (line[:-16] if line else GONE + b"1").ljust(length - 16)
     return b'%s,"c":"%08x"}' % (body, crc32(body))

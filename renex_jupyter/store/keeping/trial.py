@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import duckdb
 
 from renex_jupyter.errors import RenexError
-from renex_jupyter.store import archive, journal, tables
+from renex_jupyter.store import archive, tables
+from renex_jupyter.store.format import LONGEST_LINE, POINTS, line_is_whole
 from renex_jupyter.store.layout import FORMAT
 
 BATCH = 10_000  # lines in memory at one time
@@ -69,7 +70,7 @@ def _check_names(connection: duckdb.DuckDBPyConnection, path: Path, *, points: b
     if connection.execute(f"from ({_read(path)}) where {nulls} or line < 0 limit 1").fetchone():
         _refuse(f"{path.name} has a line without a name or a value")
     for (name,) in connection.execute(f"select distinct name from ({_read(path)})").fetchall():
-        if not archive.JOURNAL_FILE.fullmatch(name) or name.endswith(journal.POINTS) is not points:
+        if not archive.JOURNAL_FILE.fullmatch(name) or name.endswith(POINTS) is not points:
             _refuse(f"{path.name} has lines of {name[:100]!r}, which is no name of a journal")
     if connection.execute(f"select 1 from ({_read(path)}) group by name, line having count(*) > 1 limit 1").fetchone():
         _refuse(f"{path.name} has a line twice")
@@ -89,7 +90,7 @@ def _check_texts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 def _sequence_of(where: str, text: str) -> int:
     """Check a change as a journal writes it, and return its number among those of its writer."""
     data = text.encode()
-    if b"\n" in data or len(data) > journal.LONGEST_LINE or not journal.line_is_whole(data):
+    if b"\n" in data or len(data) > LONGEST_LINE or not line_is_whole(data):
         _refuse(f"{where} is damaged")
     try:
         said = json.loads(text, parse_constant=_no_number)

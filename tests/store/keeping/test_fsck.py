@@ -13,7 +13,7 @@ from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.keeping import FsckReport
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import archive, parquet
-from renex_jupyter.store.journal import END
+from renex_jupyter.store.format import END
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.layout import Layout, find
