@@ -303,6 +303,7 @@ REENTRANT = """
 import itertools, os, random, signal, sys, time
 from pathlib import Path
 from renex_jupyter.store import journal as journals
+from renex_jupyter.store.format import number_line, point_head
 journal = journals.Journal(Path(sys.argv[1]), rotate_bytes=4000, sync_interval=0.05)
 line = lambda kind, n: number_line(point_head("run", "r", kind), n, n, 0.5)
 numbers = itertools.count()
