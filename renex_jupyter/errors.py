@@ -74,12 +74,12 @@ def not_found(kind: str, wanted: str, known: Sequence[str] = (), *, listing: str
     return RenexError("not_found", f"no {kind} '{wanted}'.", f"{hint}List with {listing}.")
 
 
-def ambiguous(kind: str, wanted: str, matches: Sequence[str]) -> RenexError:
-    """A prefix that fits several ids."""
+def ambiguous(
+    kind: str, wanted: str, matches: Sequence[str], hint: str = "Give more characters of the id."
+) -> RenexError:
+    """A prefix, or a name, that fits several objects."""
     shown = ", ".join(matches[:5]) + (" ..." if len(matches) > 5 else "")
-    return RenexError(
-        "ambiguous", f"{kind} '{wanted}' fits {len(matches)}: {shown}.", "Give more characters of the id."
-    )
+    return RenexError("ambiguous", f"{kind} '{wanted}' fits {len(matches)}: {shown}.", hint)
 
 
 def invalid_argument(message: str, hint: str = "") -> RenexError:

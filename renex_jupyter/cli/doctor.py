@@ -110,7 +110,7 @@ def _store() -> str:
     if not os.access(where, os.W_OK):
         raise RenexError("read_only", f"{where} cannot be written.", "Check its owner and mode.")
     if store.layout.fold_error.exists():
-        why = store.layout.fold_error.read_text().strip()
+        why = store.layout.fold_error.read_text().strip() or "no reason could be written (is the disk full?)"
         raise RenexError("corrupt", f"the last fold failed: {why}", "Nothing is lost: the journal has everything.")
     return f"{where}, {display.count(rows[0]['n'], 'run')}"
 

@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _write_into_nothing()
         return _tell(from_os_error(error, "the answer cannot be written"), as_json=False)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        if str(stop):
+            print(f"renex: {stop}", file=sys.stderr)
         return 130
     return status
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.cli.tables import NOTEBOOK, Table, as_text
 from renex_jupyter.errors import from_os_error, invalid_argument
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 KINDS = ("runs", "snapshots", "experiments", "environments", "tasks")
 RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
 SNAPSHOT_COLUMNS = ["snapshot_id", "label", "message", "notebook", "created_at", "run_id"]
+
+EXIT = "Exit status: 0 done, 1 something was found wrong (fsck, doctor), 2 an error, told on standard error."
 
 _QUOTED = r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """
 QUOTED = re.compile(_QUOTED, re.VERBOSE)
@@ -76,6 +79,10 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
         verbs.add_parser("panel", help="the side panel's view in this cell").set_defaults(do=_panel)
     verbs.add_parser("doctor", help="check the installation").set_defaults(do=_doctor)
     _add_keeping(verbs, notebook=notebook)
+    if not notebook:
+        for each in (parser, *verbs.choices.values()):
+            each.add_argument("--json", action="store_true", help="the answer as JSON, whole")  # `main` takes it out
+            each.epilog = EXIT
     return parser
 
 
@@ -97,11 +104,11 @@ def _add_keeping(verbs: Any, *, notebook: bool) -> None:
     purge.add_argument("-y", "--yes", action="store_true", help="yes: this cannot be undone")
     purge.set_defaults(do=lambda args: _purge(args, notebook=notebook))
     give = verbs.add_parser("export", help="write the store, or some runs of it, into one file")
-    give.add_argument("file")
-    give.add_argument("runs", nargs="*", metavar="RUN", help="id, unique prefix or name (default: everything)")
+    give.add_argument("file", metavar="FILE", help="the file to make")
+    give.add_argument("runs", nargs="*", default=[], metavar="RUN", help="id, prefix or name (default: everything)")
     give.set_defaults(do=lambda args: keeping.export_store(args.file, args.runs or None))
     take = verbs.add_parser("import", help="take in what another store exported")
-    take.add_argument("file")
+    take.add_argument("file", metavar="FILE", help="what export made")
     take.set_defaults(do=lambda args: keeping.import_store(args.file))
 
 
@@ -207,11 +214,12 @@ def _doctor(_args: argparse.Namespace) -> Report:
 def _purge(args: argparse.Namespace, *, notebook: bool) -> Purged:
     if (args.id is not None) + args.secret + (args.secret_file is not None) != 1:
         raise invalid_argument("purge takes one of ID, --secret and --secret-file.", "Give just one of them.")
+    object_id = None if args.id is None else keeping.find_purgeable(args.id)
     if not args.yes:
-        what = f"'{args.id}'" if args.id else "the secret"
+        what = "the secret" if object_id is None else f"'{args.id}' ({ids.short(object_id)})"
         raise invalid_argument(f"{what} would be taken out for good.", "To do it, add --yes. It cannot be undone.")
-    if args.id is not None:
-        return keeping.purge(args.id)
+    if object_id is not None:
+        return keeping.purge(object_id)
     return keeping.purge(secret=_secret(args.secret_file, notebook=notebook))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from renex_jupyter import ids
 from renex_jupyter.errors import RenexError, ambiguous, not_found
+from renex_jupyter.records import display
 from renex_jupyter.store.reader import Reader
 
 RUN, SNAPSHOT = "run", "snapshot"
@@ -28,8 +30,7 @@ def find_object(read: Reader, wanted: str, kinds: Sequence[str] = (SNAPSHOT, RUN
     ------
     RenexError : `not_found` with the nearest name, `ambiguous` with the ids that fit.
     """
-    named = f"select kind, id from {_OBJECTS} where name = $wanted order by kind desc, since desc limit 1"
-    found = read.rows(named, {"kinds": list(kinds), "wanted": wanted})
+    found = namesakes(read, wanted, kinds)[:1]
     prefix = ids.prefix(wanted)
     if not found and prefix:
         fitting = f"select kind, id from {_OBJECTS} where starts_with(id, $prefix) order by id"
@@ -39,6 +40,26 @@ def find_object(read: Reader, wanted: str, kinds: Sequence[str] = (SNAPSHOT, RUN
     if not found:
         raise _unknown(read, wanted, kinds)
     return found[0]["kind"], found[0]["id"]
+
+
+def namesakes(read: Reader, wanted: str, kinds: Sequence[str] = (SNAPSHOT, RUN)) -> list[dict[str, Any]]:
+    """Return kind, id and since of all that bear a label or a name; `find_object` takes the first of them."""
+    named = f"select kind, id, since from {_OBJECTS} where name = $wanted order by kind desc, since desc"
+    return read.rows(named, {"kinds": list(kinds), "wanted": wanted})
+
+
+def find_only(read: Reader, wanted: str) -> tuple[str, str]:
+    """Return kind and id as `find_object` does, for what cannot be undone: a name must be that of one object only.
+
+    Raises
+    ------
+    RenexError : `not_found`, `ambiguous`.
+    """
+    same = namesakes(read, wanted)
+    if len(same) > 1:
+        fitting = [f"{each['kind']} {ids.short(each['id'])} of {display.moment(each['since'])}" for each in same]
+        raise ambiguous("name", wanted, fitting, hint="Give the id of the one that is meant.")
+    return find_object(read, wanted)
 
 
 def _unknown(read: Reader, wanted: str, kinds: Sequence[str]) -> RenexError:

@@ -218,6 +218,7 @@ class Exported:
     blobs: int
     bytes: int  # size of the file
     damaged: tuple[str, ...] = ()  # SHA-256 of contents that are missing or damaged here, and not in the file
+    newest: tuple[str, ...] = ()  # which run was taken for a name that several have
 
     @property
     def title(self) -> str:
@@ -231,6 +232,7 @@ class Exported:
         return [
             ("holds", f"{self.changes:,} changes, {self.points:,} metric points, {self.blobs:,} contents"),
             ("size", display.size(self.bytes)),
+            ("runs", "; ".join(self.newest)),
             ("WITHOUT", lost if self.damaged else ""),
         ]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from renex_jupyter.capture.files import search_files
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError, invalid_argument
-from renex_jupyter.query.objects import RUN, find_object
+from renex_jupyter.ids import short
+from renex_jupyter.query.objects import RUN, find_object, find_only, namesakes
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.keeping import Collected, Exported, FsckReport, Holder, Imported, Purged, Rebuilt
 from renex_jupyter.session.current import current
@@ -71,7 +72,8 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
 
     Parameters
     ----------
-    object_id : id, unique prefix, name or label; the whole id to go on with a purge that was killed.
+    object_id : id, unique prefix, or a name or label that nothing else has; the whole id to go on with a purge that
+        was killed.
     secret : a text, such as a password that got into a cell; it is blotted out wherever it stands, and in what this
         session records from now on of its cells and its notebook. The result names the files of the project that still
         hold it, and the other processes that write to the store and may still know it.
@@ -104,7 +106,8 @@ def export_store(path: str | os.PathLike[str], runs: str | Sequence[str] | None 
     Parameters
     ----------
     path : the file to make; one that exists is refused.
-    runs : ids, unique prefixes or names; None: everything.
+    runs : ids, unique prefixes or names; None: everything. Of several runs with a name the newest is meant, as the
+        result says.
 
     Raises
     ------
@@ -114,7 +117,9 @@ def export_store(path: str | os.PathLike[str], runs: str | Sequence[str] | None 
     store = _existing()
     wanted = [runs] if isinstance(runs, str) else runs
     found = None if wanted is None else [find_object(store.reader, each, (RUN,))[1] for each in wanted]
-    return apart.export_store(store.layout.root, _absolute(path), runs=found)
+    newest = [_newest(store, each) for each in wanted or ()]
+    done = apart.export_store(store.layout.root, _absolute(path), runs=found)
+    return replace(done, newest=tuple(filter(None, newest)))
 
 
 def import_store(path: str | os.PathLike[str]) -> Imported:
@@ -129,8 +134,16 @@ def import_store(path: str | os.PathLike[str]) -> Imported:
     return apart.import_store(store.layout.root, _absolute(path))
 
 
+def _newest(store: Store, wanted: str) -> str:
+    """Say which run was taken for a name that several have; an empty text for what names one."""
+    same = namesakes(store.reader, wanted, (RUN,))
+    return f"'{wanted}' is {short(same[0]['id'])}, the newest of {len(same)}" if len(same) > 1 else ""
+
+
 def find_purgeable(wanted: str) -> str:
-    """Return the id of what is meant; an id of which only the note of a purge is left may be one that was killed.
+    """Return the id of what is meant; by a name only where one has it.
+
+    An id of which only the note of a purge is left may be one that was killed.
 
     Raises
     ------
@@ -138,7 +151,7 @@ def find_purgeable(wanted: str) -> str:
     """
     store = _existing()
     try:
-        return find_object(store.reader, wanted)[1]
+        return find_only(store.reader, wanted)[1]
     except RenexError as error:
         from renex_jupyter.store.keeping.purge import was_begun
 

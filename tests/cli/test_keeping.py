@@ -21,7 +21,9 @@ from renex_jupyter.store.keeping.fsck import fsck
 
 def renex(folder: Path, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "renex_jupyter.cli.main", *words]
-    return subprocess.run(command, cwd=folder, input=said, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=dict(os.environ), input=said, capture_output=True, text=True, check=False
+    )
 
 
 def answer(folder: Path, *words: str, said: str = "") -> dict:
@@ -128,6 +130,33 @@ def test_single_runs_are_exported_by_name_or_prefix(project: Path, tmp_path: Pat
     done = renex(project, "export", "../none.zip", "trian")
     assert (done.returncode, (tmp_path / "none.zip").exists()) == (2, False)
     assert "did you mean 'train'" in done.stderr
+
+
+def test_of_several_runs_with_a_name_the_newest_is_exported_and_told(project: Path) -> None:
+    with rx.start_run("train") as run:
+        pass
+    told = f"'train' is {run.run_id[:8]}, the newest of 2"
+    assert told in renex(project, "export", "../one.zip", "train").stdout
+    made = answer(project, "export", "../by_id.zip", run.run_id)
+    assert (made["runs"], made["newest"]) == (1, [])
+
+
+def test_a_name_that_several_runs_have_is_not_purged(project: Path) -> None:
+    with rx.start_run("train"):
+        pass
+    for words in (["train"], ["train", "--yes"]):
+        done = renex(project, "purge", *words)
+        assert (done.returncode, "ambiguous: name 'train' fits 2: run " in done.stderr) == (2, True)
+    with pytest.raises(rx.RenexError, match="ambiguous"):
+        rx.purge("train")
+    assert len(rx.search_runs()) == 2
+
+
+@pytest.mark.parametrize("yes", [[], ["--yes"]])
+def test_what_is_to_be_purged_must_be_there_with_and_without_a_yes(project: Path, yes: list[str]) -> None:
+    done = renex(project, "purge", "trian", *yes)
+    assert (done.returncode, "not_found" in done.stderr, "did you mean 'train'" in done.stderr) == (2, True, True)
+    assert f"({rx.get_run('train').run_id[:8]}) would be" in renex(project, "purge", "train").stderr
 
 
 def test_errors_of_the_child_process_come_through_as_they_are(project: Path, tmp_path: Path) -> None:

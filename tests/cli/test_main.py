@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import renex_jupyter as rx
+from renex_jupyter.config import settings
 
 needs_modes = pytest.mark.skipif(
     os.name != "posix" or (os.geteuid() == 0 and shutil.which("setpriv") is None),
@@ -20,7 +21,7 @@ needs_modes = pytest.mark.skipif(
 
 def renex(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "renex_jupyter.cli.main", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -178,6 +179,27 @@ def test_doctor_names_what_it_looked_at(project: Path) -> None:
     found = {each["name"]: each for each in report["findings"]}
     assert found["store"]["ok"] and "1 run" in found["store"]["detail"]
     assert found["duckdb"]["ok"]
+
+
+def test_doctor_says_why_the_last_fold_failed_also_when_no_reason_could_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(settings(), "fold_in_background", False)  # one that succeeds takes the file away
+    with rx.start_run("train"):
+        pass
+    for written, told in (("disk full\n", "the last fold failed: disk full"), ("", "no reason could be written")):
+        (tmp_path / ".renex" / "fold.error").write_text(written)
+        done = renex(tmp_path, "doctor")
+        assert (done.returncode, told in done.stdout) == (1, True)
+
+
+def test_help_tells_of_json_and_the_exit_status_and_of_what_is_needed(project: Path) -> None:
+    for words in ([], ["ls"], ["fsck"], ["export"]):
+        shown = " ".join(renex(project, *words, "-h").stdout.split())
+        assert "--json" in shown and "Exit status: 0 done, 1" in shown
+    assert "FILE [RUN ...]" in renex(project, "export", "-h").stdout
+    assert "required: FILE." in renex(project, "export").stderr
 
 
 def test_what_only_a_notebook_can_show_is_no_verb_of_the_terminal(project: Path) -> None:
