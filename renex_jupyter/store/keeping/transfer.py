@@ -8,20 +8,25 @@ store is never taken a second time: whole stores and single runs may be imported
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import tempfile
+import shutil
+import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import duckdb
 
-from renex_jupyter.errors import RenexError
+from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.keeping import Exported, Imported
-from renex_jupyter.store import layout, locks, tables
+from renex_jupyter.store import layout, locks, sweep, tables
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.database import database_errors
 from renex_jupyter.store.keeping import gc, references
@@ -31,10 +36,12 @@ from renex_jupyter.store.keeping.history import every_line
 from renex_jupyter.store.keeping.received import ABOUT, BLOBS, CHANGES, FORMAT, POINTS, Received, received
 from renex_jupyter.store.keeping.selection import Objects, belonging_to
 from renex_jupyter.store.keeping.unwanted import unwanted_contents
-from renex_jupyter.store.layout import describe, os_errors, put_in_place, sync_file
+from renex_jupyter.store.layout import Layout, describe, os_errors, sync_file, sync_folder
 from renex_jupyter.store.store import Store
 
 WAIT = 120.0  # seconds for a fold or a collection that is at work
+UNFINISHED = ".renex-export"  # what the name of the folder ends with in which a file is made
+LOCK = "lock"  # file in it that is held as long as somebody is at work there
 
 
 def export_store(store: Store, path: Path, runs: Sequence[str] | None = None) -> Exported:
@@ -50,21 +57,16 @@ def export_store(store: Store, path: Path, runs: Sequence[str] | None = None) ->
     RenexError : `conflict` when the file exists; `corrupt` when the archive is damaged; `disk_full` and its like.
     """
     if os.path.lexists(path):
-        raise RenexError("conflict", f"{path} exists.", "Give another name, or move that file away.")
+        raise _exists(path)
     chosen = None if runs is None else belonging_to(store.reader, runs)
-    what = f"{path} cannot be written"
-    with (
-        os_errors(what),
-        database_errors(what),
-        tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch,
-    ):
-        folder = Path(scratch)
+    what = f"{store.layout.root} cannot be exported to {path}"
+    with os_errors(what), database_errors(what), _beside(path) as folder:
         changes, points = _write_lines(store, folder, chosen)
         blobs, damaged = _sound_blobs(store, chosen)
         kept = len(chosen.get("runs", ())) if chosen else store.reader.rows("select count(*) as n from runs")[0]["n"]
-        counts = {"runs": kept, "changes": changes, "points": points, "blobs": len(blobs)}
+        counts: dict[str, Any] = {"runs": kept, "changes": changes, "points": points, "blobs": len(blobs)}
         _write_zip(folder / "export.zip", folder, _about(store, runs, counts), blobs)
-        put_in_place(folder / "export.zip", path)
+        _put_in_place(folder / "export.zip", path)
     return Exported(str(path), **counts, bytes=path.stat().st_size, damaged=tuple(sorted(damaged)))
 
 
@@ -90,10 +92,62 @@ def import_store(store: Store, path: Path) -> Imported:
     return Imported(str(path), changes, points, blobs, known)
 
 
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a folder beside a file to make it in; those that killed exports have left there are removed."""
+    for left in path.parent.glob(f".*{UNFINISHED}"):
+        with suppress(OSError):
+            old = time.time() - left.stat().st_mtime > sweep.GRACE
+            if old and left.is_dir() and not left.is_symlink() and not locks.is_held(left / LOCK):
+                shutil.rmtree(left)
+    folder = path.with_name(f".{path.name}.{uuid4().hex[:8]}{UNFINISHED}")
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        told = from_os_error(error, f"{path} cannot be written")
+        raise RenexError(told.code, told.message, "Give a place that is there and can be written.") from error
+    try:
+        with locks.hold(folder / LOCK, timeout=WAIT):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(made: Path, path: Path) -> None:
+    """Give a file its name, unless another one has got it meanwhile."""
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:  # a file system without hard links
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            raise _exists(path) from None
+        made.replace(path)
+    sync_folder(path.parent)
+
+
+def _exists(path: Path) -> RenexError:
+    return RenexError("conflict", f"{path} exists.", "Give another name, or move that file away.")
+
+
+@contextmanager
+def _unfolded(layout: Layout) -> Iterator[None]:
+    """Keep a store from being folded; one that cannot be written is not."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(locks.hold(layout.fold_lock, timeout=WAIT))
+        except OSError as error:
+            if error.errno != errno.EROFS and not isinstance(error, PermissionError):
+                raise
+        yield
+
+
 def _write_lines(store: Store, folder: Path, chosen: Objects | None) -> tuple[int, int]:
     """Write the lines of everything, or of the chosen objects, as two Parquet files; return how many each holds."""
     with (
-        locks.hold(store.layout.fold_lock, timeout=WAIT),
+        _unfolded(store.layout),
         duckdb.connect(config={"threads": 1, "temp_directory": str(folder / "spill")}) as connection,
     ):
         copies = folder / "journals"
