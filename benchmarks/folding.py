@@ -24,7 +24,8 @@ def fold() -> float:
     store = Store(Path.cwd() / ".renex")
     _ = store.reader  # what every process has imported by then
     start = time.perf_counter()
-    store.fold()
+    while store.fold():  # a fold takes 64 MB at most
+        pass
     return time.perf_counter() - start
 
 

@@ -7,6 +7,7 @@ different length, several keys that are logged together and one that is logged n
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import random
@@ -20,7 +21,8 @@ from pathlib import Path
 from renex_jupyter.config import settings
 from renex_jupyter.ids import new_id
 from renex_jupyter.records.changes import Change
-from renex_jupyter.store.journal import seal_line
+from renex_jupyter.store.format import POINTS, seal_line
+from renex_jupyter.store.journal import JournalFile
 from renex_jupyter.store.store import Store
 
 OFTEN = ("train/loss", "train/accuracy", "grad_norm", "throughput")  # at every step
@@ -106,19 +108,21 @@ def line(run_id: str, key: str, step: int, moment: int, value: float) -> bytes:
 
 def write_points(folder: Path, run: Planned) -> int:
     """Write a run's points as the sealed journal files of a process of its own; return how many they are."""
-    count = number = size = 0
-    file = None
-    for text in lines(run):
-        if file is None or size >= ROTATE:
-            if file is not None:
-                file.close()
-            name = f"{10_000 + run.number}-{run.run_id[:8]}.{number:06d}.points.jsonl"
-            file, number, size = (folder / name).open("wb"), number + 1, 0
-        size += file.write(text)
-        count += 1
-    if file is not None:
-        file.close()
+    file = JournalFile(folder, f"{10_000 + run.number}-{run.run_id[:8]}", POINTS)
+    count = 0
+    for texts in batched(lines(run), 1000):
+        file.append(b"".join(texts))
+        count += len(texts)
+        if file.size >= ROTATE:
+            file.seal()
+    file.seal()
     return count
+
+
+def batched(texts: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    """Yield lists of a size (`itertools.batched` is there from Python 3.12 on)."""
+    while found := list(itertools.islice(texts, size)):
+        yield found
 
 
 def fill(root: Path, points: int, runs: int, *, folds: int, processes: int = 2) -> dict[str, float]:

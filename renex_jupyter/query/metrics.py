@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from renex_jupyter.store.reader import Reader
+from renex_jupyter.store.tables import literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,23 +83,24 @@ def _parcels(read: Reader, run_ids: list[str], keys: list[str]) -> list[list[str
 def _fetched(read: Reader, run_ids: list[str], keys: list[str], points: int) -> pd.DataFrame:
     """Return the thinned series of some runs.
 
-    Runs and keys travel as their places in the lists: texts of every point would cost more than all the rest.
+    Runs and keys travel and are sorted as members of an ENUM, which are numbers: texts of every point would cost more
+    than all the rest. The lists are sorted, so that the order is that of the texts.
     """
-    query = """
-        select list_position($runs::varchar[], owner_id) - 1 as run, list_position($keys::varchar[], key) - 1 as key,
-               step, wallclock, value
+    runs, names = literal(tuple(run_ids)), literal(tuple(keys))
+    if not run_ids or not keys:
+        return read.frame("select run_id, key, step, wallclock, value from metrics where false")
+    query = f"""
+        select owner_id::enum{runs} as run_id, key::enum{names} as key, step, wallclock, value
         from metrics
-        where owner_kind = 'run' and owner_id in (select unnest($runs::varchar[]))
-            and key in (select unnest($keys::varchar[])) and value is not null
-        order by run, 2, step, wallclock"""
-    frame = read.frame(query, {"runs": run_ids, "keys": keys})
-    series = frame["run"].to_numpy(np.int64) * len(keys) + frame["key"].to_numpy(np.int64)
-    frame = frame[_kept(series, frame["value"].to_numpy(np.float64), points)].reset_index(drop=True)
-    runs, names = np.array(run_ids, dtype=object), np.array(keys, dtype=object)
-    return frame.assign(
-        run_id=runs[frame["run"].to_numpy(np.int64)],
-        key=names[frame["key"].to_numpy(np.int64)],
-    )
+        where owner_kind = 'run' and owner_id in {runs} and key in {names} and value is not null
+        order by 1, 2, step, wallclock"""
+    frame = read.frame(query)
+    places = [frame[name].cat.codes.to_numpy(np.int64) for name in ("run_id", "key")]
+    series = places[0] * len(keys) + places[1]
+    kept = _kept(series, frame["value"].to_numpy(np.float64), points)
+    texts = (np.array(run_ids, dtype=object), np.array(keys, dtype=object))
+    frame = frame[kept].reset_index(drop=True)
+    return frame.assign(run_id=texts[0][places[0][kept]], key=texts[1][places[1][kept]])
 
 
 def _kept(series: np.ndarray[Any, Any], values: np.ndarray[Any, Any], points: int) -> np.ndarray[Any, Any]:

@@ -92,16 +92,20 @@ class Building:
         ----------
         overlap : a line may be in several packs.
         """
+        if not packs:
+            return
         if overlap:
             packs = self._without_overlap(packs)
         changes, points = archive.changes_in(packs), archive.points_in(packs)
         self._fold_changes(changes)
-        self._index_points(f"from ({points})", level=max((_level(path.name) for path in packs), default=0))
+        level = max((_level(path.name) for path in packs), default=0)
+        self._enter_segment(*self._segment(f"from ({points})", self.connection, level))
+        self._sum_up(f"from ({points})")
         for path in packs:
             name, file = tables.literal(path.name), tables.literal(str(path))
             self.connection.execute(f"insert into inside.packs select {name}, count(*) from read_parquet({file})")
         self.connection.execute(f"""
-            insert into inside.folded select name, count(*), 0, {time.time()}
+            insert into inside.folded select name, count(*), null, {time.time()}
             from (select name from ({changes}) union all select name from ({points})) group by name""")
 
     def _without_overlap(self, packs: list[Path]) -> list[Path]:
@@ -156,10 +160,12 @@ class Building:
             self._enter_pack(*self._pack("from scratch.changes", archive.CHANGES, self.connection))
             self._fold_changes("from scratch.changes")
         if points:
+            source = "from scratch.points"
             with ThreadPoolExecutor(1) as other:
-                packing = other.submit(self._pack, "from scratch.points", archive.POINTS, self.connection.cursor())
-                self._index_points("from scratch.points", level=0)
-                self._enter_pack(*packing.result())
+                indexing = other.submit(self._segment, source, self.connection.cursor(), 0)
+                self._enter_pack(*self._pack(source, archive.POINTS, self.connection))
+                self._sum_up(source)
+                self._enter_segment(*indexing.result())
         self._fresh.empty()
         self.connection.execute("commit; begin")  # or what is loaded next would not be seen
         return changes, points
@@ -170,24 +176,21 @@ class Building:
     def _enter_pack(self, name: str, rows: int) -> None:
         self.connection.execute(f"insert into inside.packs values ({tables.literal(name)}, {rows})")
 
-    def _index_points(self, source: str, *, level: int) -> None:
-        """Write points as a segment, and bring `inside.latest` up to them."""
-        points = tables.points_of(source)
-        name, rows = parquet.write(
-            self.connection,
-            f"select * from ({points}) order by {_SORTED}",
-            self.layout.segments,
-            "",
-            level=level,
-            number=self.number,
-        )
-        if not rows:
-            (self.layout.segments / name).unlink()
-            return
+    def _segment(self, source: str, connection: duckdb.DuckDBPyConnection, level: int) -> tuple[str, int]:
+        """Write points as a segment; what is made of their fields is made after sorting, which has less to carry then."""
+        query = tables.points_of(f"select * exclude (name, line) from ({source}) order by o, i, k, s, w")
+        return parquet.write(connection, query, self.layout.segments, "", level=level, number=self.number)
+
+    def _enter_segment(self, name: str, rows: int) -> None:
         segment = self.layout.segments / name
-        generation.enter_segment(self.connection, segment, rows)
-        # Read back from the segment: it is sorted, and what is summed up is what was written.
-        fresh = tables.latest_of(tables.points_of_segments([str(segment)]))
+        if rows:
+            generation.enter_segment(self.connection, segment, rows)
+        else:
+            segment.unlink()
+
+    def _sum_up(self, source: str) -> None:
+        """Bring `inside.latest` up to some points."""
+        fresh = tables.latest_of(tables.points_of(source))
         self.connection.execute(f"create or replace temp table fresh_latest as {fresh}")
         known = "(owner_kind, owner_id, key) in (select (owner_kind, owner_id, key) from fresh_latest)"
         self.connection.execute(f"insert into fresh_latest select * from inside.latest where {known}")

@@ -45,13 +45,13 @@ def create(path: Path) -> None:
         connection.execute(
             f"attach {tables.literal(str(path))} as made (storage_version '{STORAGE_VERSION}', block_size {BLOCK})"
         )
-        connection.execute("use made")
+        connection.execute("use made; begin")
         connection.execute(f"create schema {tables.INSIDE}")
         connection.execute(_BOOKS)
         connection.execute(f"insert into inside.made values ('{schema_id()}')")
         for statement in tables.schema().create_tables:
             connection.execute(statement)
-        connection.execute("use memory")
+        connection.execute("commit; use memory")
         connection.execute("detach made")
 
 
@@ -170,6 +170,14 @@ def books(connection: duckdb.DuckDBPyConnection, prefix: str = "") -> Books:
     segments = connection.execute(f"select name, points from {prefix}inside.segments order by name").fetchall()
     packs = connection.execute(f"select name, lines from {prefix}inside.packs order by name").fetchall()
     return Books(dict(segments), dict(packs))
+
+
+def folded_whole(connection: duckdb.DuckDBPyConnection, names: list[str]) -> set[str]:
+    """Return which of some journal files had no damaged line when they were folded; of others nobody knows."""
+    if not names:
+        return set()
+    query = f"select name from inside.folded where bad_lines = 0 and name in {tables.literal(tuple(names))}"
+    return {name for (name,) in connection.execute(query).fetchall()}
 
 
 def folded_among(connection: duckdb.DuckDBPyConnection, names: list[str], prefix: str = "") -> set[str]:

@@ -43,8 +43,9 @@ def superseded(layout: Layout) -> bool:
         books = generation.books(connection)
         names = [entry.name for entry in journal.files_in(layout.journal)]
         folded = generation.folded_among(connection, names)
+        whole = generation.folded_whole(connection, names)
     for name in sorted(folded):
-        if _is_damaged(layout.journal / name):
+        if name not in whole and _is_damaged(layout.journal / name):
             losses.set_aside(layout, layout.journal / name)
         else:
             remove(layout.journal / name)
@@ -61,7 +62,7 @@ def superseded(layout: Layout) -> bool:
 
 
 def _is_damaged(journal_file: Path) -> bool:
-    """Ask the file itself, and no book: nothing else may remember, and this is the last look at it."""
+    """Ask the file itself: the books may have been made again from the archive, and this is the last look at it."""
     try:
         if lines.count_if_whole(journal_file) is not None:
             return False
