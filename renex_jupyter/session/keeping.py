@@ -91,13 +91,15 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
         )
     current().executions()  # what another process purged is looked for before our own purge is taken for the last
     store = _sealed()
-    found = find_purgeable(object_id) if object_id is not None else None
-    done = apart.purge(store.layout.root, object_id=found, secret=secret)
-    if secret is not None:
-        current().purges.add(store, _blot(secret))  # the cell that says it is recorded when it ends
+    if secret is None:
+        return apart.purge(store.layout.root, object_id=find_purgeable(str(object_id)), secret=None)
+    with current().purges.purging(store, _blot(secret)):
+        done = apart.purge(store.layout.root, object_id=None, secret=secret)
+    try:
         still_in, not_searched = _still_in(secret)
-        done = replace(done, still_in=still_in, not_searched=not_searched, writers=other_writers(store))
-    return done
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the secret is purged. The search of the project's files for it was cut off.") from None
+    return replace(done, still_in=still_in, not_searched=not_searched, writers=other_writers(store))
 
 
 def export_store(path: str | os.PathLike[str], runs: str | Sequence[str] | None = None) -> Exported:

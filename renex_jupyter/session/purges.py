@@ -8,10 +8,12 @@ written itself before. What the store never had by then cannot be judged, and is
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.snapshots import CellExecution
@@ -31,9 +33,15 @@ class Purges:
         self._seen: datetime | None = None
         self._told: dict[int, tuple[str, str | None]] = {}  # source and error of executions as the store has them now
 
-    def add(self, store: Store, blot: Blot) -> None:
-        """Take note of a secret that this process has purged, and knows."""
+    @contextmanager
+    def purging(self, store: Store, blot: Blot) -> Iterator[None]:
+        """Take note of a secret that this process purges in the block, also when that is cut off: our own cell says it."""
         self.blots.append(blot)
+        try:
+            yield
+        except RenexError:  # nothing was purged
+            self.blots.remove(blot)
+            raise
         self._seen = last_secret(store)
 
     def without_it(self, store: Store, executions: Iterable[CellExecution]) -> tuple[CellExecution, ...]:

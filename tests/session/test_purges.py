@@ -7,14 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import renex_jupyter as rx
 from renex_jupyter.capture.search import lines_with
+from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import snapshots
+from renex_jupyter.session.current import current
 from renex_jupyter.store.blobs import CHUNK
+from renex_jupyter.store.keeping import apart
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.purge import purge
 from renex_jupyter.store.store import Store
@@ -144,3 +148,30 @@ def test_a_text_is_found_across_the_parts_in_which_a_file_is_read(tmp_path: Path
     path.write_bytes(text + b"ab\ncd")
     with path.open("rb") as file:
         assert lines_with(file, [b"ab\ncd"]) == [2, 4]
+
+
+def test_a_purge_that_is_interrupted_says_what_to_do_and_its_cell_is_blotted_out(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "renex_jupyter")
+    shell.run_cell("import renex_jupyter as rx; rx.start_run('x'); rx.end_run()", store_history=True)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(apart.subprocess, "run", interrupted)
+        result = shell.run_cell(f"rx.purge(secret='{SECRET}')", store_history=True)
+    assert "purge was cut off" in str(result.error_in_exec) and "do it again" in str(result.error_in_exec)
+    shell.run_cell("1 + 1", store_history=True)
+    rows = Store(project / ".renex").reader.rows("select source from cell_executions order by seq")
+    assert [row["source"] for row in rows][1:] == ["rx.purge(secret='[purged]')", "1 + 1"]
+    rx.purge(secret=SECRET)
+
+
+def test_a_purge_that_is_refused_blots_nothing_out(project: Path) -> None:
+    rx.snapshot("x")
+    with pytest.raises(RenexError, match="stands everywhere"):
+        rx.purge(secret="rx.")
+    assert current().purges.blots == []

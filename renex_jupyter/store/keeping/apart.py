@@ -33,6 +33,9 @@ COMMAND = (
     "renex_jupyter.store.keeping.apart",
 )  # -P: a json.py of the project is not imported
 
+WHOLE = "The store is whole: every operation on it may be cut off at any point."
+CUT_OFF = {"purge": "The store is whole, but what should go may still be in it: do it again with the same words."}
+
 
 def fsck(root: Path, *, accept: bool = False) -> FsckReport:
     """Check a store; see `renex_jupyter.store.keeping.fsck`."""
@@ -76,6 +79,8 @@ def _ask(root: Path, operation: str, **arguments: Any) -> dict[str, Any]:
             start_new_session=True,  # an interrupt reaches us, and `run` then kills the child
             check=False,
         )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{operation} was cut off. {CUT_OFF.get(operation, WHOLE)}") from None
     except OSError as error:
         raise from_os_error(error, f"the process for {operation} cannot be started") from error
     try:
@@ -83,8 +88,7 @@ def _ask(root: Path, operation: str, **arguments: Any) -> dict[str, Any]:
     except ValueError:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         why = said[-1] if said else f"exit status {done.returncode}"
-        hint = "The store is whole: every operation on it may be cut off at any point."
-        raise RenexError("interrupted", f"{operation} ended early: {why}.", hint) from None
+        raise RenexError("interrupted", f"{operation} ended early: {why}.", CUT_OFF.get(operation, WHOLE)) from None
     if "error" in answer:
         raise RenexError(*answer["error"])
     return dict(answer["result"])
