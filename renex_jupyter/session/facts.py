@@ -64,7 +64,7 @@ class Facts:
         try:
             return make(key, value)
         except RenexError as error:
-            self._tell(key, f"{error.message} Not kept in run '{self.run.name}'; {error.hint}")
+            self._tell(key, f"{error.message} It is not kept in run '{self.run.name}'. {error.hint}")
         except Exception as error:  # noqa: BLE001  the value's own __str__
             self._tell(key, f"'{key}' is not kept in run '{self.run.name}': its value raised {type(error).__name__}.")
         return None

@@ -132,7 +132,7 @@ class Points:
             reason = (key, f"{error.code} {type(value).__name__}")
             if reason not in self._told:
                 self._told.add(reason)
-                warn(f"{error.message} Not logged in run '{self.name}'; {error.hint}")
+                warn(f"{error.message} It is not logged in run '{self.name}'. {error.hint}")
             return None
 
     def _write(self, lines: list[bytes]) -> None:

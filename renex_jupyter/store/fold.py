@@ -188,7 +188,7 @@ def main(folder: str) -> None:
         if isinstance(error, RenexError) and error.code == "locked":  # somebody else is at it
             return
         with suppress(OSError):
-            layout.fold_error.write_text(f"{error}\n")
+            layout.fold_error.write_text(f"{str(error) or type(error).__name__}\n")
         raise
 
 

@@ -244,6 +244,14 @@ class Device:
         return self._content
 
 
+def test_a_refusal_is_told_in_whole_sentences(project: Path) -> None:
+    with rx.start_run("odd"), heard() as said:
+        rx.log_metric("a", object())
+        rx.log_param("b", object())
+    assert len(said) == 2
+    assert all(re.search(r"kept\. It is not (logged|kept) in run 'odd'\. [A-Z]", each) for each in said), said
+
+
 @pytest.mark.parametrize("kind", [Raises, Lies, NoFloat, Hostile])
 def test_an_object_that_is_no_number_whatever_it_says_is_refused(project: Path, kind: type) -> None:
     value = kind()
