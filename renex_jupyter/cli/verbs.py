@@ -136,15 +136,18 @@ def compact(frame: pd.DataFrame) -> pd.DataFrame:
 
     Of the params and metrics of runs at most as many are returned as a notebook shows; a printed line counts the rest.
     """
-    from pandas.api.types import is_object_dtype  # loaded already, by who made the frame
+    from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype  # loaded already, by who made the frame
 
     table, shown = Table.of_frame(frame), frame.copy()
     for place, name in enumerate(table.names):
-        if name.endswith(("_id", "_at")) or name == "duration_s" or is_object_dtype(frame.dtypes.iloc[place]):
+        kind = frame.dtypes.iloc[place]
+        told = name.endswith("_at") or name == "duration_s"
+        if told or not (is_numeric_dtype(kind) or is_datetime64_any_dtype(kind)):
             shown.isetitem(place, [as_text(name, value) for value in table.columns[place]])
     some = sorted(table.by_interest()[:NOTEBOOK]) if table.has_values else list(range(len(table.names)))
     if len(some) < len(table.names):
-        print(f"renex: and {len(table.names) - len(some):,} more params and metrics; rx.search_runs() has them all.")
+        more = len(table.names) - len(some)
+        print(f"renex: {more:,} more params and metrics are not shown; rx.search_runs() has them all.")
     return shown.iloc[:, some].rename(columns={"duration_s": "duration"})
 
 
