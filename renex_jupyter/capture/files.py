@@ -95,7 +95,8 @@ def stop_worker() -> None:
     with _slot.lock:
         worker, _slot.worker = _slot.worker, None
         if worker and worker.owner == os.getpid():
-            worker.end()
+            with suppress(KeyboardInterrupt):  # its input has ended, and so will it
+                worker.end()
 
 
 class EndedError(Exception):
