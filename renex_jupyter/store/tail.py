@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,19 @@ class _Position:
     end: int  # bytes
     size: int  # bytes, when it was looked at
     last: bytes  # what stands before `end`: the CRC of the last line that was read
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """What a file has that was not read before."""
+
+    path: Path
+    lines: list[bytes] | None  # None: all that is in it, which was found whole
+    position: _Position
+
+    @property
+    def holds_points(self) -> bool:
+        return _holds_points(self.path.name)
 
 
 class Tail:
@@ -58,17 +72,20 @@ class Tail:
         grown = [entry for entry in found.values() if self._has_grown(entry)]
         gone = self._positions.keys() - found.keys()
         gone |= {entry.name for entry in grown if entry.name in self._positions and not self._continues(entry)}
-        # All that a file may be asked for, before anything is taken: one that vanished must leave nothing half done.
-        read = {entry.name: self._read(entry, 0 if entry.name in gone else None) for entry in grown}
-        kinds = self._forget(gone)
-        changes = {name: found for name, (found, _) in read.items() if not _holds_points(name) and found}
-        points = {name: found for name, (found, _) in read.items() if _holds_points(name) and found}
-        if changes:
-            kinds |= self._take_changes(changes)
-        if points:
-            self._take_points(points)
-        self._positions |= {name: position for name, (_, position) in read.items()}
-        return frozenset(kinds), bool(points) or any(_holds_points(name) for name in gone)
+        new = [self._read(entry, anew=entry.name in gone) for entry in grown]
+        self._connection.execute("begin")  # a file may vanish at any moment: then nothing is taken
+        try:
+            kinds = self._forget(gone) | self._take_changes([each for each in new if not each.holds_points])
+            points = self._take_points([each for each in new if each.holds_points])
+        except BaseException:
+            with suppress(duckdb.Error):
+                self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+        self.forgot = bool(gone)
+        kept = {name: position for name, position in self._positions.items() if name not in gone}
+        self._positions = kept | {each.path.name: each.position for each in new}
+        return frozenset(kinds), points or any(_holds_points(name) for name in gone)
 
     def _has_grown(self, entry: os.DirEntry[str]) -> bool:
         known = self._positions.get(entry.name)
@@ -79,13 +96,19 @@ class Tail:
         known = self._positions[entry.name]
         return entry.stat().st_size >= known.end and _before(Path(entry.path), known.end) == known.last
 
-    def _read(self, entry: os.DirEntry[str], start: int | None) -> tuple[list[bytes], _Position]:
-        """Return the lines that were appended since the last time, or from `start` on, and how far that is."""
-        known = self._positions.get(entry.name)
+    def _read(self, entry: os.DirEntry[str], *, anew: bool) -> _New:
+        """Return what was appended since the last time, or all that a file holds.
+
+        A file of points that is new and that its end line tells to be whole is read by DuckDB itself.
+        """
         path = Path(entry.path)
-        part = lines.read_part(path, start if start is not None else known.end if known else 0)
+        known = None if anew else self._positions.get(entry.name)
+        if known is None and _holds_points(entry.name) and lines.count_if_whole(path):
+            size = entry.stat().st_size
+            return _New(path, None, _Position(size, size, _before(path, size)))
+        part = lines.read_part(path, known.end if known else 0)
         size = max(entry.stat().st_size, part.end)  # it may have grown since it was listed
-        return part.lines, _Position(part.end, size, _before(path, part.end))
+        return _New(path, part.lines, _Position(part.end, size, _before(path, part.end)))
 
     def _forget(self, names: Iterable[str]) -> set[str]:
         """Drop the rows of some files, and return the kinds of their changes."""
@@ -96,19 +119,19 @@ class Tail:
                 kinds |= self._kinds("name in (select unnest($gone::varchar[]))", {"gone": gone})
             kept = f"select * from tail.{table} where name not in (select unnest($gone::varchar[]))"
             self._connection.execute(f"create or replace table tail.{table} as {kept}", {"gone": gone})
-        for name in gone:
-            del self._positions[name]
-        self.forgot = bool(gone)
         return kinds
 
     def _kinds(self, condition: str, params: dict[str, object]) -> set[str]:
         query = f"select distinct kind from tail.changes where kind is not null and {condition}"
         return {kind for (kind,) in self._connection.execute(query, params).fetchall()}
 
-    def _take_changes(self, parts: dict[str, list[bytes]]) -> set[str]:
+    def _take_changes(self, files: list[_New]) -> set[str]:
         """Take the changes in new lines, and return their kinds."""
+        new = [(each.path.name, each.lines) for each in files if each.lines]
+        if not new:
+            return set()
         (before,) = self._connection.execute("select count(*) from tail.changes").fetchone() or (0,)
-        for name, found in parts.items():
+        for name, found in new:
             texts = [line.decode("utf-8", "replace") for line in found if not line.startswith(GONE)]
             source = tables.changes_of("select $name as name, unnest($texts::varchar[]) as text")
             self._connection.execute(
@@ -116,15 +139,21 @@ class Tail:
             )
         return self._kinds("rowid >= $before", {"before": before})  # no row is ever deleted in place
 
-    def _take_points(self, parts: dict[str, list[bytes]]) -> None:
-        """Hand the lines to DuckDB's own JSON reader, through files that bear the journals' names."""
+    def _take_points(self, files: list[_New]) -> bool:
+        """Hand the lines to DuckDB's own JSON reader, through files that bear the journals' names; say if there are any."""
+        new = [each for each in files if each.lines is None or each.lines]
+        if not new:
+            return False
         with tempfile.TemporaryDirectory(prefix="renex-") as folder:
             paths = []
-            for name, found in parts.items():
-                path = Path(folder) / name
-                path.write_bytes(b"\n".join(found) + b"\n")
+            for each in new:
+                path = each.path
+                if each.lines is not None:
+                    path = Path(folder) / path.name
+                    path.write_bytes(b"\n".join(each.lines) + b"\n")
                 paths.append(str(path))
             self._connection.execute(f"insert into tail.points {tables.points_of(tables.points_in(paths), 'name')}")
+        return True
 
 
 def _holds_points(name: str) -> bool:
