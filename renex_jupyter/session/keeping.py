@@ -14,7 +14,7 @@ from renex_jupyter.ids import short
 from renex_jupyter.query.objects import RUN, find_object, find_only, namesakes
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.keeping import Collected, Exported, FsckReport, Holder, Imported, Purged, Rebuilt
-from renex_jupyter.session.current import current
+from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.purges import contents_gone
 from renex_jupyter.session.writers import other_writers
 from renex_jupyter.store.keeping import apart
@@ -95,6 +95,7 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
         return apart.purge(store.layout.root, object_id=find_purgeable(str(object_id)), secret=None)
     with current().purges.purging(store, _blot(secret)):
         done = apart.purge(store.layout.root, object_id=None, secret=secret)
+    _rename(current(), _blot(secret))
     try:
         still_in, not_searched = _still_in(secret)
     except KeyboardInterrupt:
@@ -180,6 +181,15 @@ def _still_in(secret: str) -> tuple[tuple[Holder, ...], str | None]:
         session.store.write(*(Change("blobs", sha256, "delete", {"reason": PURGED}) for sha256 in sorted(new)))
         session.store.journal.sync()
     return tuple(Holder(path, lines) for path, lines, _ in found), None
+
+
+def _rename(session: Session, blot: Callable[[str], str]) -> None:
+    """Take a purged secret out of the names under which this session goes on recording."""
+    session.namespace, session.experiment = blot(session.namespace), blot(session.experiment)
+    for active in session.runs:
+        run = active.run
+        name, namespace, experiment = blot(run.name), blot(run.namespace), blot(run.experiment)
+        active.run = active.facts.run = replace(run, name=name, namespace=namespace, experiment=experiment)
 
 
 def _blot(secret: str) -> Callable[[str], str]:

@@ -175,3 +175,19 @@ def test_a_purge_that_is_refused_blots_nothing_out(project: Path) -> None:
     with pytest.raises(RenexError, match="stands everywhere"):
         rx.purge(secret="rx.")
     assert current().purges.blots == []
+
+
+def test_a_secret_in_the_names_of_what_is_open_does_not_come_back(project: Path) -> None:
+    (project / "train.py").unlink()
+    rx.set_experiment(f"e-{SECRET}", namespace=f"n-{SECRET}")
+    with rx.start_run(f"r-{SECRET}"):
+        rx.log_param("before", 1)
+        rx.purge(secret=SECRET)
+        rx.log_param("after", 2)
+        rx.log_metric("loss", 0.5)
+    rx.snapshot("end")
+    current().store.journal.seal()
+    store = Store(project / ".renex")
+    journals = b"".join(path.read_bytes() for path in store.layout.journal.glob("*.jsonl"))
+    told = [store.reader.rows(f"from {table}") for table in ("runs", "experiments", "namespaces", "change_events")]
+    assert SECRET not in f"{journals!r}{told}"
