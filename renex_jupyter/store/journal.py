@@ -327,6 +327,9 @@ def files_in(folder: Path) -> list[os.DirEntry[str]]:
     """Return the journal files of a store, live and sealed, ordered by name."""
     try:
         with os.scandir(folder) as entries:
-            return sorted((e for e in entries if e.name.endswith(CHANGES) and e.name[0] != "."), key=lambda e: e.name)
+            return sorted(
+                (e for e in entries if e.name.endswith(CHANGES) and e.name[0] != "." and e.is_file()),
+                key=lambda e: e.name,
+            )
     except FileNotFoundError as error:
         raise RenexError("not_found", f"no journal in {folder.parent}.", "Was the store moved or deleted?") from error

@@ -47,9 +47,9 @@ def losses_of(layout: Layout) -> Iterator[Loss]:
         path = layout.damaged / name
         note = _note_on(path)
         mended = note.get("mended") is True
-        if parquet.parse(name):
+        if parquet.parse(name) and not path.is_dir():
             yield Loss(path, "pack", _about_pack(path, note), mended, name in accepted)
-        elif path.is_file():
+        elif path.is_file():  # else purged since
             kind, detail = _about_journal(path)
             yield Loss(path, kind, detail, mended, name in accepted)
 

@@ -41,7 +41,9 @@ def files_in(folder: Path, kind: str) -> list[Path]:
     """Return the files of a kind in a folder, ordered by name."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if (name := parse(path.name)) and name.kind == kind)
+    return sorted(
+        path for path in folder.iterdir() if (name := parse(path.name)) and name.kind == kind and path.is_file()
+    )
 
 
 def write(

@@ -22,7 +22,12 @@ from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.publish import is_published
 from renex_jupyter.store.reader import Reader
 
-HARMLESS = ("torn", "stale", "mended")  # what a kill leaves behind, or a rebuild brought back: nothing is lost
+HARMLESS = (
+    "torn",
+    "stale",
+    "mended",
+    "unknown",
+)  # what a kill leaves behind, or a rebuild brought back: nothing is lost
 
 
 class _Check:
@@ -204,6 +209,8 @@ def _check_damaged(check: _Check) -> None:
 
 def _check_blobs(check: _Check) -> None:
     blobs = Blobs(check.layout.blobs)
+    for path in gc.strangers_in(check.layout.blobs):
+        check.found("unknown", path, "it is none of ours; nothing reads it")
     for kept in gc.contents_in(check.layout.blobs):
         check.checked["contents"] += 1
         try:

@@ -237,3 +237,19 @@ def test_a_newer_store_whose_description_is_lost_stays_a_newer_one(folded: Store
     with pytest.warns(UserWarning, match="made again"), pytest.raises(RenexError) as error:
         Store(folded.layout.root)
     assert error.value.code == "newer_store"
+
+
+def test_what_is_none_of_ours_stops_neither_a_check_nor_a_rebuild(folded: Store) -> None:
+    for name in ("superseded", "damaged", "journal", "archive", "generations", "segments", "blobs"):
+        folder = folded.layout.root / name
+        folder.mkdir(exist_ok=True)
+        (folder / "junk").write_text("x")
+        for each in ("zz", "x.jsonl", f"L0-0000000001.{'0' * 64}.parquet"):
+            (folder / each).mkdir()
+    assert kinds(fsck(folded.layout)) <= {"unknown", "torn", "stale"}
+    rebuild(folded.layout)
+    folded.fold()
+    report = fsck(folded.layout)
+    assert report.ok
+    assert "unknown" in kinds(report)
+    assert len(folded.reader.rows("from runs")) == 3
