@@ -54,30 +54,30 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     """Return the parser of every verb; a terminal lacks those whose result only a notebook can show."""
     parser = _Parser(prog=program, description="Runs, snapshots and their history in this project.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    verbs.add_parser("status", help="where the store is, what it holds, what is recorded now").set_defaults(do=_status)
-    listing = verbs.add_parser("ls", help="list, newest first")
+    _verb(verbs, "status", "where the store is, what it holds, what is recorded now").set_defaults(do=_status)
+    listing = _verb(verbs, "ls", "list, newest first")
     listing.add_argument("kind", nargs="?", default="runs", choices=KINDS)
     listing.add_argument("-n", "--limit", type=int, default=20, help="at most this many (default 20)")
     listing.add_argument("-a", "--all", action="store_true", help="snapshots that runs made by themselves, too")
     listing.set_defaults(do=_list)
-    show = verbs.add_parser("show", help="show a run or a snapshot")
+    show = _verb(verbs, "show", "show a run or a snapshot")
     show.add_argument("id", help="id, unique prefix, name or label")
     show.set_defaults(do=_show)
-    compare = verbs.add_parser("diff", help="compare two snapshots or runs, or one with the present state")
+    compare = _verb(verbs, "diff", "compare two snapshots or runs, or one with the present state")
     compare.add_argument("a")
     compare.add_argument("b", nargs="?", default=diffs.NOW)
     compare.set_defaults(do=lambda args: diffs.diff(args.a, args.b))
-    bring = verbs.add_parser("checkout", help="write the notebook and files of a state into a folder")
+    bring = _verb(verbs, "checkout", "write the notebook and files of a state into a folder")
     bring.add_argument("id")
     bring.add_argument("--to", help="the folder (default: checkout-ID in the project)")
     bring.add_argument("-f", "--force", action="store_true", help="overwrite files of a folder that is not empty")
     bring.set_defaults(do=lambda args: checkouts.checkout(args.id, args.to, force=args.force))
-    ask = verbs.add_parser("sql", help="ask the history with SQL")
+    ask = _verb(verbs, "sql", "ask the history with SQL")
     ask.add_argument("query", nargs="+")
     ask.set_defaults(do=_sql_frame if notebook else _sql_table)
     if notebook:
-        verbs.add_parser("panel", help="the side panel's view in this cell").set_defaults(do=_panel)
-    verbs.add_parser("doctor", help="check the installation").set_defaults(do=_doctor)
+        _verb(verbs, "panel", "the side panel's view in this cell").set_defaults(do=_panel)
+    _verb(verbs, "doctor", "check the installation").set_defaults(do=_doctor)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
         for each in (parser, *verbs.choices.values()):
@@ -86,28 +86,34 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     return parser
 
 
+def _verb(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
+    """Add the parser of a verb, which says of itself what the list says of it."""
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+    return parser
+
+
 def _add_keeping(verbs: Any, *, notebook: bool) -> None:
     """Add the verbs that work on the store as a whole."""
-    check = verbs.add_parser("fsck", help="check the store; changes nothing of what is recorded")
+    check = _verb(verbs, "fsck", "check the store; changes nothing of what is recorded")
     check.add_argument(
         "--accept", action="store_true", help="tell no more of files that were set aside or went missing"
     )
     check.set_defaults(do=lambda args: keeping.fsck(accept=args.accept))
-    verbs.add_parser("rebuild", help="make the index anew").set_defaults(do=lambda _: keeping.rebuild())
-    free = verbs.add_parser("gc", help="say which contents nothing names any more, or free them")
+    _verb(verbs, "rebuild", "make the index anew").set_defaults(do=lambda _: keeping.rebuild())
+    free = _verb(verbs, "gc", "say which contents nothing names any more, or free them")
     free.add_argument("-y", "--yes", action="store_true", help="free them")
     free.set_defaults(do=lambda args: keeping.gc(dry_run=not args.yes))
-    purge = verbs.add_parser("purge", help="take a run, a snapshot or a secret out for good")
-    purge.add_argument("id", nargs="?", help="id, unique prefix, name or label")
+    purge = _verb(verbs, "purge", "take a run, a snapshot or a secret out for good")
+    purge.add_argument("id", nargs="?", help="id, unique prefix, or a name or label that nothing else has")
     purge.add_argument("--secret", action="store_true", help="a text instead, asked for, or read from standard input")
     purge.add_argument("--secret-file", metavar="FILE", help="the same, read from a file")
     purge.add_argument("-y", "--yes", action="store_true", help="yes: this cannot be undone")
     purge.set_defaults(do=lambda args: _purge(args, notebook=notebook))
-    give = verbs.add_parser("export", help="write the store, or some runs of it, into one file")
+    give = _verb(verbs, "export", "write the store, or some runs of it, into one file")
     give.add_argument("file", metavar="FILE", help="the file to make")
     give.add_argument("runs", nargs="*", default=[], metavar="RUN", help="id, prefix or name (default: everything)")
     give.set_defaults(do=lambda args: keeping.export_store(args.file, args.runs or None))
-    take = verbs.add_parser("import", help="take in what another store exported")
+    take = _verb(verbs, "import", "take in what another store exported")
     take.add_argument("file", metavar="FILE", help="what export made")
     take.set_defaults(do=lambda args: keeping.import_store(args.file))
 

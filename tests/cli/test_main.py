@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import renex_jupyter as rx
+from renex_jupyter.cli.main import main
 from renex_jupyter.config import settings
+from renex_jupyter.session import keeping
 
 needs_modes = pytest.mark.skipif(
     os.name != "posix" or (os.geteuid() == 0 and shutil.which("setpriv") is None),
@@ -198,8 +200,19 @@ def test_help_tells_of_json_and_the_exit_status_and_of_what_is_needed(project: P
     for words in ([], ["ls"], ["fsck"], ["export"]):
         shown = " ".join(renex(project, *words, "-h").stdout.split())
         assert "--json" in shown and "Exit status: 0 done, 1" in shown
+    assert "Make the index anew." in renex(project, "rebuild", "-h").stdout
     assert "FILE [RUN ...]" in renex(project, "export", "-h").stdout
     assert "required: FILE." in renex(project, "export").stderr
+
+
+def test_an_interrupt_is_told_where_it_says_something(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(**_: object) -> None:
+        raise KeyboardInterrupt("gc was stopped, the store is whole")
+
+    monkeypatch.setattr(keeping, "gc", stopped)
+    assert (main(["gc"]), capsys.readouterr().err) == (130, "renex: gc was stopped, the store is whole\n")
 
 
 def test_what_only_a_notebook_can_show_is_no_verb_of_the_terminal(project: Path) -> None:
