@@ -86,18 +86,19 @@ def _fetched(read: Reader, run_ids: list[str], keys: list[str], points: int) -> 
     Runs and keys travel and are sorted as members of an ENUM, which are numbers: texts of every point would cost more
     than all the rest. The lists are sorted, so that the order is that of the texts.
     """
-    runs, names = literal(tuple(run_ids)), literal(tuple(keys))
     if not run_ids or not keys:
         return read.frame("select run_id, key, step, wallclock, value from metrics where false")
+    runs, names = literal(tuple(run_ids)), literal(tuple(keys))
+    alone = len(run_ids) == len(keys) == 1
+    which = "" if alone else f"owner_id::enum{runs} as run_id, key::enum{names} as key, "
     query = f"""
-        select owner_id::enum{runs} as run_id, key::enum{names} as key, step, wallclock, value
-        from metrics
+        select {which}step, wallclock, value from metrics
         where owner_kind = 'run' and owner_id in {runs} and key in {names} and value is not null
-        order by 1, 2, step, wallclock"""
+        order by {"" if alone else "1, 2, "}step, wallclock"""
     frame = read.frame(query)
-    places = [frame[name].cat.codes.to_numpy(np.int64) for name in ("run_id", "key")]
-    series = places[0] * len(keys) + places[1]
-    kept = _kept(series, frame["value"].to_numpy(np.float64), points)
+    none = np.zeros(len(frame), dtype=np.int64)
+    places = [none if alone else frame[name].cat.codes.to_numpy(np.int64) for name in ("run_id", "key")]
+    kept = _kept(places[0] * len(keys) + places[1], frame["value"].to_numpy(np.float64), points)
     texts = (np.array(run_ids, dtype=object), np.array(keys, dtype=object))
     frame = frame[kept].reset_index(drop=True)
     return frame.assign(run_id=texts[0][places[0][kept]], key=texts[1][places[1][kept]])

@@ -72,6 +72,9 @@ class Tail:
         grown = [entry for entry in found.values() if self._has_grown(entry)]
         gone = self._positions.keys() - found.keys()
         gone |= {entry.name for entry in grown if entry.name in self._positions and not self._continues(entry)}
+        if not gone and not grown:
+            self.forgot = False
+            return frozenset(), False
         new = [self._read(entry, anew=entry.name in gone) for entry in grown]
         self._connection.execute("begin")  # a file may vanish at any moment: then nothing is taken
         try:
