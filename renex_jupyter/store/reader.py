@@ -11,16 +11,17 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
 from renex_jupyter.errors import RenexError
-from renex_jupyter.store import bases, journal, tables
+from renex_jupyter.store import bases, journal
 from renex_jupyter.store.bases import Base
 from renex_jupyter.store.database import interrupts
 from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.showing import Shown, is_public
 from renex_jupyter.store.tail import Tail
 
 if TYPE_CHECKING:
@@ -83,11 +84,11 @@ class Reader:
     ) -> T:
         _check_reading(query)
         with self._lock, interrupts(self._stop):
-            self._refresh()
+            self._refresh(query)
             connection = self._own()
             # More words than tables: only a query that binds would tell its tables, and a frame costs nothing to offer.
             words = set(re.findall(r"\w+", query))
-            given = [name for name in frames or {} if name in words and not self._has_table(name)]
+            given = [name for name in frames or {} if name in words and not is_public(name)]
             for name in given:
                 connection.register(name, frames[name])  # type: ignore[index]
             try:
@@ -105,10 +106,15 @@ class Reader:
 
     def _ask(self, query: str, params: Params, fetch: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         with self._lock, interrupts(self._stop):
+            shown: str | None = query
             for attempt in range(6):
-                self._refresh()
+                self._refresh(shown)
                 try:
                     return fetch(self._own().execute(query, params))
+                except duckdb.CatalogException:
+                    if shown is None:
+                        raise
+                    shown = None  # it may name a table in a way that its words do not tell
                 except duckdb.Error as error:
                     # A file was superseded under a slow reader, or is damaged: look again, at last only at the archive.
                     if attempt == 5 or not self._is_about_our_files(error):
@@ -140,11 +146,13 @@ class Reader:
             self._connection.execute("set TimeZone = 'UTC'; set python_enable_replacements = false")
             self._connection.execute("create schema inside")
             self._tail = Tail(self._connection)
-            self._has_views = False
+            self._shown = Shown(self._connection)
         return self._connection
 
-    def _refresh(self) -> None:
-        """Bring the views up to what the store holds now; what an interrupt left half done is begun anew.
+    def _refresh(self, query: str | None) -> None:
+        """Bring what a query may name, or all (None), up to what the store holds now.
+
+        What an interrupt left half done is begun anew.
 
         The journals are listed between two looks at `CURRENT`: a file that is missing in the list is then surely in
         the generation that was found, because files go only after the switch to the one that has them.
@@ -161,6 +169,7 @@ class Reader:
                 continue
             try:
                 self._look(generation, files)
+                self._shown.make(query)
             except FileNotFoundError:  # a journal was folded and removed between the list and the reading
                 self._stale = True
                 continue
@@ -186,20 +195,14 @@ class Reader:
         switched = self._stale or before.generation != generation
         if switched:
             self._base = self._base_of(generation)
+            self._shown.switch(self._base)
             self._stale = False
+            bases.let_go(connection, before)
         names = [entry.name for entry in files]
         if switched or names != self._listed:
             self._folded, self._listed = self._base.folded(connection, names), names
         kinds, points = self._tail.update(entry for entry in files if entry.name not in self._folded)
-        if switched or points:
-            self._show_points()
-        if switched or kinds:
-            self._show_changes(tables.schema().tables.keys() if switched else kinds)
-        if switched:
-            bases.let_go(connection, before)
-        if not self._has_views:
-            connection.execute(";\n".join(tables.schema().create_views))
-            self._has_views = True
+        self._shown.changed(kinds, points=points)
 
     def _base_of(self, generation: str | None) -> Base:
         """Return what the journals were folded into.
@@ -213,41 +216,6 @@ class Reader:
             if base.packs and self._on_broken:
                 self._on_broken()
         return base
-
-    def _show_points(self) -> None:
-        """Make the views of points and of their series anew."""
-        connection, base = self._own(), self._base
-        (waiting,) = connection.execute("select count(*) from tail.points").fetchone() or (0,)
-        points, latest = base.points, base.latest
-        if waiting:
-            points = f"{points} union all by name select * exclude (name) from tail.points"
-            fresh = tables.latest_of("from tail.points")
-            latest = tables.merged_latest(f"({latest}) union all by name ({fresh})")
-        connection.execute(f"create or replace view inside.points as {points}")
-        connection.execute(f"create or replace view inside.latest as {latest}")
-
-    def _show_changes(self, wanted: Collection[str]) -> None:
-        """Merge the changes that no generation holds yet into the tables of some kinds."""
-        connection, base = self._own(), self._base.database
-        connection.execute(
-            "create or replace view inside.changes as "
-            f"from {base}.changes union all by name select * exclude (name) from tail.changes"
-        )
-        kinds = {kind for (kind,) in connection.execute("select distinct kind from tail.changes").fetchall()}
-        for kind, table in tables.schema().tables.items():
-            if kind not in wanted:
-                continue
-            view = f"from {base}.{kind}"
-            if kind in kinds:
-                ids = f"select id from tail.changes where kind = '{kind}'"
-                touched = f"select * from inside.changes where kind = '{kind}' and id in ({ids})"
-                connection.execute(f"create or replace table tail.{kind} as {tables.rows_from_changes(table, touched)}")
-                view = f"from {base}.{kind} where {table.key} not in ({ids}) union all by name from tail.{kind}"
-            connection.execute(f"create or replace view inside.{kind} as {view}")
-
-    def _has_table(self, name: str) -> bool:
-        found = self._own().execute("select 1 from duckdb_views() where schema_name = 'main' and view_name = ?", [name])
-        return found.fetchone() is not None
 
 
 def _check_reading(query: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.store import bases, journal
+from renex_jupyter.store import bases, journal, tables
 from renex_jupyter.store import tail as tails
 from renex_jupyter.store.store import Store
 from renex_jupyter.store.tail import Tail
@@ -142,3 +142,48 @@ def test_a_segment_that_a_fold_removes_meanwhile_is_looked_for_again(
     monkeypatch.setattr(bases, "attach", attached)
     assert reader.rows("select count(*) as n from metrics") == [{"n": 11}]
     assert not names
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'select count(*) as n from "RUNS"',
+        "select count(*) as n from query_table('ru' || 'ns')",
+        "select count(*) as n from duckdb_views() where view_name = 'runs' and schema_name = 'main'",
+        "select count(*) as n from information_schema.tables where table_name = 'runs' and table_schema = 'main'",
+        "select count(*) as n from (show tables) where name = 'runs'",
+        "select count(*) as n from (select max(seq) from change_events)",
+    ],
+)
+def test_a_table_is_there_however_it_is_named(filled: Store, query: str) -> None:
+    assert list(filled.reader.ask(query)["n"]) == [1]
+
+
+def test_every_public_table_can_be_asked_first_and_after_a_fold(filled: Store) -> None:
+    filled.fold()
+    names = [statement.split()[2] for statement in tables.schema().create_views]
+    assert {"runs", "metrics", "latest_metrics", "change_events"} <= set(names)
+    for name in names:
+        reader = Store(filled.layout.root).reader
+        before = reader.rows(f"select count(*) as n from {name}")
+        filled.write(Change("tags", f"t/{name}", "update", {"owner_kind": "run", "key": name, "value": "x"}))
+        filled.fold()
+        after = reader.rows(f"select count(*) as n from {name}")
+        assert after[0]["n"] - before[0]["n"] == (name in ("tags", "change_events"))
+
+
+def test_what_is_asked_later_sees_what_came_after_the_first_question(filled: Store) -> None:
+    reader = Store(filled.layout.root).reader
+    assert reader.rows("select count(*) as n from runs") == [{"n": 1}]
+    filled.write(Change("params", "p", "create", {"run_id": "a" * 32, "key": "lr", "value_text": "0.1"}))
+    filled.write_points([Point("run", "a" * 32, "loss", 0, now(), 0.5)])
+    filled.write(Change("runs", "b" * 32, "create", {"run_id": "b" * 32, "name": "other", "started_at": now()}))
+    assert reader.rows("select count(*) as n from params") == [{"n": 1}]
+    assert reader.rows("select value as n from latest_metrics") == [{"n": 0.5}]
+    assert reader.rows("select name as n from runs order by name") == [{"n": "other"}, {"n": "train"}]
+    filled.write_points([Point("run", "a" * 32, "loss", 1, now(), 0.25)])
+    filled.write(Change("params", "p", "update", {"value_text": "0.2"}))
+    assert reader.rows("select value_text as n from params") == [{"n": "0.2"}]
+    assert reader.rows("select value as n from latest_metrics") == [{"n": 0.25}]
+    filled.write(Change("params", "p", "delete", {}))
+    assert reader.rows("select value_text as n from params") == []

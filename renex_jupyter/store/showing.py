@@ -1,0 +1,128 @@
+"""What a reader shows: the public tables, and those below them, as views that are made when a question names them.
+
+Planning the views of twenty tables takes longer than most questions, so each is made when it is first asked for, and
+again when what is below it has changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+import duckdb
+
+from renex_jupyter.store import bases, tables
+from renex_jupyter.store.bases import Base
+
+# Words of questions that ask which tables there are.
+CATALOG = re.compile(r"\b(show|describe|summarize|duckdb_\w+|information_schema|pg_\w+|sqlite_\w+)\b", re.IGNORECASE)
+
+
+class Shown:
+    """The views of a reader's connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._base: Base = bases.EMPTY
+        self._stale = set(_inside())  # names of the schema `inside` that must be made before they are asked
+        self._public: set[str] = set()  # names of public tables that are made
+
+    def switch(self, base: Base) -> None:
+        """Take note that all that is folded lies elsewhere now."""
+        self._base = base
+        self._stale = set(_inside())
+
+    def changed(self, kinds: Iterable[str], *, points: bool) -> None:
+        """Take note that the tail has other changes of some kinds, or other points."""
+        self._stale.update(each for each in kinds if each in _inside())
+        if points:
+            self._stale |= {"points", "latest"}
+
+    def make(self, query: str | None) -> None:
+        """Make what a query may name, or all (None)."""
+        words = None if query is None or CATALOG.search(query) else set(re.findall(r"\w+", query.lower()))
+        names = _needed(frozenset(_needs() if words is None else words & _needs().keys()))
+        self._make_inside(names & self._stale)
+        for statement in tables.schema().create_views:
+            name = statement.split()[2]
+            if name in names and name not in self._public:
+                self._connection.execute(statement)
+                self._public.add(name)
+
+    def _make_inside(self, names: set[str]) -> None:
+        if names & {"points", "latest"}:
+            self._show_points()
+        kinds = [kind for kind in tables.schema().tables if kind in names]
+        waiting = self._waiting() if kinds else set()
+        if "changes" in self._stale and ("changes" in names or waiting.intersection(kinds)):
+            self._show_all_changes()
+        for kind in kinds:
+            self._show_changes(kind, waits=kind in waiting)
+            self._stale.remove(kind)
+
+    def _waiting(self) -> set[str]:
+        """Return the kinds of the changes in the tail."""
+        found = self._connection.execute("select distinct kind from tail.changes").fetchall()
+        return {kind for (kind,) in found}
+
+    def _show_points(self) -> None:
+        """Make the views of points and of their series anew."""
+        connection = self._connection
+        (waiting,) = connection.execute("select count(*) from tail.points").fetchone() or (0,)
+        points, latest = self._base.points, self._base.latest
+        if waiting:
+            points = f"{points} union all by name select * exclude (name) from tail.points"
+            fresh = tables.latest_of("from tail.points")
+            latest = tables.merged_latest(f"({latest}) union all by name ({fresh})")
+        connection.execute(f"create or replace view inside.points as {points}")
+        connection.execute(f"create or replace view inside.latest as {latest}")
+        self._stale -= {"points", "latest"}
+
+    def _show_all_changes(self) -> None:
+        self._connection.execute(
+            "create or replace view inside.changes as "
+            f"from {self._base.database}.changes union all by name select * exclude (name) from tail.changes"
+        )
+        self._stale.remove("changes")
+
+    def _show_changes(self, kind: str, *, waits: bool) -> None:
+        """Merge the changes that no generation holds yet into the table of one kind."""
+        table = tables.schema().tables[kind]
+        view = f"from {self._base.database}.{kind}"
+        if waits:
+            ids = f"select id from tail.changes where kind = '{kind}'"
+            touched = f"select * from inside.changes where kind = '{kind}' and id in ({ids})"
+            rows = tables.rows_from_changes(table, touched)
+            self._connection.execute(f"create or replace table tail.{kind} as {rows}")
+            view = f"{view} where {table.key} not in ({ids}) union all by name from tail.{kind}"
+        self._connection.execute(f"create or replace view inside.{kind} as {view}")
+
+
+def is_public(name: str) -> bool:
+    """Say whether there is a public table of this name."""
+    return name.lower() in {statement.split()[2] for statement in tables.schema().create_views}
+
+
+def _inside() -> frozenset[str]:
+    """Return the names of the schema `inside`."""
+    return frozenset({"points", "latest", "changes", *tables.schema().tables})
+
+
+@cache
+def _needs() -> dict[str, frozenset[str]]:
+    """Return which names each name needs, those of the schema `inside` and of public tables alike."""
+    views = {statement.split()[2]: statement for statement in tables.schema().create_views}
+    names = views.keys() | _inside()
+    return {name: frozenset(names & set(re.findall(r"\w+", views.get(name, name)))) for name in names}
+
+
+@cache
+def _needed(names: frozenset[str]) -> set[str]:
+    """Return names with all that they need."""
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        found |= waiting
+        waiting = {each for name in waiting for each in _needs()[name]} - found
+    return found
