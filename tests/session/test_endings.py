@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from disk import full_disk
 
 import renex_jupyter as rx
 from renex_jupyter.config import settings
 from renex_jupyter.session import active_run, points, snapshots
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file grows: the kernel refuses every write, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, was)
 
 
 def test_a_disk_that_fills_up_hides_no_exception_of_the_user_and_the_end_is_written_later(project: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import re
-import resource
 import signal
 import struct
 import subprocess
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from disk import full_disk
 
 import renex_jupyter as rx
 from renex_jupyter.records import arrays
@@ -86,19 +86,6 @@ def heard() -> Iterator[list[str]]:
         texts: list[str] = []
         yield texts
     texts.extend(str(each.message) for each in said)
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file grows: the kernel refuses every write, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, was)
 
 
 def test_every_value_of_the_documented_table_comes_back_exactly(project: Path) -> None:
