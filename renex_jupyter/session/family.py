@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from renex_jupyter.config import (
@@ -27,6 +28,7 @@ NAMES = (
     EXPERIMENT_VARIABLE,
     NESTING_VARIABLE,
 )
+CHOSEN = frozenset({RUN_NAME_VARIABLE, NAMESPACE_VARIABLE, EXPERIMENT_VARIABLE})  # whose values are the user's words
 HANDED = "renex"  # the name of ours in what multiprocessing hands over
 Told = dict[str, str | None]  # by variable
 
@@ -60,6 +62,16 @@ class Family:
         """Be told nothing: a kernel outlives whatever started it, and its notebook has runs of its own."""
         self.tell(None)
         _say({}, {})
+
+    def blot(self, blot: Callable[[str], str]) -> None:
+        """Take a purged secret out of what this process was told, and of what it tells."""
+
+        def without(told: Told) -> Told:
+            return {name: blot(value) if value and name in CHOSEN else value for name, value in told.items()}
+
+        if self._given is not None:
+            self._given, self._before = without(self._given), without(self._before)
+        _say(without(_environment()), without(_handed().get(HANDED) or _environment()))
 
 
 def is_child_of_multiprocessing() -> bool:

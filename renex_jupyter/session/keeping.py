@@ -184,12 +184,14 @@ def _still_in(secret: str) -> tuple[tuple[Holder, ...], str | None]:
 
 
 def _rename(session: Session, blot: Callable[[str], str]) -> None:
-    """Take a purged secret out of the names under which this session goes on recording."""
+    """Take a purged secret out of the names under which this session, and what it starts, goes on recording."""
     session.namespace, session.experiment = blot(session.namespace), blot(session.experiment)
-    for active in session.runs:
+    for active in {*session.runs, *filter(None, [session.joined])}:
         run = active.run
         name, namespace, experiment = blot(run.name), blot(run.namespace), blot(run.experiment)
         active.run = active.facts.run = replace(run, name=name, namespace=namespace, experiment=experiment)
+        active.points.name = name
+    session.family.blot(blot)
 
 
 def _blot(secret: str) -> Callable[[str], str]:

@@ -1,6 +1,7 @@
 """After a purge: what still holds the secret is told, and no snapshot takes it as it was."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.snapshots import Snapshot
-from renex_jupyter.session import snapshots
+from renex_jupyter.session import family, snapshots
 from renex_jupyter.session.current import current
 from renex_jupyter.store.blobs import CHUNK
 from renex_jupyter.store.keeping import apart
@@ -191,3 +192,36 @@ def test_a_secret_in_the_names_of_what_is_open_does_not_come_back(project: Path)
     journals = b"".join(path.read_bytes() for path in store.layout.journal.glob("*.jsonl"))
     told = [store.reader.rows(f"from {table}") for table in ("runs", "experiments", "namespaces", "change_events")]
     assert SECRET not in f"{journals!r}{told}"
+
+
+def say_what_was_told() -> None:
+    told = [dict(os.environ), family.Family().given]
+    assert SECRET not in str(told) and told[1]["RENEX_RUN_NAME"] == "r-[purged]"
+    with rx.start_run("below", nested=True):
+        pass
+
+
+@pytest.mark.parametrize("opened", ["here", "by the parent"])
+def test_a_secret_in_the_names_of_what_is_open_is_not_told_to_children(
+    project: Path, monkeypatch: pytest.MonkeyPatch, opened: str
+) -> None:
+    (project / "train.py").unlink()
+    monkeypatch.delitem(multiprocessing.current_process()._config, family.HANDED, raising=False)  # type: ignore[attr-defined]
+    if opened == "here":
+        monkeypatch.setenv("RENEX_RUN_NAME", f"before-{SECRET}")
+        rx.set_experiment(f"e-{SECRET}", namespace=f"n-{SECRET}")
+        rx.start_run(f"r-{SECRET}")
+    else:
+        told = {"RUN_ID": "a" * 32, "RUN_NAME": f"r-{SECRET}", "NAMESPACE": f"n-{SECRET}", "EXPERIMENT": f"e-{SECRET}"}
+        for name, value in told.items():
+            monkeypatch.setenv(f"RENEX_{name}", value)
+        rx.log_param("before", 1)
+    rx.purge(secret=SECRET)
+    child = multiprocessing.get_context("spawn").Process(target=say_what_was_told)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    rx.end_run()
+    assert SECRET not in str(dict(os.environ))
+    found = rx.get_run("below")
+    assert (found.namespace, found.experiment) == ("n-[purged]", "e-[purged]")
