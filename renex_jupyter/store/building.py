@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -123,6 +124,14 @@ class Building:
                 mine = [self.layout.archive / name]
             result += mine
         return result
+
+    def mark_folded(self, names: Iterable[str]) -> None:
+        """Take note that all is taken of journals that are still there, though under other names."""
+        for name in map(tables.literal, sorted(names)):
+            known = f"select 1 from inside.folded where name = {name}"
+            self.connection.execute(
+                f"insert into inside.folded select {name}, 0, null, {time.time()} where not exists ({known})"
+            )
 
     def merge(self) -> None:
         """Merge the files of full levels.

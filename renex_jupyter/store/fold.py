@@ -21,7 +21,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep
 from renex_jupyter.store.building import Building, Unsound
 from renex_jupyter.store.database import database_errors
-from renex_jupyter.store.layout import Layout, os_errors, write_whole
+from renex_jupyter.store.layout import Layout, os_errors, published_as, write_whole
 from renex_jupyter.store.publish import is_published, publish
 from renex_jupyter.store.salvage import salvage
 
@@ -47,10 +47,13 @@ def fold(layout: Layout, *, timeout: float = 30.0) -> int:
 def take_sealed(layout: Layout) -> tuple[str, int]:
     """Fold a batch of sealed files, with the lock held; return the generation in force then, and the number of files."""
     before = generation.usable(layout)
+    try:
+        sealed = sealed_files(layout, before) if before else []
+    except duckdb.Error:  # it looks as it did, and is damaged
+        before = None
     if before is None:
         made = remake(layout)
         return made.generation, made.journals
-    sealed = sealed_files(layout, before)
     if sealed:
         before = extend(layout, before, lambda building: building.take_journals(sealed))
     return before, len(sealed)
@@ -95,35 +98,57 @@ def remake(layout: Layout, take: Callable[[Building], object] | None = None, wit
         def take_all(building: Building) -> None:
             nonlocal counts
             building.take_packs(whole, overlap=source is None)
-            counts = building.take_lines(*saved) if saved else counts
+            if saved:
+                counts = building.take_lines(*saved)
+                building.mark_folded(_folded_still_there(layout, source))
+                _remember(layout, lost, known, dict(zip((archive.CHANGES, archive.POINTS), counts, strict=True)))
             if take:
                 take(building)
             else:
                 building.take_journals(sealed, known=whole)
 
         made = switch(layout, None, take_all)
-    _remember(layout, lost, known, dict(zip((archive.CHANGES, archive.POINTS), counts, strict=True)))
+    for name in lost:
+        losses.set_aside(layout, layout.archive / name)
     return Remade(made, len(sealed), sum(counts), lost)
 
 
 def _remember(layout: Layout, lost: tuple[str, ...], known: dict[str, int], salvaged: dict[str, int]) -> None:
-    """Note of each pack that was lost whether all its lines were made again, and set aside what is left of it."""
+    """Note of each pack that was lost whether all its lines were made again; before the switch, or nobody may know."""
     for kind, made in salvaged.items():
         names = [name for name in lost if archive.kind_of(name) == kind]
         mended = all(name in known for name in names) and made >= sum(known[name] for name in names)
         for name in names:
             losses.note(layout, name, records=known.get(name), mended=mended)
-            losses.set_aside(layout, layout.archive / name)
+
+
+def _folded_still_there(layout: Layout, source: str | None) -> set[str]:
+    """Return the journal files that a generation holds and that nobody has removed yet."""
+    if source is None:
+        return set()
+    with generation.connect(layout.generations / source, read_only=True) as connection:
+        return generation.folded_among(connection, [entry.name for entry in journal.files_in(layout.journal)])
 
 
 def extend(layout: Layout, before: str | None, take: Callable[[Building], object]) -> str:
     """Put a generation in force that has more than the one before, which is made again if it turns out to be damaged."""
-    there = archive.packs_in(layout)
+    ours = _packs_of(layout, before)
     try:
         return switch(layout, before, take)
     except (Unsound, duckdb.Error):  # if it was for want of space, it will say so again
-        left = [path for path in archive.packs_in(layout) if path not in there]  # by the try, of what is taken now
+        # By this try, or one that was killed before: of what is taken now.
+        left = [path for path in archive.packs_in(layout) if path.name not in ours]
         return remake(layout, take, without=left).generation
+
+
+def _packs_of(layout: Layout, name: str | None) -> set[str]:
+    """Return the packs of a generation, as they were published with it, or from its books."""
+    if name is not None and published_as(layout.published).get("generation") == name:
+        return set(losses.known_packs(layout, None))
+    try:
+        return set(losses.known_packs(layout, name))
+    except duckdb.Error:
+        return {path.name for path in archive.packs_in(layout)}
 
 
 @contextmanager

@@ -104,6 +104,7 @@ class JournalFile:
                         _write_end(descriptor, size, lines, crc)
                         os.fsync(descriptor)
                 finally:
+                    locks.release(descriptor)  # closing alone would not, while a forked child has it open
                     os.close(descriptor)
 
     def sync(self) -> None:

@@ -105,7 +105,7 @@ class Layout:
         """Return the file name of the generation in force; None before the first fold, and when there is no such file."""
         try:
             name = self.current.read_text().strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, UnicodeDecodeError):
             return None
         return name if GENERATION.fullmatch(name) and (self.generations / name).is_file() else None
 
@@ -228,8 +228,9 @@ def _versions(layout: Layout) -> Iterator[int]:
     """Yield the format versions that the first lines of the journals bear."""
     yield 0
     for path in layout.journal.glob("*.jsonl") if layout.journal.is_dir() else ():
-        with suppress(OSError, ValueError, TypeError, AttributeError), path.open("rb") as file:
-            yield int(json.loads(file.readline(2**24)).get("v", 0))
+        if path.is_file():
+            with suppress(OSError, ValueError, TypeError, AttributeError), path.open("rb") as file:
+                yield int(json.loads(file.readline(2**24)).get("v", 0))
 
 
 def find(start: Path) -> Path | None:

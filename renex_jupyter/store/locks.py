@@ -26,6 +26,9 @@ if sys.platform == "win32":
             return True
         return False
 
+    def release(descriptor: int) -> None:
+        """Let go of the lock of an open file; closing it does that here."""
+
     def take(descriptor: int, *, shared: bool = False) -> bool:  # noqa: ARG001  Windows knows no shared lock
         """Take the lock of an open file without waiting; False when somebody else has it."""
         here = os.lseek(descriptor, 0, os.SEEK_CUR)
@@ -56,6 +59,10 @@ else:
         finally:
             os.close(descriptor)
         return False
+
+    def release(descriptor: int) -> None:
+        """Let go of the lock of an open file, also where a forked child has the same file open."""
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def take(descriptor: int, *, shared: bool = False) -> bool:
         """Take the lock of an open file without waiting; False when somebody else has it."""

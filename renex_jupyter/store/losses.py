@@ -42,7 +42,7 @@ def losses_of(layout: Layout) -> Iterator[Loss]:
     if not layout.damaged.is_dir():
         return
     accepted = _accepted(layout)
-    there = {path.name.removesuffix(NOTE) for path in layout.damaged.iterdir()} - {ACCEPTED}
+    there = {path.name.removesuffix(NOTE) for path in layout.damaged.iterdir() if path.name[0] != "."} - {ACCEPTED}
     for name in sorted(there):
         path = layout.damaged / name
         note = _note_on(path)
@@ -73,6 +73,11 @@ def note(layout: Layout, name: str, *, records: int | None, mended: bool) -> Non
     layout.damaged.mkdir(mode=0o700, exist_ok=True)
     text = json.dumps({"records": records, "mended": mended})
     write_whole(layout.damaged / f"{name}{NOTE}", text.encode())
+
+
+def is_noted(layout: Layout, name: str) -> bool:
+    """Say whether it is remembered that a file was damaged or vanished."""
+    return (layout.damaged / f"{name}{NOTE}").exists()
 
 
 def accept(layout: Layout) -> None:

@@ -15,8 +15,10 @@ import duckdb
 from renex_jupyter.store import bases, tables
 from renex_jupyter.store.bases import Base
 
-# Words of questions that ask which tables there are.
-CATALOG = re.compile(r"\b(show|describe|summarize|duckdb_\w+|information_schema|pg_\w+|sqlite_\w+)\b", re.IGNORECASE)
+# Words of questions that ask which tables there are, or name one with a text that is made by the question itself.
+CATALOG = re.compile(
+    r"\b(show|describe|summarize|query|query_table|information_schema|(duckdb|pg|sqlite)_\w+)\b", re.IGNORECASE
+)
 
 
 class Shown:

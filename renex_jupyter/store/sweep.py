@@ -16,7 +16,7 @@ OPENING = 1.0  # seconds for which a published file stays that a client may be a
 
 def temporary_files(layout: Layout) -> None:
     """Remove what a fold that was killed left behind (its lock is ours now: nobody is writing it)."""
-    for folder in (layout.generations, layout.segments, layout.archive, layout.superseded):
+    for folder in (layout.generations, layout.segments, layout.archive, layout.superseded, layout.damaged):
         for path in folder.glob(".*.tmp*"):
             remove(path)
     for path in layout.root.glob(".history.*.tmp*"):
@@ -51,7 +51,10 @@ def superseded(layout: Layout) -> bool:
             remove(layout.journal / name)
     for path in archive.packs_in(layout):
         if path.name not in books.packs:
-            remove(path)
+            if losses.is_noted(layout, path.name):  # whoever made the index anew was killed before
+                losses.set_aside(layout, path)
+            else:
+                remove(path)
     needed = books.segments.keys() | _segments_of_clients(layout)
     for path in parquet.files_in(layout.segments, ""):
         if path.name not in needed:

@@ -107,10 +107,10 @@ class Tail:
         path = Path(entry.path)
         known = None if anew else self._positions.get(entry.name)
         if known is None and _holds_points(entry.name) and lines.count_if_whole(path):
-            size = entry.stat().st_size
+            size = path.stat().st_size  # not what the entry remembers: it may have been ended since
             return _New(path, None, _Position(size, size, _before(path, size)))
         part = lines.read_part(path, known.end if known else 0)
-        size = max(entry.stat().st_size, part.end)  # it may have grown since it was listed
+        size = max(entry.stat().st_size, part.end)  # what was appended since the listing is read next time
         return _New(path, part.lines, _Position(part.end, size, _before(path, part.end)))
 
     def _forget(self, names: Iterable[str]) -> set[str]:

@@ -65,14 +65,17 @@ def _write_new(layout: Layout, folder: Path, changes: Path, points: Path) -> tup
 
 
 def _not_salvaged(points: str, known: str) -> str:
-    """Return the lines of points without those that a rebuild has made again here, under other names, from the index."""
-    salvaged = f"select * from ({known}) where starts_with(name, '{SALVAGED}')"
+    """Return the lines of points without those that a rebuild, here or there, has made again under other names."""
     told = "select *, row_number() over (partition by content) as nth from (select *, {} as content from ({}))"
     content = f"concat_ws('|', {', '.join(f'{name}::varchar' for name in tables.POINT_LINE)})"
-    there = told.format(content, salvaged)
-    return f"""
-        select name, line, {", ".join(tables.POINT_LINE)}
-        from ({told.format(content, points)}) anti join ({there}) using (content, nth)"""
+    parts = []
+    for theirs, ours in (("not ", ""), ("", "true or ")):  # what they salvaged may be here under its first name
+        new = f"select * from ({points}) where {theirs}starts_with(name, '{SALVAGED}')"
+        there = f"select * from ({known}) where {ours}starts_with(name, '{SALVAGED}')"
+        parts.append(f"""
+            select name, line, {", ".join(tables.POINT_LINE)}
+            from ({told.format(content, new)}) anti join ({told.format(content, there)}) using (content, nth)""")
+    return " union all ".join(parts)
 
 
 def _take(layout: Layout, folder: Path) -> None:

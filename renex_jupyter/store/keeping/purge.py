@@ -81,7 +81,7 @@ def purge(store: Store, *, object_id: str | None = None, secret: str | None = No
         with folding(layout):
             while take_sealed(layout)[1]:
                 pass
-            sweep.superseded(layout)  # the journals that are folded now: what stands in them would count twice
+            finish(layout, changed=True)  # the journals that are folded go: what stands in them would count twice
             packs = _packs(layout)
             _mark(layout, doomed)  # who takes a snapshot from now on looks anew what is recorded
             doomed = doomed or _object(Reader(layout), object_id or "")

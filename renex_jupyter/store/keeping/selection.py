@@ -32,7 +32,8 @@ class Reference:
     """One way in which rows of one kind name rows of another."""
 
     kind: str
-    condition: str
+    column: str
+    condition: str = ""  # between rows; empty: the column has ids
 
 
 def belonging_to(read: Reader, runs: Sequence[str]) -> Objects:
@@ -80,17 +81,21 @@ def _references(table: Table) -> Iterator[Reference]:
         named = [f"{whence}{target.key}" for whence in ("", *WHENCE) if f"{whence}{target.key}" in columns]
         if target.kind not in (table.kind, "runs") and target.key.endswith("_id"):
             for column in named:
-                yield Reference(target.kind, f"t.{target.key} = s.{column}")
+                yield Reference(target.kind, column)
         column, condition = _BY_OTHER_COLUMNS.get(target.kind, ("", ""))
         if column in columns and target.kind != table.kind:
-            yield Reference(target.kind, condition)
+            yield Reference(target.kind, column, condition)
 
 
 def _named(read: Reader, kind: str, ids: set[str], reference: Reference) -> set[str]:
+    """Return the ids that some rows name; also those of what was deleted or purged, so that nobody misses it."""
     source, target = tables.schema().tables[kind], tables.schema().tables[reference.kind]
+    named, naming = f"s.{reference.column}", f"inside.{kind} s"
+    if reference.condition:
+        named, naming = f"t.{target.key}", f"{naming} join inside.{target.kind} t on {reference.condition}"
     rows = read.rows(
-        f"select distinct t.{target.key} as id from inside.{kind} s join inside.{target.kind} t on {reference.condition} "
-        f"where s.{source.key} in (select unnest($ids::varchar[]))",
+        f"select distinct {named} as id from {naming} "
+        f"where {named} is not null and s.{source.key} in (select unnest($ids::varchar[]))",
         {"ids": list(ids)},
     )
     return {row["id"] for row in rows}

@@ -35,8 +35,8 @@ from renex_jupyter.store.keeping.gc import Kept
 from renex_jupyter.store.keeping.history import every_line
 from renex_jupyter.store.keeping.received import ABOUT, BLOBS, CHANGES, FORMAT, POINTS, Received, received
 from renex_jupyter.store.keeping.selection import Objects, belonging_to
-from renex_jupyter.store.keeping.unwanted import unwanted_contents
-from renex_jupyter.store.layout import Layout, describe, os_errors, sync_file, sync_folder
+from renex_jupyter.store.keeping.unwanted import tells_of_purges, unwanted_contents
+from renex_jupyter.store.layout import Layout, describe, os_errors, sync_file, sync_folder, write_whole
 from renex_jupyter.store.store import Store
 
 WAIT = 120.0  # seconds for a fold or a collection that is at work
@@ -87,6 +87,8 @@ def import_store(store: Store, path: Path) -> Imported:
         with locks.hold(store.layout.root / gc.LOCK, timeout=WAIT):
             wanted = given.blobs.keys() - unwanted_contents(store, given.changes, given.blobs.keys())
             blobs = sum(_take_blob(store.blobs, given, sha256) for sha256 in sorted(wanted))
+            if tells_of_purges(given.changes) and not store.layout.purged.exists():
+                write_whole(store.layout.purged, b"")  # else nobody here looks at the notes: see `contents_gone`
             changes, points = absorb(store.layout, given.changes, given.points, timeout=WAIT)
     known = given.counts["changes"] + given.counts["points"] - changes - points
     return Imported(str(path), changes, points, blobs, known)
@@ -154,7 +156,7 @@ def _write_lines(store: Store, folder: Path, chosen: Objects | None) -> tuple[in
         copies.mkdir()
         changes, points = every_line(connection, store.layout, copies)
         if chosen is not None:
-            pairs = [(kind, each) for kind, ids in chosen.items() for each in sorted(ids)]
+            pairs = [(kind, each) for kind, ids in _with_notes(store, chosen).items() for each in sorted(ids)]
             connection.execute(
                 "create temp table chosen as select unnest($kinds::varchar[]) as kind, unnest($ids::varchar[]) as id",
                 {"kinds": [kind for kind, _ in pairs], "ids": [each for _, each in pairs]},
@@ -163,6 +165,12 @@ def _write_lines(store: Store, folder: Path, chosen: Objects | None) -> tuple[in
             changes = f"select * from ({changes}) where ({named}) in (from chosen)"
             points = f"select * from ({points}) where (o || 's', i) in (from chosen)"
         return _copy(connection, changes, folder / CHANGES), _copy(connection, points, folder / POINTS)
+
+
+def _with_notes(store: Store, chosen: Objects) -> Objects:
+    """Return the objects with the contents that they name and that were purged: nobody is to miss these."""
+    noted = store.reader.rows("select distinct id from inside.changes where kind = 'blobs'")
+    return {**chosen, "blobs": gc.named_by(store, chosen, {row["id"] for row in noted})}
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:

@@ -25,6 +25,14 @@ _FIELDS = "select " + ", ".join(
         "files_id": "d.files_id",
     }.items()
 )
+_IS_NOTE = f"action = 'delete' and reason = {tables.literal(PURGED)}"
+
+
+def tells_of_purges(changes: Path) -> bool:
+    """Say whether notes of a purge are among the given changes, a Parquet file."""
+    query = f"select 1 from ({_FIELDS} from read_parquet({tables.literal(str(changes))})) where {_IS_NOTE} limit 1"
+    with duckdb.connect(config={"threads": 1}) as connection:
+        return connection.execute(query).fetchone() is not None
 
 
 def note_unwanted(connection: duckdb.DuckDBPyConnection, given: str, known: str) -> None:
@@ -38,8 +46,7 @@ def note_unwanted(connection: duckdb.DuckDBPyConnection, given: str, known: str)
     """
     connection.execute(f"""
         create or replace temp table unwanted as
-        select distinct kind, id from ({_FIELDS} from ({known}))
-        where action = 'delete' and reason = {tables.literal(PURGED)}""")
+        select distinct kind, id from ({_FIELDS} from ({known})) where {_IS_NOTE}""")
     if not connection.execute("select 1 from unwanted limit 1").fetchone():
         return
     connection.execute(f"create or replace temp table given as {_FIELDS} from ({given})")
