@@ -8,6 +8,7 @@ from purgeable import DOOMED, OTHER, a_run, snapshot
 
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
+from renex_jupyter.session import purges
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.purge import purge
 from renex_jupyter.store.keeping.transfer import export_store, import_store
@@ -97,3 +98,27 @@ def test_an_import_brings_what_a_newer_record_names_though_it_was_purged_here(st
     export_store(Store(store.layout.root), tmp_path / "new.zip")
     assert import_store(Store(here.layout.root), tmp_path / "new.zip").blobs == 1
     assert here.blobs.is_there(sha256)
+
+
+@pytest.mark.parametrize("of", ["everything", "its run"])
+def test_a_store_that_an_export_was_imported_into_knows_what_was_purged(
+    store: Store, target: Store, tmp_path: Path, of: str
+) -> None:
+    a_run(store)
+    sha256 = snapshot(store, "5" * 32, DOOMED, b"token=hunter2")
+    purge(Store(store.layout.root), secret="hunter2")
+    export_store(Store(store.layout.root), tmp_path / "a.zip", None if of == "everything" else [DOOMED])
+    import_store(target, tmp_path / "a.zip")
+    assert fsck(target.layout).damages == ()
+    assert purges.contents_gone(target) == {sha256}
+    assert list(purges.gone(target, {sha256})) == [sha256]
+
+
+def test_a_run_of_which_a_snapshot_was_purged_is_whole_where_it_was_imported(
+    source: Store, target: Store, tmp_path: Path
+) -> None:
+    named = source.reader.rows("select run_id, after_snapshot_id from runs where name = 'first'")[0]
+    purge(Store(source.layout.root), object_id=named["after_snapshot_id"])
+    export_store(Store(source.layout.root), tmp_path / "a.zip", [named["run_id"]])
+    import_store(target, tmp_path / "a.zip")
+    assert fsck(target.layout).damages == ()
