@@ -34,7 +34,6 @@ class Session:
     def __init__(self) -> None:
         self.session_id = new_id()
         self.started_at = now()
-        self.pid = os.getpid()
         self.namespace = DEFAULT_NAMESPACE
         self.experiment = DEFAULT_EXPERIMENT
         self.runs: list[ActiveRun] = []
@@ -42,12 +41,14 @@ class Session:
         self.family = Family()
         if self.shell is not None:
             self.family.forget()
-        self.unwritten: list[Change] = []  # ends of runs that a full disk did not take
         self.last_snapshot_id: str | None = None
         self.recorder: Recorder | None = None
         self.purges = Purges()
         self._store: Store | None = None
         self._recording = False
+        self._unwritten: dict[
+            int, list[Change]
+        ] = {}  # by process: what a parent could not write is the parent's to write
         self._written: set[int] = set()  # executions of the recorder, by seq, that are in the store
 
     @property
@@ -94,6 +95,11 @@ class Session:
         except ValueError:
             return path.as_posix()
 
+    @property
+    def unwritten(self) -> list[Change]:
+        """The records of this process that a full disk did not take."""
+        return self._unwritten.setdefault(os.getpid(), [])
+
     def begin(self) -> None:
         """Write down who records; called before the first record, so that looking creates nothing."""
         self.write_what_is_left()
@@ -131,9 +137,10 @@ class Session:
         gone = self.store.forget_if_gone()
         if gone:
             self._begin_anew()
-        while self.unwritten:
-            self.store.write(self.unwritten[0])
-            del self.unwritten[0]
+        waiting = self.unwritten
+        while waiting:
+            self.store.write(waiting[0])
+            del waiting[0]
         if gone and self.runs:
             self.ensure_experiment()
 

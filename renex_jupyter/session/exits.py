@@ -62,7 +62,7 @@ def _close_what_is_open() -> None:
 def _write_what_is_left() -> None:
     """Try a last time to write the records that a full disk did not take, and say what is lost."""
     session = current()
-    if session.pid != os.getpid() or not session.unwritten:
+    if not session.unwritten:
         return
     try:
         session.write_what_is_left()

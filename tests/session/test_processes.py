@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disk import full_disk
 
 import renex_jupyter as rx
 from renex_jupyter.session import current, family
@@ -168,3 +169,21 @@ def test_the_workers_of_joblib_log_on_the_run(project: Path) -> None:
         joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
     assert set(rx.get_run("train").params) == {f"p{each:.1f}" for each in range(4)}
     assert len(rx.search_runs()) == 1
+
+
+def test_a_forked_child_does_not_write_what_its_parent_could_not(project: Path) -> None:
+    def child() -> None:
+        may_write.wait(30)
+        rx.log_param("own", 1)
+
+    fork = multiprocessing.get_context("fork")
+    may_write = fork.Event()
+    with rx.start_run("train") as run:
+        with full_disk(), pytest.warns(UserWarning, match="they wait in memory"):
+            rx.log_param("lr", 1)
+        process = fork.Process(target=child)
+        process.start()
+        rx.log_param("lr", 2)
+        may_write.set()
+        process.join(60)
+        assert rx.get_run(run.run_id).params == {"lr": 2, "own": 1}
