@@ -241,4 +241,4 @@ def _secret(path: str | None, *, notebook: bool) -> str:
             raise from_os_error(error, "the secret cannot be read") from error
     if notebook or sys.stdin.isatty():
         return getpass.getpass("The secret to take out: ")
-    return sys.stdin.readline().rstrip("\r\n")
+    return sys.stdin.read().rstrip("\r\n")

@@ -220,6 +220,13 @@ def test_a_secret_is_purged_and_never_stands_on_a_command_line(project: Path, tm
     assert rx.fsck().ok
 
 
+def test_a_secret_of_several_lines_goes_as_a_whole(project: Path) -> None:
+    with rx.start_run("keyed"):
+        rx.log_param("key", "it is:\n-- BEGIN --\nMIIEsecret\n-- END --")
+    answer(project, "purge", "--secret", "--yes", said="-- BEGIN --\nMIIEsecret\n-- END --\n")
+    assert rx.get_run("keyed").params["key"] == "it is:\n[purged]"
+
+
 def test_the_secret_reaches_the_child_process_on_its_standard_input(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
