@@ -53,14 +53,27 @@ def write(
     folder.mkdir(mode=0o700, exist_ok=True)
     temporary = folder / f".L{level}-{number:010d}{kind}.tmp"
     temporary.unlink(missing_ok=True)
-    row = connection.execute(
-        f"copy ({query}) to {tables.literal(str(temporary))} (format parquet, parquet_version v2, compression zstd)"
-    ).fetchone()
+    rows = copy(connection, query, temporary)
     temporary.chmod(0o400)
     sync_file(temporary)
     name = f"L{level}-{number:010d}.{digest(temporary)}{kind}.parquet"
     put_in_place(temporary, folder / name)
-    return name, int(row[0]) if row else 0
+    return name, rows
+
+
+def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+    """Write the rows of a query into a Parquet file, each number with its sign, and return how many they are.
+
+    DuckDB takes 0.0 and -0.0 for the same entry of a dictionary, and all of them get the sign of the first: where there
+    is a -0.0, nothing goes into dictionaries.
+    """
+    columns = connection.execute(f"describe {query}").fetchall()
+    doubles = [column[0] for column in columns if column[1] == "DOUBLE"]
+    below_zero = " or ".join(f'("{name}" = 0 and signbit("{name}"))' for name in doubles) or "false"
+    found = connection.execute(f"select 1 from ({query}) where {below_zero} limit 1").fetchone()
+    options = "format parquet, parquet_version v2, compression zstd" + (", dictionary_size_limit 0" if found else "")
+    row = connection.execute(f"copy ({query}) to {tables.literal(str(path))} ({options})").fetchone()
+    return int(row[0]) if row else 0
 
 
 def digest(path: Path) -> str:

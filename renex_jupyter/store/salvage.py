@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
-
 from renex_jupyter.records.changes import to_json
 from renex_jupyter.store import archive, generation, parquet, tables
 from renex_jupyter.store.format import seal_line
@@ -33,13 +31,13 @@ def salvage(layout: Layout, source: str, whole: list[Path], folder: Path) -> tup
         if lines:
             columns = [list(column) for column in zip(*lines, strict=True)]
             connection.execute("insert into lines select unnest(?), unnest(?), unnest(?)", columns)
-        _copy(connection, "from lines", changes)
+        parquet.copy(connection, "from lines", changes)
         segments = [layout.segments / name for name in generation.books(connection).segments]
         left = [str(path) for path in segments if parquet.is_whole(path)]
         indexed, packed = tables.points_of_segments(left), tables.points_of(archive.points_in(whole))
         name = f"{SALVAGED_POINTS}{source.partition('.')[0]}.{SALVAGED}.points.jsonl"
         missing = f"from ({_told_apart(indexed)}) anti join ({_told_apart(packed)}) using (content, nth)"
-        _copy(connection, tables.lines_of(missing, name), points)
+        parquet.copy(connection, tables.lines_of(missing, name), points)
     read = "select * from read_parquet({})"
     return read.format(tables.literal(str(changes))), read.format(tables.literal(str(points)))
 
@@ -66,7 +64,3 @@ def _told_apart(points: str) -> str:
     return f"""
         select *, row_number() over (partition by content) as nth
         from (select *, concat_ws(' ', to_json(t)::varchar, value::varchar) as content from ({points}) t)"""
-
-
-def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    connection.execute(f"copy ({query}) to {tables.literal(str(path))} (format parquet)")

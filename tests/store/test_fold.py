@@ -14,7 +14,10 @@ from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
+from renex_jupyter.store import archive, parquet
 from renex_jupyter.store import layout as layouts
+from renex_jupyter.store.keeping.rebuild import rebuild
+from renex_jupyter.store.keeping.transfer import export_store, import_store
 from renex_jupyter.store.store import Store
 
 RUN = "a" * 32
@@ -275,3 +278,25 @@ def test_a_full_journal_is_folded_also_after_the_store_was_deleted(
     while not store.layout.history.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_every_zero_keeps_its_sign_in_folds_merges_rebuilds_and_exports(store: Store, tmp_path: Path) -> None:
+    def signs(of: Store) -> list[bool]:
+        rows = of.reader.rows("select signbit(value) as negative from metrics order by step")
+        return [row["negative"] for row in rows]
+
+    expected = []
+    for start in range(0, 20, 2):
+        expected += [False, True] if start % 4 else [True, False]
+        values = [-0.0 if negative else 0.0 for negative in expected[-2:]]
+        store.write_points([Point("run", RUN, "loss", start + i, now(), value) for i, value in enumerate(values)])
+        assert signs(store) == expected
+        store.fold()
+        assert signs(store) == expected
+    export_store(Store(store.layout.root), tmp_path / "backup.zip")
+    parquet.files_in(store.layout.archive, archive.POINTS)[0].unlink()
+    rebuild(store.layout)
+    assert signs(Store(store.layout.root)) == expected
+    other = Store(tmp_path / "other" / ".renex")
+    import_store(other, tmp_path / "backup.zip")
+    assert signs(other) == expected

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.store import archive, losses, tables
+from renex_jupyter.store import archive, losses, parquet, tables
 from renex_jupyter.store.building import Building
 from renex_jupyter.store.fold import extend, finish, folding, take_sealed
 from renex_jupyter.store.keeping.history import every_line
@@ -59,8 +59,8 @@ def _write_new(layout: Layout, folder: Path, changes: Path, points: Path) -> tup
         )
         new_points = _not_salvaged(new_points, known_points)
         return (
-            _copy(connection, new_changes, folder / "new.changes.parquet"),
-            _copy(connection, new_points, folder / "new.points.parquet"),
+            parquet.copy(connection, new_changes, folder / "new.changes.parquet"),
+            parquet.copy(connection, new_points, folder / "new.points.parquet"),
         )
 
 
@@ -88,11 +88,6 @@ def _take(layout: Layout, folder: Path) -> None:
 def _numbered(changes: str) -> str:
     """Return the lines of changes with what identifies them."""
     return f"select *, split_part(name, '.', 1) as writer, json_extract(text, '$.n')::bigint as seq from ({changes})"
-
-
-def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    row = connection.execute(f"copy ({query}) to {tables.literal(str(path))} (format parquet)").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _read(path: Path) -> str:

@@ -26,7 +26,7 @@ import duckdb
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.keeping import Exported, Imported
-from renex_jupyter.store import layout, locks, sweep, tables
+from renex_jupyter.store import layout, locks, parquet, sweep
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.database import database_errors
 from renex_jupyter.store.keeping import gc, references
@@ -174,11 +174,7 @@ def _with_notes(store: Store, chosen: Objects) -> Objects:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    ordered = f"select * from ({query}) order by name, line"
-    row = connection.execute(
-        f"copy ({ordered}) to {tables.literal(str(path))} (format parquet, parquet_version v2, compression zstd)"
-    ).fetchone()
-    return int(row[0]) if row else 0
+    return parquet.copy(connection, f"select * from ({query}) order by name, line", path)
 
 
 def _sound_blobs(store: Store, chosen: Objects | None) -> tuple[list[Kept], set[str]]:
