@@ -222,9 +222,9 @@ def test_a_secret_is_purged_and_never_stands_on_a_command_line(project: Path, tm
 
 def test_a_secret_of_several_lines_goes_as_a_whole(project: Path) -> None:
     with rx.start_run("keyed"):
-        rx.log_param("key", "it is:\n-- BEGIN --\nMIIEsecret\n-- END --")
+        rx.log_param("note", "it is:\n-- BEGIN --\nMIIEsecret\n-- END --")
     answer(project, "purge", "--secret", "--yes", said="-- BEGIN --\nMIIEsecret\n-- END --\n")
-    assert rx.get_run("keyed").params["key"] == "it is:\n[purged]"
+    assert rx.get_run("keyed").params["note"] == "it is:\n[purged]"
 
 
 def test_the_secret_reaches_the_child_process_on_its_standard_input(
