@@ -23,7 +23,7 @@ import duckdb
 from renex_jupyter.errors import RenexError, invalid_argument, not_found
 from renex_jupyter.records.changes import Change, now, to_microseconds
 from renex_jupyter.records.keeping import Purged
-from renex_jupyter.store import archive, generation, journal, locks, parquet, sweep
+from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep
 from renex_jupyter.store.building import highest
 from renex_jupyter.store.fold import finish, folding, switch, take_sealed
 from renex_jupyter.store.keeping import gc
@@ -281,7 +281,8 @@ def _remove_what_is_left(layout: Layout, doomed: Doomed, done: _Done) -> None:
 def _set_aside(layout: Layout, doomed: Doomed, done: _Done) -> Iterator[Path]:
     """Yield the files that were set aside and in which it may stand; for a secret also packs that nobody can search."""
     for path in sorted(layout.damaged.iterdir()) if layout.damaged.is_dir() else ():
-        if path.is_file() and not path.is_symlink():
+        is_ours = path.name == losses.ACCEPTED or path.name.endswith(losses.NOTE)  # with no text of the user's
+        if path.is_file() and not path.is_symlink() and not is_ours:
             found = may_stand_in(path, doomed)
             done.unreadable += found is None and bool(doomed.secret)
             if found or (found is None and doomed.secret):

@@ -9,6 +9,7 @@ from purgeable import DOOMED, a_run, bytes_of, snapshot
 
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
+from renex_jupyter.store import archive, losses, parquet
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.purge import purge
 from renex_jupyter.store.store import Store
@@ -86,6 +87,24 @@ def test_only_damaged_files_in_which_it_may_stand_go(store: Store) -> None:
     done = purge(Store(store.layout.root), secret="hunter2")
     assert done.unreadable == 1
     assert [path.name[:2] for path in store.layout.damaged.iterdir()] == ["2-"]
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_what_is_noted_of_a_loss_is_no_text_of_the_users(store: Store, accepted: bool) -> None:
+    a_run(store)
+    store.write_points([Point("run", DOOMED, "loss", 0, now(), 0.5)])
+    store.fold()
+    (pack,) = parquet.files_in(store.layout.archive, archive.POINTS)
+    for path in (pack, *store.layout.generations.iterdir(), *store.layout.segments.iterdir(), store.layout.current):
+        path.unlink()
+    store.fold()
+    if accepted:
+        losses.accept(store.layout)
+    before = list(losses.losses_of(store.layout))
+    for secret in (pack.name.split(".")[1][:8], "records"):
+        purge(Store(store.layout.root), secret=secret)
+    assert [each.accepted for each in before] == [accepted]
+    assert list(losses.losses_of(store.layout)) == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links")
