@@ -56,8 +56,6 @@ class Points:
         self._mend = mend  # called before points that wait are tried again: the run itself may have to be recorded anew
         self._series = {key: Series(run_id, key, top) for key, top in (steps or {}).items()}
         self._told: set[tuple[str, str]] = set()  # key and reason of what was refused
-        self._failed: RenexError | None = None  # why the store cannot be written, or could not be for a while
-        self._next_try = 0.0
         self._begin()
 
     def _begin(self) -> None:
@@ -65,6 +63,8 @@ class Points:
         self._lock = threading.RLock()  # a handler of a signal may log in the middle of logging
         self._waiting: deque[bytes] = deque()  # a parent's points are the parent's to write
         self._waiting_bytes = self._dropped = 0
+        self._failed: RenexError | None = None  # why the store cannot be written, or could not be for a while
+        self._next_try = 0.0
         self._emptying = False  # what waits is being written: whoever logs meanwhile is a handler of a signal
 
     def log(self, values: Iterable[tuple[str, Any]], step: int | None, at: int) -> None:
@@ -119,7 +119,6 @@ class Points:
             else:
                 print(f"renex: all points of run '{self.name}' that had to wait are written.")
             self._begin()
-            self._failed = None
 
     def _new(self, key: str) -> Series:
         return self._series.setdefault(checked("metric", key), Series(self.run_id, key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -74,10 +75,11 @@ def start_run(
 
 def finish_what_was_left(session: Session, *, nested: bool = False) -> None:
     """Finish, with one line of notice, the run that a plain `start_run()` of an earlier cell left open."""
-    if session.runs and not (nested or session.runs[-1].held):
-        left = session.runs[-1]
-        close(left, "finished")
-        print(f"renex: run '{left.name}' ({short(left.run_id)}) was still open and is finished now.")
+    left = session.runs[-1] if session.runs else None
+    if left is None or nested or left.held or left.pid != os.getpid():  # that of a forked child's parent stays open
+        return
+    close(left, "finished")
+    print(f"renex: run '{left.name}' ({short(left.run_id)}) was still open and is finished now.")
 
 
 def _at_hand(session: Session, run_id: str | None, *, nested: bool) -> ActiveRun | None:

@@ -66,6 +66,12 @@ def test_leaving_with_an_exit_status_says_how_it_ended(
         ("raise KeyboardInterrupt", "stopped"),
         ("1/0", "failed"),
         ("pass", "finished"),
+        ("try: sys.exit(3)\nexcept SystemExit: pass", "finished"),
+        ("for _ in range(2):\n try: sys.exit(3)\n except SystemExit: continue", "finished"),
+        ("try: sys.exit(3)\nfinally: print()", "failed"),
+        ("try: sys.exit(3)\nexcept SystemExit: raise", "failed"),
+        ("import threading; threading.Thread(target=sys.exit, args=(3,)).start()\n1/1", "finished"),
+        ("try: 1/0\nexcept ZeroDivisionError: sys.excepthook(*sys.exc_info())", "finished"),
     ],
 )
 def test_a_script_that_ends_ends_its_open_run_alike(project: Path, ending: str, status: str) -> None:

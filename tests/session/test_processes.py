@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,56 @@ def test_a_forked_child_does_not_write_what_its_parent_could_not(project: Path) 
         may_write.set()
         process.join(60)
         assert rx.get_run(run.run_id).params == {"lr": 2, "own": 1}
+
+
+def raise_in_a_run(method: str) -> None:
+    rx.start_run(f"inner-{method}")
+    raise ValueError("boom")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_that_a_child_left_open_ends_as_the_child_did(project: Path, method: str) -> None:
+    process = multiprocessing.get_context(method).Process(target=raise_in_a_run, args=(method,))
+    with rx.start_run("outer"):
+        process.start()
+        process.join(60)
+    inner = rx.get_run(f"inner-{method}")
+    assert (process.exitcode, inner.status, inner.error) == (1, "failed", "ValueError: boom")
+
+
+@pytest.mark.parametrize("space", ["again", "never"])
+def test_what_a_forked_child_has_waiting_is_written_or_told_when_it_ends(project: Path, space: str) -> None:
+    told, tell = os.pipe()  # a file takes nothing, either
+    full = full_disk()
+
+    def child() -> None:
+        sys.stdout = sys.stderr = os.fdopen(tell, "w", buffering=1)
+        warnings.simplefilter("error")  # a notice is printed then, and pytest keeps none back
+        full.__enter__()
+        rx.log_metric("loss", 1.0)
+        rx.log_param("lr", 0.1)
+        if space == "again":
+            full.__exit__(None, None, None)
+
+    with rx.start_run("train") as run:
+        started("fork", child)
+    os.close(tell)
+    with os.fdopen(told) as pipe:
+        said = pipe.read()
+    found = rx.get_run(run.run_id)
+    if space == "again":
+        assert (found.metrics, found.params) == ({"loss": 1.0}, {"lr": 0.1})
+        assert "all points of run 'train' that had to wait are written" in said
+    else:
+        assert (found.metrics, found.params) == ({}, {})
+        assert "1 points of run 'train' are lost" in said and "1 records (params) are lost" in said
+
+
+def test_a_forked_child_neither_ends_nor_claims_to_end_what_its_parent_left_open(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outer = rx.start_run("outer")
+    started("fork", leave_a_run_open, "inner")
+    assert "still open" not in capfd.readouterr().out
+    assert rx.get_run("inner").parent_run_id == outer.run_id
+    assert rx.get_run("outer").status == "running"
