@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from renex_jupyter.records.keeping import Writer
 from renex_jupyter.store import journal, liveness, locks
@@ -19,12 +22,20 @@ def other_writers(store: Store) -> tuple[Writer, ...]:
         select distinct json_extract(after, '$.pid')::bigint as pid, json_extract(after, '$.pid_started')::double as since,
             json_extract_string(after, '$.boot_id') as boot_id, json_extract_string(after, '$.host') as host
         from inside.changes where kind in ('sessions', 'runs') and json_extract_string(after, '$.boot_id') = ?"""
-    known = store.reader.rows(query, [liveness.boot_id()])
-    pids = {row["pid"] for row in known if not liveness.is_gone(row["pid"], row["since"], row["boot_id"], row["host"])}
+    pids = {row["pid"] for row in store.reader.rows(query, [liveness.boot_id()]) if _is_here(row)}
     pids |= _holding_journals(store)
-    opened = store.reader.rows("select pid, name from inside.runs where status = 'running' order by started_at")
-    runs = {row["pid"]: row["name"] for row in opened}
+    query = """
+        select pid, pid_started as since, boot_id, host, name from inside.runs
+        where status = 'running' and boot_id = ? order by started_at"""
+    runs = {row["pid"]: row["name"] for row in store.reader.rows(query, [liveness.boot_id()]) if _is_here(row)}
     return tuple(Writer(pid, runs.get(pid)) for pid in sorted(pids - {os.getpid()}))
+
+
+def _is_here(row: Mapping[str, Any]) -> bool:
+    """Say whether a process lives on this machine; a pid of a container, which has another host's name, says nothing."""
+    if row["pid"] is None or row["host"] not in (None, platform.node()):
+        return False
+    return not liveness.is_gone(row["pid"], row["since"], row["boot_id"], row["host"])
 
 
 def _holding_journals(store: Store) -> set[int]:
