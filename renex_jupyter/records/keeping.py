@@ -78,7 +78,8 @@ class Rebuilt:
     segments: int  # files
     seconds: float
     salvaged: int = 0  # lines of damaged packs that were made again from the index
-    set_aside: tuple[str, ...] = ()  # packs that were damaged, and lie in the folder `damaged` now
+    set_aside: tuple[str, ...] = ()  # packs that were damaged, and lie in the folder `damaged` now, or were missing
+    lost: int = 0  # records that stood in these and could not be made again, where their number is known
 
     @property
     def title(self) -> str:
@@ -92,7 +93,13 @@ class Rebuilt:
             ("holds", f"{self.changes:,} changes, {self.points:,} metric points"),
             ("segments", f"{self.segments:,}"),
             ("mended", f"{self.salvaged:,} lines of damaged packs, from the old index" if self.salvaged else ""),
-            ("set aside", ", ".join(self.set_aside)),
+            ("without", ", ".join(self.set_aside)),
+            (
+                "LOST",
+                f"{display.count(self.lost, 'record')}; an import may bring them back: see renex fsck"
+                if self.lost
+                else "",
+            ),
         ]
 
     __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html

@@ -91,7 +91,7 @@ def remake(layout: Layout, take: Callable[[Building], object] | None = None, wit
     sealed = sealed_files(layout, source) if take is None else []
     counts = (0, 0)
     for name in lost:  # before the switch: whoever is killed after it must not be the last who knew
-        losses.note(layout, name, records=known.get(name), mended=False)
+        losses.note(layout, name, records=known.get(name), back=0)
     with tempfile.TemporaryDirectory(prefix="renex-") as folder:
         saved = salvage(layout, source, whole, Path(folder)) if lost and source else None
 
@@ -115,11 +115,11 @@ def remake(layout: Layout, take: Callable[[Building], object] | None = None, wit
 
 def _remember(layout: Layout, lost: tuple[str, ...], known: dict[str, int], salvaged: dict[str, int]) -> None:
     """Note of each pack that was lost whether all its lines were made again; before the switch, or nobody may know."""
-    for kind, made in salvaged.items():
-        names = [name for name in lost if archive.kind_of(name) == kind]
-        mended = all(name in known for name in names) and made >= sum(known[name] for name in names)
-        for name in names:
-            losses.note(layout, name, records=known.get(name), mended=mended)
+    for name in lost:
+        kind = archive.kind_of(name)
+        back = min(salvaged[kind], known.get(name, 0))
+        salvaged[kind] -= back
+        losses.note(layout, name, records=known.get(name), back=back)
 
 
 def _folded_still_there(layout: Layout, source: str | None) -> set[str]:

@@ -138,8 +138,11 @@ class JournalFile:
                 os.close(descriptor)
             with suppress(OSError):
                 temporary.unlink()
-            if isinstance(error, OSError):
-                raise from_os_error(error, "the journal cannot be written") from error
+            if isinstance(
+                error, OSError
+            ):  # told of the folder: each try has another name, and nobody warns of it twice
+                told = OSError(error.errno, error.strerror, str(self.folder))
+                raise from_os_error(told, "the journal cannot be written") from error
             raise
         return descriptor
 

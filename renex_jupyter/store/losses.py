@@ -7,14 +7,14 @@ nothing left to move, says what became of its records, so that no fold and no re
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
+from renex_jupyter.records import display
 from renex_jupyter.store import archive, generation, lines, parquet
+from renex_jupyter.store.format import POINTS
 from renex_jupyter.store.layout import Layout, published_as, sync_folder, write_whole
 
 NOTE = ".json"  # what the name of a note ends with, after that of the file
@@ -28,8 +28,14 @@ class Loss:
     path: Path  # where it lies, or would lie
     kind: str  # "pack", "line"; "torn" for a last line that was cut off
     detail: str
-    mended: bool  # its records were made again, or came back with an import
+    records: int | None  # that were lost with it, where that is known
+    back: int  # of these were made again from the index, or came back with an import
     accepted: bool
+
+    @property
+    def mended(self) -> bool:
+        """Whether nothing of it is lost any more."""
+        return self.records is not None and self.back >= self.records
 
     @property
     def matters(self) -> bool:
@@ -45,13 +51,16 @@ def losses_of(layout: Layout) -> Iterator[Loss]:
     there = {path.name.removesuffix(NOTE) for path in layout.damaged.iterdir() if path.name[0] != "."} - {ACCEPTED}
     for name in sorted(there):
         path = layout.damaged / name
-        note = _note_on(path)
-        mended = note.get("mended") is True
+        told = _note_on(path)
+        records, back = told.get("records"), told.get("back")
+        counts = records if isinstance(records, int) else None, back if isinstance(back, int) else 0
         if parquet.parse(name) and not path.is_dir():
-            yield Loss(path, "pack", _about_pack(path, note), mended, name in accepted)
+            yield Loss(path, "pack", _about_pack(path, *counts), *counts, name in accepted)
         elif path.is_file():  # else purged since
-            kind, detail = _about_journal(path)
-            yield Loss(path, kind, detail, mended, name in accepted)
+            part = lines.read_part(path)
+            lost = part.bad + part.missing
+            kind = "line" if lost else "torn"
+            yield Loss(path, kind, _about_journal(part, counts[1]), lost, counts[1] if lost else 0, name in accepted)
 
 
 def set_aside(layout: Layout, path: Path) -> None:
@@ -62,16 +71,16 @@ def set_aside(layout: Layout, path: Path) -> None:
         sync_folder(layout.damaged)
 
 
-def note(layout: Layout, name: str, *, records: int | None, mended: bool) -> None:
+def note(layout: Layout, name: str, *, records: int | None, back: int) -> None:
     """Remember that a file was damaged or vanished.
 
     Parameters
     ----------
-    records : how many it had, where that is known.
-    mended : all of them are elsewhere now.
+    records : how many were lost with it, where that is known.
+    back : how many of these are elsewhere now.
     """
     layout.damaged.mkdir(mode=0o700, exist_ok=True)
-    text = json.dumps({"records": records, "mended": mended})
+    text = json.dumps({"records": records, "back": back})
     write_whole(layout.damaged / f"{name}{NOTE}", text.encode())
 
 
@@ -87,24 +96,30 @@ def accept(layout: Layout) -> None:
         write_whole(layout.damaged / ACCEPTED, json.dumps(names).encode())
 
 
-def note_what_came_back(layout: Layout, packs: list[Path]) -> None:
-    """Remember which damaged journals have all of their lines in the archive again, for example after an import."""
-    waiting = {
-        loss.path.name: lines.expected(loss.path)
-        for loss in losses_of(layout)
-        if loss.kind == "line" and not loss.mended
-    }
-    if not waiting:
+def note_what_came_back(layout: Layout, imported: Mapping[str, int], *, ours: bool) -> None:
+    """Remember which lost records came with an import.
+
+    Parameters
+    ----------
+    imported : how many lines were new here, by the name of their journal file.
+    ours : the import is an export of this store: what it had, and we have not, must have been lost here.
+    """
+    left = dict(imported)
+    for loss in losses_of(layout):
+        if loss.kind == "line" and not loss.mended:
+            note(layout, loss.path.name, records=loss.records, back=loss.back + left.pop(loss.path.name, 0))
+    if not ours:
         return
-    named = " union all ".join(
-        f"select name, line from ({read(packs)})" for read in (archive.changes_in, archive.points_in)
-    )
-    with duckdb.connect(config={"threads": 1}) as connection:
-        query = f"select name, count(distinct line) from ({named}) group by name"
-        found = dict(connection.execute(query).fetchall())
-    for name, expected in waiting.items():
-        if found.get(name, 0) >= expected:
-            note(layout, name, records=expected, mended=True)
+    rest = {
+        archive.POINTS: sum(count for name, count in left.items() if name.endswith(POINTS)),
+        archive.CHANGES: sum(count for name, count in left.items() if not name.endswith(POINTS)),
+    }
+    for loss in losses_of(layout):
+        if loss.kind == "pack" and loss.records is not None and not loss.mended:
+            kind = archive.kind_of(loss.path.name)
+            back = min(loss.records - loss.back, rest[kind])
+            rest[kind] -= back
+            note(layout, loss.path.name, records=loss.records, back=loss.back + back)
 
 
 def known_packs(layout: Layout, source: str | None) -> dict[str, int]:
@@ -123,21 +138,23 @@ def known_packs(layout: Layout, source: str | None) -> dict[str, int]:
     return {name: rows for name, rows in told.items() if parquet.parse(name) and isinstance(rows, int)}
 
 
-def _about_pack(path: Path, about: dict[str, object]) -> str:
+def _about_pack(path: Path, records: int | None, back: int) -> str:
     what = "it was damaged, and set aside" if path.exists() else "it is missing"
-    count = about.get("records")
-    records = f"its {count:,} records" if isinstance(count, int) else "its records"
-    if about.get("mended") is True:
-        return f"{what}; {records} were made again from the index"
-    return f"{what}; not all of {records} could be made again"
+    if records is None:
+        return f"{what}; what it held is lost"
+    if back >= records:
+        return f"{what}; what it held is there again: {display.count(records, 'record')}"
+    return f"{what}; {records - back:,} of the {display.count(records, 'record')} in it are lost"
 
 
-def _about_journal(path: Path) -> tuple[str, str]:
-    part = lines.read_part(path)
-    if part.bad or part.missing:
-        others = f"the other {len(part.lines)} are in the archive"
-        return "line", f"{part.bad + part.missing} lines were damaged; {others}"
-    return "torn", "the last line was cut off: a write was under way, or the file was cut"
+def _about_journal(part: lines.Part, back: int) -> str:
+    lost = part.bad + part.missing
+    if not lost:
+        return "the last line was cut off: a write was under way, or the file was cut"
+    if back >= lost:
+        return f"{display.count(lost, 'damaged line')} came back with an import"
+    others = f"{len(part.lines):,} others are in the archive"
+    return f"{display.count(lost, 'line')} or more were damaged and are lost; {others}"
 
 
 def _note_on(path: Path) -> dict[str, object]:

@@ -3,8 +3,9 @@
 import duckdb
 import pytest
 
-from renex_jupyter.records.changes import Change
+from renex_jupyter.records.changes import Change, now
 from renex_jupyter.store import generation, parquet
+from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.store import Store
 
 
@@ -40,3 +41,16 @@ def test_a_generation_that_holds_anything_else_than_our_tables_is_not_used(store
     path = path.rename(path.with_name(f"{path.name[:10]}.{parquet.digest(path)}.duckdb"))
     store.layout.current.write_text(path.name)
     assert generation.usable(store.layout) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x80", b"../../etc/passwd", b"0000000001"])
+def test_whatever_stands_in_current_the_store_opens_and_is_made_anew(store: Store, content: bytes) -> None:
+    run = "a" * 32
+    store.write(Change("runs", run, "create", {"run_id": run, "name": "train", "started_at": now()}))
+    store.fold()
+    store.layout.current.write_bytes(content)
+    assert len(Store(store.layout.root).reader.rows("from runs")) == 1
+    assert not fsck(store.layout).ok
+    store.fold()
+    assert fsck(store.layout).damages == ()
+    assert len(Store(store.layout.root).reader.rows("from runs")) == 1

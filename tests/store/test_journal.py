@@ -364,3 +364,18 @@ def test_a_write_within_a_write_is_counted_once_and_leaves_the_file_open(
     store.journal.seal()
     assert [row["step"] for row in store.reader.rows("select step from metrics")] == [0, 1, 2]
     assert len(lines.read_part(path).lines) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_file_that_is_sealed_can_be_folded_while_a_forked_child_lives(store: Store) -> None:
+    store.write_points([point(0)])
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    try:
+        store.journal.seal()
+        assert store.fold() == 1
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from renex_jupyter.config import settings
+from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.store import archive, journal, parquet
+from renex_jupyter.store import archive, journal, losses, parquet
+from renex_jupyter.store import fold as folding
 from renex_jupyter.store.format import POINTS
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.rebuild import rebuild
@@ -67,7 +69,7 @@ def test_what_is_gone_from_archive_and_index_is_told_after_every_fold_and_rebuil
         with pytest.warns(UserWarning, match="renex: records of .* are lost"):
             assert found(folded) == [("first", 0), ("second", 10)]
     (loss,) = losses_of(folded.layout)
-    assert "its 10 records could" in loss.detail
+    assert (loss.records, loss.back) == (10, 0)
 
 
 def test_what_is_accepted_is_told_no_more_and_what_comes_after_it_is(folded: Store) -> None:
@@ -127,3 +129,83 @@ def test_damaged_lines_of_a_journal_are_told_until_a_backup_brings_them_back(fol
         import_store(Store(folded.layout.root), tmp_path / "backup.zip")
     assert found(folded)[1] == ("second", 13)
     assert told(folded.layout) == {"mended"}
+
+
+@pytest.mark.parametrize("kind", [archive.CHANGES, archive.POINTS])
+def test_what_a_backup_brings_back_is_lost_no_more(folded: Store, tmp_path: Path, kind: str) -> None:
+    before = found(folded)
+    export_store(Store(folded.layout.root), tmp_path / "backup.zip")
+    remove_pack(folded.layout, kind)
+    remove_index(folded.layout)
+    assert rebuild(folded.layout).lost == (1 if kind == archive.CHANGES else 10)
+    assert told(folded.layout) >= {"pack"}
+    with warnings.catch_warnings(record=True):
+        imported = import_store(Store(folded.layout.root), tmp_path / "backup.zip")
+    assert imported.changes + imported.points == (1 if kind == archive.CHANGES else 10)
+    assert told(folded.layout) == {"mended"}
+    assert found(folded) == before
+
+
+def test_what_another_store_brings_does_not_make_good_a_loss(folded: Store, tmp_path: Path) -> None:
+    other = Store(tmp_path / "other" / ".renex")
+    run = "o" * 32
+    other.write(Change("runs", run, "create", {"run_id": run, "name": "other", "started_at": now()}))
+    other.write_points([Point("run", run, "loss", step, now(), step / 7) for step in range(10)])
+    export_store(other, tmp_path / "other.zip")
+    remove_pack(folded.layout, archive.POINTS)
+    remove_index(folded.layout)
+    folded.fold()
+    with pytest.warns(UserWarning, match="are lost"):
+        import_store(Store(folded.layout.root), tmp_path / "other.zip")
+    assert told(folded.layout) == {"pack"}
+
+
+def test_a_rebuild_after_a_fold_that_was_cut_off_takes_nothing_twice(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = "r" * 32
+    store.write(Change("runs", run, "create", {"run_id": run, "name": "first", "started_at": now()}))
+    store.write_points([Point("run", run, "loss", step, now(), step / 7) for step in range(10)])
+    with monkeypatch.context() as patch:
+        patch.setattr(folding, "finish", fails)
+        with pytest.raises(RenexError):
+            store.fold()
+    assert len(list(journal.files_in(store.layout.journal))) == 2
+    remove_pack(store.layout, archive.POINTS)
+    for _ in range(2):
+        rebuild(store.layout)
+        assert found(store) == [("first", 10)]
+    assert told(store.layout) == {"mended"}
+    assert list(journal.files_in(store.layout.journal)) == []
+
+
+def fails(*_: object, **__: object) -> None:
+    raise RenexError("disk_full", "no space", "free some")
+
+
+def test_a_rebuild_that_is_cut_off_after_the_switch_loses_no_word_of_what_it_mended(
+    folded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = parquet.files_in(folded.layout.archive, archive.POINTS)[0]
+    content = bytearray(pack.read_bytes())
+    content[len(content) // 2] ^= 0x04
+    pack.chmod(0o600)
+    pack.write_bytes(content)
+    with monkeypatch.context() as patch:
+        patch.setattr(losses, "set_aside", fails)
+        with pytest.raises(RenexError):
+            rebuild(folded.layout)
+    folded.fold()
+    assert told(folded.layout) == {"mended"}
+    assert (folded.layout.damaged / pack.name).is_file()
+
+
+def test_points_that_were_salvaged_in_one_store_are_not_doubled_in_another(folded: Store, tmp_path: Path) -> None:
+    other = Store(tmp_path / "other" / ".renex")
+    for number in range(2):
+        export_store(Store(folded.layout.root), tmp_path / f"{number}.zip")
+        import_store(other, tmp_path / f"{number}.zip")
+        assert found(other) == [("first", 10), ("second", 10)]
+        if not number:
+            remove_pack(folded.layout, archive.POINTS)
+            rebuild(folded.layout)

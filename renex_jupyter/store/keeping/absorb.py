@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.store import archive, losses, parquet, tables
+from renex_jupyter.store import losses, parquet, tables
 from renex_jupyter.store.building import Building
 from renex_jupyter.store.fold import extend, finish, folding, take_sealed
 from renex_jupyter.store.keeping.history import every_line
@@ -15,8 +15,12 @@ from renex_jupyter.store.keeping.unwanted import note_unwanted
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.salvage import SALVAGED_POINTS as SALVAGED
 
+KINDS = ("changes", "points")
 
-def absorb(layout: Layout, changes: Path, points: Path, *, timeout: float = 120.0) -> tuple[int, int]:
+
+def absorb(
+    layout: Layout, changes: Path, points: Path, *, ours: bool = False, timeout: float = 120.0
+) -> tuple[int, int]:
     """Take lines that are not here yet; return how many changes and how many points these were.
 
     A change is known by its writer and its number there, a point by its journal file and its line. What was purged here
@@ -25,6 +29,7 @@ def absorb(layout: Layout, changes: Path, points: Path, *, timeout: float = 120.
     Parameters
     ----------
     changes, points : Parquet files with the columns of the packs, checked, and without a line that is there twice.
+    ours : they come from an export of this very store.
 
     Raises
     ------
@@ -37,7 +42,7 @@ def absorb(layout: Layout, changes: Path, points: Path, *, timeout: float = 120.
         found = _write_new(layout, folder, changes, points)
         if any(found):
             _take(layout, folder)
-            losses.note_what_came_back(layout, archive.packs_in(layout))
+            losses.note_what_came_back(layout, _by_journal(folder), ours=ours)
         finish(layout, changed=any(found))
         return found
 
@@ -83,6 +88,13 @@ def _take(layout: Layout, folder: Path) -> None:
         building.take_lines(_read(folder / "new.changes.parquet"), _read(folder / "new.points.parquet"))
 
     extend(layout, str(layout.generation_in_force()), take)
+
+
+def _by_journal(folder: Path) -> dict[str, int]:
+    """Return how many new lines there are by journal file."""
+    both = " union all ".join(f"select name from ({_read(folder / f'new.{kind}.parquet')})" for kind in KINDS)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        return dict(connection.execute(f"select name, count(*) from ({both}) group by name").fetchall())
 
 
 def _numbered(changes: str) -> str:

@@ -8,6 +8,7 @@ from renex_jupyter.records.keeping import Rebuilt
 from renex_jupyter.store import generation
 from renex_jupyter.store.fold import Remade, finish, folding, remake
 from renex_jupyter.store.layout import Layout
+from renex_jupyter.store.losses import losses_of
 
 
 def rebuild(layout: Layout) -> Rebuilt:
@@ -24,6 +25,13 @@ def rebuild(layout: Layout) -> Rebuilt:
         return _counted(layout, made, time.monotonic() - began)
 
 
+def _lost(layout: Layout, made: Remade) -> int:
+    """Return how many records are lost with the packs that were damaged or missing just now."""
+    return sum(
+        (loss.records or 0) - loss.back for loss in losses_of(layout) if loss.path.name in made.lost and loss.matters
+    )
+
+
 def _counted(layout: Layout, made: Remade, seconds: float) -> Rebuilt:
     with generation.connect(layout.generations / made.generation, read_only=True) as connection:
         books = generation.books(connection)
@@ -32,4 +40,6 @@ def _counted(layout: Layout, made: Remade, seconds: float) -> Rebuilt:
         ).fetchone()
     journals, changes = row or (0, 0)
     points = sum(books.segments.values())
-    return Rebuilt(journals, changes, points, len(books.segments), seconds, made.salvaged, made.lost)
+    return Rebuilt(
+        journals, changes, points, len(books.segments), seconds, made.salvaged, made.lost, _lost(layout, made)
+    )

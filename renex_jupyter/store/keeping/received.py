@@ -38,6 +38,7 @@ class Received:
     points: Path  # Parquet
     counts: dict[str, int]  # of changes and points
     blobs: dict[str, zipfile.ZipInfo]  # by SHA-256
+    store_id: object  # of the store that was exported, as the file says
 
     @contextmanager
     def content(self, sha256: str) -> Iterator[Readable]:
@@ -62,14 +63,14 @@ def received(path: Path) -> Iterator[Received]:
     """
     with tempfile.TemporaryDirectory(prefix="renex-") as scratch, _opened(path) as opened:
         members = _members(opened)
-        _check_about(opened, members[ABOUT])
+        about = _checked_about(opened, members[ABOUT])
         folder = Path(scratch)
         for name in (CHANGES, POINTS):
             with opened.open(members[name]) as source, (folder / name).open("wb") as sink:
                 shutil.copyfileobj(source, sink, CHUNK)
         counts = trial.check_lines(folder / CHANGES, folder / POINTS)
         blobs = {name.removeprefix(BLOBS)[:64]: member for name, member in members.items() if name.startswith(BLOBS)}
-        given = Received(opened, folder / CHANGES, folder / POINTS, counts, blobs)
+        given = Received(opened, folder / CHANGES, folder / POINTS, counts, blobs, about.get("store_id"))
         for sha256 in blobs:
             _check_content(given, sha256)
         yield given
@@ -108,7 +109,7 @@ def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return found
 
 
-def _check_about(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+def _checked_about(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> dict[str, Any]:
     try:
         about: Any = json.loads(opened.read(member)) if member.file_size <= LARGEST_ABOUT else None
         version = about["format"]
@@ -119,6 +120,7 @@ def _check_about(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     if version > FORMAT:
         hint = "Upgrade with: pip install -U renex_jupyter"
         raise RenexError("newer_store", f"{opened.filename} has format {version}, this program knows {FORMAT}.", hint)
+    return dict(about)
 
 
 def _check_content(given: Received, sha256: str) -> None:

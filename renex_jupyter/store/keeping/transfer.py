@@ -89,7 +89,8 @@ def import_store(store: Store, path: Path) -> Imported:
             blobs = sum(_take_blob(store.blobs, given, sha256) for sha256 in sorted(wanted))
             if tells_of_purges(given.changes) and not store.layout.purged.exists():
                 write_whole(store.layout.purged, b"")  # else nobody here looks at the notes: see `contents_gone`
-            changes, points = absorb(store.layout, given.changes, given.points, timeout=WAIT)
+            ours = given.store_id == describe(store.layout)["store_id"]
+            changes, points = absorb(store.layout, given.changes, given.points, ours=ours, timeout=WAIT)
     known = given.counts["changes"] + given.counts["points"] - changes - points
     return Imported(str(path), changes, points, blobs, known)
 
