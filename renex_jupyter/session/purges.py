@@ -22,6 +22,7 @@ from renex_jupyter.store.store import Store
 UNKNOWN = "[not kept: a secret was purged from the store before this cell was written to it]"
 TEXTS = frozenset({"source", "outputs", "metadata", "attachments"})  # of a cell
 WORDS = frozenset({"output_type"})  # whose values are not the user's
+UNTOUCHED = frozenset({"invalid_argument", "locked"})  # errors of a purge that took nothing out; any other one may have
 Blot = Callable[[str], str]
 
 
@@ -39,8 +40,9 @@ class Purges:
         self.blots.append(blot)
         try:
             yield
-        except RenexError:  # nothing was purged
-            self.blots.remove(blot)
+        except RenexError as error:
+            if error.code in UNTOUCHED:
+                self.blots.remove(blot)
             raise
         self._seen = last_secret(store)
 

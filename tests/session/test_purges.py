@@ -22,6 +22,7 @@ from renex_jupyter.store.blobs import CHUNK
 from renex_jupyter.store.keeping import apart
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.purge import purge
+from renex_jupyter.store.sought import Sought
 from renex_jupyter.store.store import Store
 
 SECRET = "hunter2-is-it"
@@ -148,7 +149,7 @@ def test_a_text_is_found_across_the_parts_in_which_a_file_is_read(tmp_path: Path
     text = b"x" * (CHUNK - 6) + b"\nab\ncdef\n"
     path.write_bytes(text + b"ab\ncd")
     with path.open("rb") as file:
-        assert lines_with(file, [b"ab\ncd"]) == [2, 4]
+        assert lines_with(file, Sought((b"ab\ncd",))) == [2, 4]
 
 
 def test_a_purge_that_is_interrupted_says_what_to_do_and_its_cell_is_blotted_out(
@@ -176,6 +177,16 @@ def test_a_purge_that_is_refused_blots_nothing_out(project: Path) -> None:
     with pytest.raises(RenexError, match="stands everywhere"):
         rx.purge(secret="rx.")
     assert current().purges.blots == []
+
+
+def test_a_purge_that_failed_half_way_blots_its_cell_out(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "train.py").unlink()
+    rx.snapshot("x")
+    dying = "import sys; sys.exit('killed')"  # as by a full memory, with some records rewritten
+    monkeypatch.setattr(apart, "COMMAND", ("-c", dying))
+    with pytest.raises(RenexError, match="purge ended early"):
+        rx.purge(secret=SECRET)
+    assert [blot(f"rx.purge(secret='{SECRET}')") for blot in current().purges.blots] == ["rx.purge(secret='[purged]')"]
 
 
 def test_a_secret_in_the_names_of_what_is_open_does_not_come_back(project: Path) -> None:
