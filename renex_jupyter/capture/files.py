@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.ids import content_id
 from renex_jupyter.records.snapshots import FileEntry, FileTree, LeftOut
+from renex_jupyter.store.sought import Sought
 
 COMMAND = ("-X", "utf8", "-P", "-m", "renex_jupyter.capture.worker")  # -P: a random.py of the project is not imported
 
@@ -61,9 +62,9 @@ def capture_files(
 
 
 def search_files(
-    root: Path, texts: Iterable[bytes], *, max_file_size: int, timeout: float
+    root: Path, sought: Sought, *, max_file_size: int, timeout: float
 ) -> tuple[tuple[str, tuple[int, ...], str], ...]:
-    """Return where one of some texts stands in the files that a snapshot would take.
+    """Return where a text stands in the files that a snapshot would take.
 
     Returns
     -------
@@ -73,7 +74,7 @@ def search_files(
     ------
     RenexError : as `capture_files`.
     """
-    request = _request(root, None, (), (), max_file_size, sought=[text.hex() for text in texts])
+    request = _request(root, None, (), (), max_file_size, sought=sought.as_json())
     return tuple((path, tuple(lines), sha256) for path, lines, sha256 in _ask(request, timeout)["found"])
 
 
@@ -237,7 +238,7 @@ def _request(
     max_file_size: int,
     *,
     purged: Sequence[str] = (),
-    sought: Sequence[str] = (),
+    sought: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "root": _text(root.absolute()),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from renex_jupyter.capture.walk import READ, Entry
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.store.blobs import CHUNK
+from renex_jupyter.store.sought import Sought
 
 SHOWN = 20  # lines of one file
+PLACES = 1000  # looked at in one part of a file, of which many may be in one line
 Hit = tuple[str, list[int], str]  # path, numbers of lines, SHA-256 of the file
 
 
-def search(root: str, entries: Iterable[Entry], texts: Sequence[bytes], go_on: Callable[[], None]) -> list[Hit]:
-    """Return the files among some entries in which one of the texts stands."""
+def search(root: str, entries: Iterable[Entry], sought: Sought, go_on: Callable[[], None]) -> list[Hit]:
+    """Return the files among some entries in which a text stands."""
     found: list[Hit] = []
     for path, _, kind, sha256, _, _ in entries:
         go_on()
@@ -24,7 +27,7 @@ def search(root: str, entries: Iterable[Entry], texts: Sequence[bytes], go_on: C
             continue
         try:
             with os.fdopen(os.open(Path(root, from_text(path)), READ), "rb") as file:
-                lines = lines_with(file, texts)
+                lines = lines_with(file, sought)
         except OSError:  # gone, or exchanged for something else since the walk
             continue
         if lines:
@@ -32,25 +35,24 @@ def search(root: str, entries: Iterable[Entry], texts: Sequence[bytes], go_on: C
     return found
 
 
-def lines_with(file: BinaryIO, texts: Sequence[bytes]) -> list[int]:
-    """Return the numbers, from 1, of the first lines in which one of the texts begins."""
-    overlap = max(map(len, texts)) - 1
+def lines_with(file: BinaryIO, sought: Sought) -> list[int]:
+    """Return the numbers, from 1, of the first lines in which a text begins."""
+    overlap = sought.overlap
     found: set[int] = set()
     before, passed = b"", 1  # the number of the line in which `before` begins
     while len(found) < SHOWN and (chunk := file.read(CHUNK)):
         window = before + chunk
-        found |= {passed + window.count(b"\n", 0, at) for at in _places(window, texts)}
+        found |= _lines_of(window, sought, passed)
         before = window[-overlap:] if overlap else b""
         passed += window.count(b"\n", 0, len(window) - len(before))
     return sorted(found)[:SHOWN]
 
 
-def _places(window: bytes, texts: Sequence[bytes]) -> list[int]:
-    """Return the first places at which one of the texts stands."""
-    places: list[int] = []
-    for text in texts:
-        at = window.find(text)
-        while at >= 0 and len(places) < SHOWN * len(texts):
-            places.append(at)
-            at = window.find(text, at + 1)
-    return places
+def _lines_of(window: bytes, sought: Sought, first: int) -> set[int]:
+    """Return the numbers of lines in a window whose first line has a number."""
+    found: set[int] = set()
+    for at in islice(sought.places(window), PLACES):
+        found.add(first + window.count(b"\n", 0, at))
+        if len(found) >= SHOWN:
+            break
+    return found

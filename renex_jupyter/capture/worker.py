@@ -22,6 +22,7 @@ from renex_jupyter.capture.search import search
 from renex_jupyter.capture.walk import Capture
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store.blobs import Blobs
+from renex_jupyter.store.sought import Sought
 
 PARENT_CHECK = (
     5.0  # seconds between two looks whether the kernel is still there; its forked children keep our input open
@@ -101,8 +102,7 @@ def _capture(request: dict[str, Any], inbox: Inbox, indexes: dict[str, Index]) -
     found = capture.run()
     if not request["sought"]:
         return found
-    texts = [bytes.fromhex(each) for each in request["sought"]]
-    return {"found": search(root, found["entries"], texts, capture.go_on)}
+    return {"found": search(root, found["entries"], Sought.from_json(request["sought"]), capture.go_on)}
 
 
 if __name__ == "__main__":

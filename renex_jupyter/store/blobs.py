@@ -17,6 +17,7 @@ import zstandard
 
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
 from renex_jupyter.store.layout import os_errors, sync_folder
+from renex_jupyter.store.sought import Sought
 
 CHUNK = 2**20  # bytes that are in memory at one time
 LEVEL = 3
@@ -121,15 +122,9 @@ class Blobs:
         """
         self.copy_to(sha256, _Nowhere())
 
-    def contains(self, sha256: str, texts: tuple[bytes, ...]) -> bool:
-        """Say whether one of some texts stands in a content."""
-        overlap, before = max(map(len, texts)) - 1, b""
-        for chunk in self._chunks(sha256):
-            window = before + chunk
-            if any(text in window for text in texts):
-                return True
-            before = window[-overlap:] if overlap else b""
-        return False
+    def contains(self, sha256: str, sought: Sought) -> bool:
+        """Say whether a text stands in a content."""
+        return sought.stands_in(self._chunks(sha256))
 
     def remove(self, sha256: str) -> None:
         """Remove a content for good."""

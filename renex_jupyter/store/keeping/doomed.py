@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from renex_jupyter.store import tables
+from renex_jupyter.store.sought import Sought
 
 MARK = "[purged]"
 PURGED = "purged"  # the reason in the record of a deletion: an import brings nothing of it back
@@ -34,8 +35,9 @@ class Doomed:
     _forms: tuple[str, ...] = field(init=False, default=())  # the secret as it stands in a text, in JSON, and in Python
 
     def __post_init__(self) -> None:
-        told = {self.secret, repr(self.secret)[1:-1]}
-        forms = told | {json.dumps(each, ensure_ascii=ascii_)[1:-1] for each in told for ascii_ in (True, False)}
+        said = {self.secret, repr(self.secret)[1:-1]}
+        told = said | _in_json(said)  # also as a text of JSON in a cell, which a notebook has in JSON again
+        forms = told | _in_json(told)
         object.__setattr__(self, "_forms", tuple(sorted(forms - {""}, key=len, reverse=True)))
 
     @property
@@ -47,6 +49,12 @@ class Doomed:
     def forms_in_files(self) -> tuple[bytes, ...]:
         """The secret as it may stand in a file."""
         return tuple(form.encode("utf-8", "surrogatepass") for form in self._forms)
+
+    @property
+    def sought(self) -> Sought:
+        """What no file may have in it: the secret, and its lines where something else stands between them, as in notebooks."""
+        lines = [line.strip() for line in self.secret.splitlines() if line.strip()]
+        return Sought(self.forms_in_files, tuple(Doomed(secret=line).forms_in_files for line in lines if lines[1:]))
 
     @property
     def traces(self) -> tuple[str, ...]:
@@ -134,6 +142,10 @@ class Doomed:
     def _is_secret(self, value: Any) -> bool:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return is_number and json.dumps(value) in (self.secret, f"{self.secret}.0")
+
+
+def _in_json(texts: Iterable[str]) -> set[str]:
+    return {json.dumps(text, ensure_ascii=ascii_)[1:-1] for text in texts for ascii_ in (True, False)}
 
 
 @cache

@@ -294,7 +294,7 @@ def _remove_contents(store: Store, doomed: Doomed) -> int:
     found = []
     for kept in gc.contents_in(store.layout.blobs):
         with suppress(RenexError):  # damaged, or freed in this moment
-            if store.blobs.contains(kept.sha256, doomed.forms_in_files):
+            if store.blobs.contains(kept.sha256, doomed.sought):
                 found.append(kept.sha256)
     _leave_a_note(store, {("blobs", sha256) for sha256 in found})
     for sha256 in found:

@@ -1,6 +1,7 @@
 """Purging a secret: in words, numbers and bytes, in damaged files and behind links."""
 
 import base64
+import json
 import os
 from pathlib import Path
 
@@ -59,6 +60,14 @@ def test_a_number_and_bytes_that_are_the_secret_go(store: Store, folded: bool) -
     left = bytes_of(store)
     assert [each for each in (b"12345678", base64.b64encode(b"my 12345678 x")) if each in left] == []
     assert fsck(store.layout).damages == ()
+
+
+def test_a_notebook_with_a_secret_of_several_lines_goes(store: Store) -> None:
+    a_run(store)
+    cell = {"cell_type": "code", "source": ['key = """-- BEGIN --\n', "MIIEsecret\n", '-- END --"""']}
+    snapshot(store, "5" * 32, DOOMED, json.dumps({"cells": [cell]}, indent=1).encode())
+    assert purge(Store(store.layout.root), secret="-- BEGIN --\nMIIEsecret\n-- END --").blobs == 1
+    assert b"MIIEsecret" not in bytes_of(store)
 
 
 def test_a_content_that_a_killed_collection_left_halfway_is_searched(store: Store) -> None:
