@@ -167,7 +167,7 @@ class Purged:
     unreadable: int = 0  # damaged packs that had been set aside, and were removed since nobody could search them
     still_in: tuple[Holder, ...] = ()  # files of the project: a later snapshot of them, changed, keeps it again
     not_searched: str | None = None  # why the project's files could not be searched
-    writers: tuple[Writer, ...] = ()  # other processes, in whose variables it may be
+    writers: tuple[Writer, ...] = ()  # other processes, in whose variables it may be, or that may log on it
 
     @property
     def title(self) -> str:
@@ -208,7 +208,7 @@ class Purged:
             ("", "take it out there, too: once changed, the file is kept again" if self.still_in else ""),
             ("not searched", f"the project's files: {self.not_searched}" if self.not_searched else ""),
             *(("ALIVE", str(each)) for each in self.writers),
-            ("", "restart these if they may know it: they record what they log" if self.writers else ""),
+            ("", "restart these if they may know it or log on it: what they log is recorded" if self.writers else ""),
         ]
 
     __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html

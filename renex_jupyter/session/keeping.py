@@ -73,7 +73,7 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
     Parameters
     ----------
     object_id : id, unique prefix, or a name or label that nothing else has; the whole id to go on with a purge that
-        was killed.
+        was killed. The result names the processes, kernels aside, that may still log on a run.
     secret : a text, such as a password that got into a cell; it is blotted out wherever it stands, and in what this
         session records from now on of its cells and its notebook. The result names the files of the project that still
         hold it, and the other processes that write to the store and may still know it.
@@ -92,7 +92,7 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
     current().executions()  # what another process purged is looked for before our own purge is taken for the last
     store = _sealed()
     if secret is None:
-        return apart.purge(store.layout.root, object_id=find_purgeable(str(object_id)), secret=None)
+        return _purge_object(store, find_purgeable(str(object_id)))
     with current().purges.purging(store, _blot(secret)):
         done = apart.purge(store.layout.root, object_id=None, secret=secret)
     _rename(current(), _blot(secret))
@@ -101,6 +101,13 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the secret is purged. The search of the project's files for it was cut off.") from None
     return replace(done, still_in=still_in, not_searched=not_searched, writers=other_writers(store))
+
+
+def _purge_object(store: Store, object_id: str) -> Purged:
+    """Purge a run or a snapshot; what a worker that lives logs on a run from now on is recorded, so it is named."""
+    is_snapshot = store.reader.rows("select 1 from inside.snapshots where snapshot_id = ?", [object_id])
+    done = apart.purge(store.layout.root, object_id=object_id, secret=None)
+    return done if is_snapshot else replace(done, writers=other_writers(store, kernels=False))
 
 
 def export_store(path: str | os.PathLike[str], runs: str | Sequence[str] | None = None) -> Exported:
@@ -171,11 +178,9 @@ def _still_in(secret: str) -> tuple[tuple[Holder, ...], str | None]:
     from renex_jupyter.store.keeping.doomed import PURGED, Doomed
 
     session, limits = current(), settings()
-    sought = Doomed(secret=secret).sought
+    forms = Doomed(secret=secret).forms_in_files
     try:
-        found = search_files(
-            session.project, sought, max_file_size=limits.max_file_size, timeout=limits.capture_timeout
-        )
+        found = search_files(session.project, forms, max_file_size=limits.max_file_size, timeout=limits.capture_timeout)
     except RenexError as error:
         return (), error.line
     new = {sha256 for _, _, sha256 in found} - contents_gone(session.store)

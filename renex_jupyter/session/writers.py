@@ -13,17 +13,23 @@ from renex_jupyter.store import journal, liveness, locks
 from renex_jupyter.store.store import Store
 
 
-def other_writers(store: Store) -> tuple[Writer, ...]:
+def other_writers(store: Store, *, kernels: bool = True) -> tuple[Writer, ...]:
     """Return the other processes that are alive and write to a store, with the runs that they have open, by pid.
 
     Processes on other machines are not seen.
+
+    Parameters
+    ----------
+    kernels : include kernels, which log on runs of their own, while a worker goes on with the run that it was told.
     """
     query = """
         select distinct json_extract(after, '$.pid')::bigint as pid, json_extract(after, '$.pid_started')::double as since,
-            json_extract_string(after, '$.boot_id') as boot_id, json_extract_string(after, '$.host') as host
+            json_extract_string(after, '$.boot_id') as boot_id, json_extract_string(after, '$.host') as host,
+            json_extract_string(after, '$.kernel_id') is not null as is_kernel
         from inside.changes where kind in ('sessions', 'runs') and json_extract_string(after, '$.boot_id') = ?"""
-    pids = {row["pid"] for row in store.reader.rows(query, [liveness.boot_id()]) if _is_here(row)}
-    pids |= _holding_journals(store)
+    known = [row for row in store.reader.rows(query, [liveness.boot_id()]) if _is_here(row)]
+    pids = {row["pid"] for row in known} | _holding_journals(store)
+    pids -= {row["pid"] for row in known if row["is_kernel"] and not kernels}
     query = """
         select pid, pid_started as since, boot_id, host, name from inside.runs
         where status = 'running' and boot_id = ? order by started_at"""
