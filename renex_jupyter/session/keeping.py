@@ -178,9 +178,11 @@ def _still_in(secret: str) -> tuple[tuple[Holder, ...], str | None]:
     from renex_jupyter.store.keeping.doomed import PURGED, Doomed
 
     session, limits = current(), settings()
-    forms = Doomed(secret=secret).forms_in_files
+    sought = Doomed(secret=secret).sought
     try:
-        found = search_files(session.project, forms, max_file_size=limits.max_file_size, timeout=limits.capture_timeout)
+        found = search_files(
+            session.project, sought, max_file_size=limits.max_file_size, timeout=limits.capture_timeout
+        )
     except RenexError as error:
         return (), error.line
     new = {sha256 for _, _, sha256 in found} - contents_gone(session.store)
