@@ -20,6 +20,7 @@ from renex_jupyter.session import family, snapshots
 from renex_jupyter.session.current import current
 from renex_jupyter.store.blobs import CHUNK
 from renex_jupyter.store.keeping import apart
+from renex_jupyter.store.keeping import purge as purging
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.purge import purge
 from renex_jupyter.store.sought import Sought
@@ -141,6 +142,33 @@ def test_what_a_purge_takes_while_a_snapshot_is_taken_is_not_missing(
     store = Store(project / ".renex")
     files = store.reader.rows("select path from snapshot_files where snapshot_id = ?", [second.snapshot_id])
     assert "train.py" in {row["path"] for row in files}
+    assert fsck(store.layout).damages == ()
+
+
+@pytest.mark.parametrize("recorded", ["before the contents go", "after that"])
+def test_a_snapshot_that_looks_while_contents_are_searched_misses_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch, recorded: str
+) -> None:
+    rx.snapshot("first")
+    leave_a_note, capture, states = purging._leave_a_note, snapshots.capture, []
+
+    def beside(store: Store, objects: set[tuple[str, str]]) -> None:
+        if any(kind == "blobs" for kind, _ in objects) and not states:
+            states.append(capture(current()))
+            leave_a_note(store, objects)
+            if recorded == "before the contents go":
+                rx.snapshot("second")
+        else:
+            leave_a_note(store, objects)
+
+    monkeypatch.setattr(purging, "_leave_a_note", beside)
+    monkeypatch.setattr(snapshots, "capture", lambda *_, **__: states[0])
+    purge(Store(project / ".renex"), secret=SECRET)
+    if recorded == "after that":
+        rx.snapshot("second")
+    store = Store(project / ".renex")
+    named = store.reader.rows("select count(*) as n from snapshot_files where path = 'train.py' and sha256 is not null")
+    assert named == [{"n": 2}]
     assert fsck(store.layout).damages == ()
 
 

@@ -26,7 +26,7 @@ from renex_jupyter.records.keeping import Purged
 from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep
 from renex_jupyter.store.building import highest
 from renex_jupyter.store.fold import finish, folding, switch, take_sealed
-from renex_jupyter.store.keeping import gc
+from renex_jupyter.store.keeping import gc, references
 from renex_jupyter.store.keeping.doomed import PURGED, Doomed
 from renex_jupyter.store.keeping.rewriting import may_stand_in, rewrite_in_place, rewritten_changes, rewritten_points
 from renex_jupyter.store.layout import Layout, write_whole
@@ -105,7 +105,7 @@ def purge(store: Store, *, object_id: str | None = None, secret: str | None = No
 
 
 def _mark(layout: Layout, doomed: Doomed | None) -> None:
-    """Tell the processes that live that something is purged: when a secret was, in microseconds, is what the file says."""
+    """Tell the processes that live that something is purged; when a secret last was, in microseconds, is what the file says."""
     last = b""
     if doomed is not None and doomed.secret:
         last = str(to_microseconds(now())).encode()
@@ -299,7 +299,18 @@ def _remove_contents(store: Store, doomed: Doomed) -> int:
     _leave_a_note(store, {("blobs", sha256) for sha256 in found})
     for sha256 in found:
         store.blobs.remove(sha256)
+    if found:
+        _note_again(store, set(found))
     return len(found)
+
+
+def _note_again(store: Store, removed: set[str]) -> None:
+    """Note what a snapshot names that had looked before the contents went, and was recorded after their notes.
+
+    One that is recorded from now on sees by the mark that it must look again.
+    """
+    _mark(store.layout, None)
+    _leave_a_note(store, {("blobs", sha256) for sha256 in removed - references.purged(Reader(store.layout))})
 
 
 def _leave_a_note(store: Store, objects: set[tuple[str, str]]) -> None:
