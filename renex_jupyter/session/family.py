@@ -39,6 +39,9 @@ class Family:
     def __init__(self) -> None:
         self._given: Told | None = None  # what this process was told, while the environment tells its own run
         self._before: Told = {}  # and what the environment told then
+        handed = _handed().get(HANDED)
+        if handed is not None and is_child_of_multiprocessing():
+            _say(handed, handed)  # a script that is started from here has only the environment
 
     @property
     def given(self) -> Told:

@@ -92,6 +92,20 @@ def test_children_find_the_innermost_run_that_is_open_when_they_start(project: P
     assert found == {"one": {"p1.0", "p3.0"}, "two": {"p2.0"}, "four": {"p4.0"}}
 
 
+def log_in_a_script(key: str) -> None:
+    rx.log_param(f"child-{key}", 1)
+    subprocess.run([sys.executable, "-c", f"import renex_jupyter as rx; rx.log_param('script-{key}', 1)"], check=True)
+
+
+def test_a_script_of_a_child_finds_the_run_that_was_open_when_the_child_started(project: Path) -> None:
+    with rx.start_run("one") as one:
+        started("forkserver", log, 1.0)
+    with rx.start_run("two") as two:
+        started("forkserver", log_in_a_script, "two")
+    assert set(rx.get_run(two.run_id).params) == {"child-two", "script-two"}
+    assert set(rx.get_run(one.run_id).params) == {"p1.0"}
+
+
 def test_after_the_run_nothing_is_told_and_what_was_told_before_is_back(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
