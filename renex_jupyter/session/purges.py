@@ -74,9 +74,9 @@ class Purges:
 
 
 def last_secret(store: Store) -> datetime | None:
-    """Return when a secret was last purged from a store."""
+    """Return when a secret was last purged from a store; the file is empty when only something else was."""
     try:
-        return datetime.fromtimestamp(int(store.layout.purged.read_text() or 0) / 1e6, UTC)
+        return datetime.fromtimestamp(int(store.layout.purged.read_text()) / 1e6, UTC)
     except (OSError, ValueError):
         return None
 
@@ -146,7 +146,9 @@ def _told(value: Any, blot: Blot) -> Any:
     if isinstance(value, str):
         return blot(value)
     if isinstance(value, list):
-        return [_told(each, blot) for each in value]
+        told = [_told(each, blot) for each in value]
+        whole = "".join(told) if all(isinstance(each, str) for each in told) else ""  # the lines of one text, maybe
+        return told if blot(whole) == whole else blot(whole).splitlines(keepends=True)
     if isinstance(value, Mapping):
         return {name: each if name in WORDS else _told(each, blot) for name, each in value.items()}
     return value

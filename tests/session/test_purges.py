@@ -16,11 +16,12 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.snapshots import Snapshot
-from renex_jupyter.session import family, snapshots
+from renex_jupyter.session import family, purges, snapshots
 from renex_jupyter.session.current import current
 from renex_jupyter.store.blobs import CHUNK
 from renex_jupyter.store.keeping import apart
 from renex_jupyter.store.keeping import purge as purging
+from renex_jupyter.store.keeping.doomed import Doomed
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.purge import purge
 from renex_jupyter.store.sought import Sought
@@ -170,6 +171,21 @@ def test_a_snapshot_that_looks_while_contents_are_searched_misses_none(
     named = store.reader.rows("select count(*) as n from snapshot_files where path = 'train.py' and sha256 is not null")
     assert named == [{"n": 2}]
     assert fsck(store.layout).damages == ()
+
+
+def test_a_secret_of_several_lines_goes_from_the_outputs_of_a_notebook() -> None:
+    printed = {"output_type": "stream", "name": "stdout", "text": ["it is:\n", "-- BEGIN --\n", "MIIE\n", "done\n"]}
+    cell = {"cell_type": "code", "source": "", "outputs": [printed], "metadata": {"tags": ["BEGIN", "a"]}}
+    made = purges.without({"cells": [cell], "metadata": {}}, [Doomed(secret="-- BEGIN --\nMIIE").text])
+    assert made["cells"][0]["outputs"][0]["text"] == ["it is:\n", "[purged]\n", "done\n"]
+    assert made["cells"][0]["metadata"] == cell["metadata"]
+
+
+def test_the_purge_of_a_run_is_not_taken_for_that_of_a_secret(project: Path) -> None:
+    with rx.start_run("x"):
+        pass
+    rx.purge("x")
+    assert purges.last_secret(current().store) is None
 
 
 def test_a_text_is_found_across_the_parts_in_which_a_file_is_read(tmp_path: Path) -> None:
