@@ -81,7 +81,7 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
     Raises
     ------
     RenexError : `invalid_argument` unless exactly one of both is given; `not_found`, `ambiguous`; `locked` while
-        another process writes what must be rewritten.
+        another process writes what must be rewritten; `disk_full` and its like while something still waits in memory.
 
     The contents of a run's files that were in use within two hours stay until `gc` frees them (`kept_young`).
     """
@@ -90,6 +90,7 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
             "purge takes an id or a secret.", "Give one of both: rx.purge(ID) or rx.purge(secret=...)."
         )
     current().executions()  # what another process purged is looked for before our own purge is taken for the last
+    _write_what_waits(current())
     store = _sealed()
     if secret is None:
         return _purge_object(store, find_purgeable(str(object_id)))
@@ -190,6 +191,13 @@ def _still_in(secret: str) -> tuple[tuple[Holder, ...], str | None]:
         session.store.write(*(Change("blobs", sha256, "delete", {"reason": PURGED}) for sha256 in sorted(new)))
         session.store.journal.sync()
     return tuple(Holder(path, lines) for path, lines, _ in found), None
+
+
+def _write_what_waits(session: Session) -> None:
+    """Write the records that a full disk did not take: what is purged must not be written after the purge."""
+    session.write_what_is_left()
+    for active in session.runs:
+        active.points.write_what_waits()
 
 
 def _rename(session: Session, blot: Callable[[str], str]) -> None:

@@ -105,6 +105,21 @@ class Points:
         """Return the value at the highest step of each key that this process logged; arrays are left out."""
         return {each.key: each.last for each in list(self._series.values()) if each.last is not None}
 
+    def write_what_waits(self) -> None:
+        """Write the points of this process that wait.
+
+        Raises
+        ------
+        RenexError : the store still does not take them; they go on waiting.
+        """
+        if os.getpid() != self._pid:
+            self._begin()
+        with self._lock:
+            if self._waiting:
+                self._write_waiting()
+            if self._waiting and self._failed is not None:
+                raise self._failed
+
     def finish(self) -> None:
         """Try a last time to write what waits, and say what became of it."""
         if os.getpid() != self._pid:
