@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import duckdb
 from renex_jupyter.store import archive, generation, journal, losses, parquet, tables
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.loading import Fresh
+from renex_jupyter.store.scratch import scratch_folder
 
 _number = itertools.count(1)
 
@@ -90,8 +90,8 @@ def _lines_of(connection: duckdb.DuckDBPyConnection, layout: Layout, packs: list
     """
     names = archive.journals_in(connection, packs)
     there = [Path(entry.path) for entry in journal.files_in(layout.journal) if entry.name in names]
-    with tempfile.TemporaryDirectory(prefix="renex-") as folder:
-        Fresh(connection, Path(folder)).read([path for path in there if path.stat().st_size])
+    with scratch_folder() as folder:
+        Fresh(connection, folder).read([path for path in there if path.stat().st_size])
     changes = f"({archive.changes_in(packs)}) union all by name from scratch.changes"
     points = f"({archive.points_in(packs)}) union all by name from scratch.points"
     return archive.once(changes), archive.once(points), {path.name for path in there}

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
@@ -44,7 +45,9 @@ class Building:
         self.connection.execute("begin")
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if failed:
+            _interrupt(self.connection)  # it may have left a query unfinished, and closing would wait for that
         self.connection.close()
         shutil.rmtree(self._copies, ignore_errors=True)
         self._temporary.unlink(missing_ok=True)
@@ -170,11 +173,16 @@ class Building:
             self._fold_changes("from scratch.changes")
         if points:
             source = "from scratch.points"
+            beside = self.connection.cursor()
             with ThreadPoolExecutor(1) as other:
-                indexing = other.submit(self._segment, source, self.connection.cursor(), 0)
-                self._enter_pack(*self._pack(source, archive.POINTS, self.connection))
-                self._sum_up(source)
-                self._enter_segment(*indexing.result())
+                indexing = other.submit(self._segment, source, beside, 0)
+                try:
+                    self._enter_pack(*self._pack(source, archive.POINTS, self.connection))
+                    self._sum_up(source)
+                    self._enter_segment(*indexing.result())
+                except BaseException:
+                    _interrupt(beside)  # or leaving would wait for its end
+                    raise
         self._fresh.empty()
         self.connection.execute("commit; begin")  # or what is loaded next would not be seen
         return changes, points
@@ -253,6 +261,11 @@ class Building:
 
     def _strike_out(self, book: str, names: list[str]) -> None:
         self.connection.execute(f"delete from inside.{book} where name in {tables.literal(tuple(names))}")
+
+
+def _interrupt(connection: duckdb.DuckDBPyConnection) -> None:
+    with suppress(duckdb.Error):  # closed already
+        connection.interrupt()
 
 
 def _level(name: str) -> int:

@@ -8,7 +8,6 @@ Run as `python -m renex_jupyter.store.fold FOLDER` it folds until nothing sealed
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from renex_jupyter.store.database import database_errors
 from renex_jupyter.store.layout import Layout, os_errors, published_as, write_whole
 from renex_jupyter.store.publish import is_published, publish
 from renex_jupyter.store.salvage import salvage
+from renex_jupyter.store.scratch import scratch_folder
 
 BATCH = 64 * 2**20  # bytes of journals that one fold takes: half a million points, which it holds in memory
 
@@ -92,8 +92,8 @@ def remake(layout: Layout, take: Callable[[Building], object] | None = None, wit
     counts = (0, 0)
     for name in lost:  # before the switch: whoever is killed after it must not be the last who knew
         losses.note(layout, name, records=known.get(name), back=0)
-    with tempfile.TemporaryDirectory(prefix="renex-") as folder:
-        saved = salvage(layout, source, whole, Path(folder)) if lost and source else None
+    with scratch_folder() as folder:
+        saved = salvage(layout, source, whole, folder) if lost and source else None
 
         def take_all(building: Building) -> None:
             nonlocal counts
@@ -135,6 +135,8 @@ def extend(layout: Layout, before: str | None, take: Callable[[Building], object
     ours = _packs_of(layout, before)
     try:
         return switch(layout, before, take)
+    except duckdb.InterruptException:
+        raise
     except (Unsound, duckdb.Error):  # if it was for want of space, it will say so again
         # By this try, or one that was killed before: of what is taken now.
         left = [path for path in archive.packs_in(layout) if path.name not in ours]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from renex_jupyter.store import archive, generation, journal, lines, locks, losses, parquet
 from renex_jupyter.store.layout import Layout, published_as
+from renex_jupyter.store.scratch import sweep_scratch_folders
 
 GRACE = 60.0  # seconds for which a temporary file stays of somebody who may be about to give it its name
 OPENING = 1.0  # seconds for which a published file stays that a client may be about to open
@@ -16,6 +17,7 @@ OPENING = 1.0  # seconds for which a published file stays that a client may be a
 
 def temporary_files(layout: Layout) -> None:
     """Remove what a fold that was killed left behind (its lock is ours now: nobody is writing it)."""
+    sweep_scratch_folders()
     for folder in (layout.generations, layout.segments, layout.archive, layout.superseded, layout.damaged):
         for path in folder.glob(".*.tmp*"):
             remove(path)

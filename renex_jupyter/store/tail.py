@@ -6,7 +6,6 @@ Each line is read once: its CRC is checked, and only the bytes that were appende
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import duckdb
 
 from renex_jupyter.store import archive, lines, tables
 from renex_jupyter.store.format import GONE, POINTS
+from renex_jupyter.store.scratch import scratch_folder
 
 TABLES = f"""
 create schema tail;
@@ -147,12 +147,12 @@ class Tail:
         new = [each for each in files if each.lines is None or each.lines]
         if not new:
             return False
-        with tempfile.TemporaryDirectory(prefix="renex-") as folder:
+        with scratch_folder() as folder:
             paths = []
             for each in new:
                 path = each.path
                 if each.lines is not None:
-                    path = Path(folder) / path.name
+                    path = folder / path.name
                     path.write_bytes(b"\n".join(each.lines) + b"\n")
                 paths.append(str(path))
             self._connection.execute(f"insert into tail.points {tables.points_of(tables.points_in(paths), 'name')}")

@@ -34,19 +34,19 @@ class Interrupter:
         threading.Thread(target=self._work, daemon=True).start()
 
     def send(self, after: float) -> None:
-        """Send a signal in `after` seconds."""
-        self.after = after
-        self.sent.clear()
+        """Send a signal in `after` seconds; `sent` is set when it was."""
+        self.after, self.sent = after, threading.Event()
         self.asked.set()
 
     def _work(self) -> None:
         while True:
             self.asked.wait()
             self.asked.clear()
+            sent = self.sent
             time.sleep(self.after)
             self.sent_at = time.monotonic()
-            self.sent.set()
             os.kill(os.getpid(), signal.SIGINT)
+            sent.set()  # after it: who waits for this must not go on to the next before the signal is there
 
 
 def interrupted(_say: Say, name: str, project: Path, ledger: Path) -> tuple[int, int]:
@@ -64,15 +64,14 @@ def interrupted(_say: Say, name: str, project: Path, ledger: Path) -> tuple[int,
         completed = False
         try:
             timer.send(rng.uniform(0.0, LONGEST[name]))
-            try:
-                action()
-                completed = True
-            finally:
-                timer.sent.wait()
-                time.sleep(0.01)  # the signal arrives here where the action was faster
+            action()
+            completed = True
+            timer.sent.wait()
+            time.sleep(0.01)  # the signal arrives here where the action was faster
         except KeyboardInterrupt:
             stopped += 1
             done += completed
+        timer.sent.wait()
     victims.log(store, pen, run.run_id, 10**6)
     rx.end_run()
     assert rx.get_run(run.run_id).status == "finished"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import duckdb
@@ -14,6 +13,7 @@ from renex_jupyter.store.keeping.history import every_line
 from renex_jupyter.store.keeping.unwanted import note_unwanted
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.salvage import SALVAGED_POINTS as SALVAGED
+from renex_jupyter.store.scratch import scratch_folder
 
 KINDS = ("changes", "points")
 
@@ -35,8 +35,7 @@ def absorb(
     ------
     RenexError : `locked` when another process folds for longer than `timeout` seconds; `corrupt`, `disk_full`.
     """
-    with folding(layout, timeout=timeout), tempfile.TemporaryDirectory(prefix="renex-") as scratch:
-        folder = Path(scratch)
+    with folding(layout, timeout=timeout), scratch_folder() as folder:
         while take_sealed(layout)[1]:  # what comes of the same journals must not meet them later
             pass
         found = _write_new(layout, folder, changes, points)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import zstandard
 from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.store.blobs import CHUNK, Readable
 from renex_jupyter.store.keeping import trial
+from renex_jupyter.store.scratch import scratch_folder
 
 FORMAT = 1
 ABOUT, CHANGES, POINTS, BLOBS = "renex.json", "changes.parquet", "points.parquet", "blobs/"
@@ -61,10 +61,9 @@ def received(path: Path) -> Iterator[Received]:
     RenexError : `invalid_argument` for a file that is no export, `newer_store` for one of a newer program, `corrupt`
         for one with something in it that no export has.
     """
-    with tempfile.TemporaryDirectory(prefix="renex-") as scratch, _opened(path) as opened:
+    with scratch_folder() as folder, _opened(path) as opened:
         members = _members(opened)
         about = _checked_about(opened, members[ABOUT])
-        folder = Path(scratch)
         for name in (CHANGES, POINTS):
             with opened.open(members[name]) as source, (folder / name).open("wb") as sink:
                 shutil.copyfileobj(source, sink, CHUNK)
