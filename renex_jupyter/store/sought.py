@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 # What stands between two lines in a notebook, in indented or quoted text and with the line ends of Windows: space, quotes,
-# commas, signs of comments, and line ends that are written as in JSON.
+# commas, signs of comments, and a line end, maybe written as in JSON.
 _UNITS = 64
-_BETWEEN = rb"""(?:[\s"',#>|]|\\{1,4}["nrt]?){0,%d}""" % _UNITS
+_UNIT = rb"""(?:[\s"',#>|]|\\{1,4}["nrt]?){0,%d}""" % (_UNITS // 2)
+_BETWEEN = rb"%b(?:[\r\n]|\\{1,4}n)%b" % (_UNIT, _UNIT)
 _LONGEST_UNIT = 5  # bytes
 
 
@@ -38,7 +39,7 @@ class Sought:
     @property
     def overlap(self) -> int:
         """How many bytes of a part of a file must be looked at again together with the next part."""
-        apart = sum(max(map(len, forms)) + _UNITS * _LONGEST_UNIT for forms in self.lines)
+        apart = sum(max(map(len, forms)) + (_UNITS + 1) * _LONGEST_UNIT for forms in self.lines)
         return max(apart, *map(len, self.texts)) - 1
 
     def places(self, window: bytes) -> Iterator[int]:
@@ -48,8 +49,15 @@ class Sought:
             while at >= 0:
                 yield at
                 at = window.find(text, at + 1)
-        if self.lines and all(any(form in window for form in forms) for forms in self.lines):
+        if self._has_lines(window):
             yield from (found.start() for found in _pattern(self.lines).finditer(window))
+
+    def without_lines(self, data: bytes, mark: Callable[[int], bytes]) -> bytes:
+        """Return some bytes with a mark, which fits into the length that is given, wherever the lines follow each other."""
+        return _pattern(self.lines).sub(lambda found: mark(len(found[0])), data) if self._has_lines(data) else data
+
+    def _has_lines(self, data: bytes) -> bool:
+        return bool(self.lines) and all(any(form in data for form in forms) for forms in self.lines)
 
     def stands_in(self, chunks: Iterable[bytes]) -> bool:
         """Say whether it stands in what some chunks are the parts of."""

@@ -38,6 +38,9 @@ def test_it_is_found(text: str, size: int) -> None:
         "\n".join(f"{line} and so on" for line in SAID),
         "\n".join(SAID[:-1]),
         "\n".join(f"{line}{' ' * 200}" for line in SAID),
+        " ".join(SAID),
+        "".join(SAID),
+        json.dumps(SAID),
     ],
 )
 def test_lines_that_do_not_follow_each_other_are_something_else(text: str) -> None:

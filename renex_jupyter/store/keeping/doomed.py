@@ -33,28 +33,27 @@ class Doomed:
     owners: frozenset[str] = frozenset()  # of points
     secret: str = ""
     _forms: tuple[str, ...] = field(init=False, default=())  # the secret as it stands in a text, in JSON, and in Python
+    # What no file may have in it: the secret, and its lines where something else stands between them, as in notebooks.
+    sought: Sought = field(init=False, default=Sought(()))
 
     def __post_init__(self) -> None:
         said = {self.secret, repr(self.secret)[1:-1]}
         told = said | _in_json(said)  # also as a text of JSON in a cell, which a notebook has in JSON again
         forms = told | _in_json(told)
         object.__setattr__(self, "_forms", tuple(sorted(forms - {""}, key=len, reverse=True)))
+        lines = [line.strip() for line in self.secret.splitlines() if line.strip()]
+        apart = tuple(Doomed(secret=line).forms_in_files for line in lines if lines[1:])
+        object.__setattr__(self, "sought", Sought(self.forms_in_files, apart))
 
     @property
     def mark(self) -> str:
         """What stands in the place of the secret; never longer than it, so that a line can be rewritten in its place."""
-        return MARK if len(self.secret.encode()) >= len(MARK) else "*" * len(self.secret.encode())
+        return _mark(len(self.secret.encode()))
 
     @property
     def forms_in_files(self) -> tuple[bytes, ...]:
         """The secret as it may stand in a file."""
         return tuple(form.encode("utf-8", "surrogatepass") for form in self._forms)
-
-    @property
-    def sought(self) -> Sought:
-        """What no file may have in it: the secret, and its lines where something else stands between them, as in notebooks."""
-        lines = [line.strip() for line in self.secret.splitlines() if line.strip()]
-        return Sought(self.forms_in_files, tuple(Doomed(secret=line).forms_in_files for line in lines if lines[1:]))
 
     @property
     def traces(self) -> tuple[str, ...]:
@@ -65,7 +64,10 @@ class Doomed:
         """Return a text in which the mark stands in the place of the secret."""
         for form in self._forms:
             value = value.replace(form, self.mark)
-        return value
+        if not self.sought.lines:
+            return value
+        data = self.sought.without_lines(value.encode("utf-8", "surrogatepass"), lambda size: _mark(size).encode())
+        return data.decode("utf-8", "surrogatepass")
 
     def change(self, record: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return a change without what must go, itself when nothing must, None when it must go as a whole."""
@@ -142,6 +144,11 @@ class Doomed:
     def _is_secret(self, value: Any) -> bool:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return is_number and json.dumps(value) in (self.secret, f"{self.secret}.0")
+
+
+def _mark(size: int) -> str:
+    """Return what stands in the place of so many bytes."""
+    return MARK if size >= len(MARK) else "*" * size
 
 
 def _in_json(texts: Iterable[str]) -> set[str]:

@@ -41,6 +41,10 @@ def rewritten_changes(connection: duckdb.DuckDBPyConnection, lines: str, doomed:
 def rewritten_points(connection: duckdb.DuckDBPyConnection, lines: str, doomed: Doomed) -> int:
     """Make the table `rewritten` of the fields of points without what must go; return how many differ or are gone."""
     connection.execute(f"create or replace table rewritten as {doomed.points(lines)}")
+    if doomed.sought.lines:  # which DuckDB does not find where something else stands between them
+        for row, text in connection.execute("select rowid, x from rewritten where x is not null").fetchall():
+            if doomed.text(text) != text:
+                connection.execute("update rewritten set x = ? where rowid = ?", [doomed.text(text), row])
     same = "select name, line, i, k, x, t, h from"
     row = connection.execute(f"select count(*) from ({same} ({lines}) except {same} rewritten)").fetchone()
     return int(row[0]) if row else 0

@@ -70,6 +70,22 @@ def test_a_notebook_with_a_secret_of_several_lines_goes(store: Store) -> None:
     assert b"MIIEsecret" not in bytes_of(store)
 
 
+@pytest.mark.parametrize("folded", [True, False])
+def test_a_secret_of_several_lines_goes_from_records_where_it_is_indented(store: Store, folded: bool) -> None:
+    indented = "def f():\n    -- BEGIN --\r\n    MIIEsecret\r\n    -- END --\n"
+    a_run(store)
+    other = Store(store.layout.root)
+    other.write(Change("runs", DOOMED, "update", {"notebook": indented}))
+    other.write_points([Point("run", DOOMED, "said", 0, now(), None, indented)])
+    if folded:
+        other.fold()
+    purge(Store(store.layout.root), secret="-- BEGIN --\nMIIEsecret\n-- END --")
+    assert b"MIIEsecret" not in bytes_of(store)
+    rows = Store(store.layout.root).reader.rows("select notebook, text_value from runs join metrics using (run_id)")
+    assert rows == [dict.fromkeys(("notebook", "text_value"), "def f():\n    [purged]\n")]
+    assert fsck(store.layout).damages == ()
+
+
 def test_a_content_that_a_killed_collection_left_halfway_is_searched(store: Store) -> None:
     a_run(store)
     sha256 = store.blobs.put(b"token=hunter2")
