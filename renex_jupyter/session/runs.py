@@ -74,10 +74,16 @@ def start_run(
 
 
 def finish_what_was_left(session: Session, *, nested: bool = False) -> None:
-    """Finish, with one line of notice, the run that a plain `start_run()` of an earlier cell left open."""
+    """Finish, with one line of notice, the run that a plain `start_run()` of an earlier cell left open.
+
+    Raises
+    ------
+    RenexError : `disk_full` and its like while something of it still waits in memory: it stays open then.
+    """
     left = session.runs[-1] if session.runs else None
     if left is None or nested or left.held or left.pid != os.getpid():  # that of a forked child's parent stays open
         return
+    left.points.write_what_waits()
     close(left, "finished")
     print(f"renex: run '{left.name}' ({short(left.run_id)}) was still open and is finished now.")
 

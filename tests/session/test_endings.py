@@ -189,3 +189,20 @@ def test_numbers_beyond_a_double_are_kept_or_refused_by_name(project: Path) -> N
         with pytest.raises(rx.RenexError, match="step"):
             rx.log_metric("loss", 1, step=float("inf"))  # type: ignore[arg-type]
     assert rx.get_run(run.run_id).params == {"n": 10**400}
+
+
+def test_a_run_that_cannot_begin_ends_no_other_one_whose_points_wait(project: Path) -> None:
+    long = rx.start_run("long")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with full_disk():
+            for step in range(100):
+                rx.log_metric("loss", step, step=step)
+            with pytest.raises(rx.RenexError, match=r"disk_full|too large"):
+                rx.start_run("short")
+        rx.log_metric("loss", 100, step=100)
+    rx.end_run()
+    assert rx.get_run(long.run_id).status == "finished"
+    assert list(rx.sql("select step from metrics where run_id = ? order by step", [long.run_id])["step"]) == [
+        *range(101)
+    ]
