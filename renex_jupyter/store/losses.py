@@ -54,6 +54,8 @@ def losses_of(layout: Layout) -> Iterator[Loss]:
         told = _note_on(path)
         records, back = told.get("records"), told.get("back")
         counts = records if isinstance(records, int) else None, back if isinstance(back, int) else 0
+        if (layout.archive / name).exists():
+            continue  # whoever was about to do without it was killed: it belongs to the store as before
         if parquet.parse(name) and not path.is_dir():
             yield Loss(path, "pack", _about_pack(path, *counts), *counts, name in accepted)
         elif path.is_file():  # else purged since
