@@ -63,12 +63,13 @@ def capture_files(
 
 def search_files(
     root: Path, sought: Sought, *, max_file_size: int, timeout: float
-) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+) -> tuple[tuple[str, tuple[int, ...], str | None], ...]:
     """Return where a text stands in the files that a snapshot would take.
 
     Returns
     -------
-    Path, numbers of its first lines that have it, and SHA-256 of each such file, ordered by path.
+    Path, numbers of its first lines that have it, and SHA-256 of each such file, ordered by path; no lines and None where
+    it stands in the name only.
 
     Raises
     ------

@@ -15,24 +15,27 @@ from renex_jupyter.store.sought import Sought
 
 SHOWN = 20  # lines of one file
 PLACES = 1000  # looked at in one part of a file, of which many may be in one line
-Hit = tuple[str, list[int], str]  # path, numbers of lines, SHA-256 of the file
+Hit = tuple[str, list[int], str | None]  # path, numbers of lines, SHA-256 of a file with such lines
 
 
 def search(root: str, entries: Iterable[Entry], sought: Sought, go_on: Callable[[], None]) -> list[Hit]:
-    """Return the files among some entries in which a text stands."""
+    """Return the entries in which a text stands; those that have it in their name only without lines."""
     found: list[Hit] = []
     for path, _, kind, sha256, _, _ in entries:
         go_on()
-        if kind != "file" or sha256 is None:
-            continue
-        try:
-            with os.fdopen(os.open(Path(root, from_text(path)), READ), "rb") as file:
-                lines = lines_with(file, sought)
-        except OSError:  # gone, or exchanged for something else since the walk
-            continue
-        if lines:
-            found.append((path, lines, sha256))
+        place = from_text(path)
+        lines = _lines_in(Path(root, place), sought) if kind == "file" and sha256 is not None else []
+        if lines or next(sought.places(os.fsencode(place)), None) is not None:
+            found.append((path, lines, sha256 if lines else None))
     return found
+
+
+def _lines_in(path: Path, sought: Sought) -> list[int]:
+    try:
+        with os.fdopen(os.open(path, READ), "rb") as file:
+            return lines_with(file, sought)
+    except OSError:  # gone, or exchanged for something else since the walk
+        return []
 
 
 def lines_with(file: BinaryIO, sought: Sought) -> list[int]:

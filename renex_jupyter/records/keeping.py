@@ -138,9 +138,11 @@ class Holder:
     """A file of the project in which a purged secret still stands."""
 
     path: str  # relative to the project
-    lines: tuple[int, ...]  # the first ones, from 1
+    lines: tuple[int, ...]  # the first ones, from 1; none where it stands in the name only
 
     def __str__(self) -> str:
+        if not self.lines:
+            return f"{self.path}, its name"
         return f"{self.path}, line{'s' if self.lines[1:] else ''} {', '.join(map(str, self.lines))}"
 
 
@@ -205,7 +207,12 @@ class Purged:
         return [
             *(("STILL IN", str(each)) for each in self.still_in[:SHOWN]),
             ("", f"and {more:,} more files" if more > 0 else ""),
-            ("", "take it out there, too: once changed, the file is kept again" if self.still_in else ""),
+            (
+                "",
+                "take it out there, too: once changed, the file is kept again, and a name with each snapshot"
+                if self.still_in
+                else "",
+            ),
             ("not searched", f"the project's files: {self.not_searched}" if self.not_searched else ""),
             *(("ALIVE", str(each)) for each in self.writers),
             ("", "restart these if they may know it or log on it: what they log is recorded" if self.writers else ""),

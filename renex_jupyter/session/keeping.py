@@ -186,7 +186,7 @@ def _still_in(secret: str) -> tuple[tuple[Holder, ...], str | None]:
         )
     except RenexError as error:
         return (), error.line
-    new = {sha256 for _, _, sha256 in found} - contents_gone(session.store)
+    new = {sha256 for _, _, sha256 in found if sha256} - contents_gone(session.store)
     if new:
         session.store.write(*(Change("blobs", sha256, "delete", {"reason": PURGED}) for sha256 in sorted(new)))
         session.store.journal.sync()

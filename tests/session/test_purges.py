@@ -280,3 +280,27 @@ def test_a_secret_in_the_names_of_what_is_open_is_not_told_to_children(
     assert SECRET not in str(dict(os.environ))
     found = rx.get_run("below")
     assert (found.namespace, found.experiment) == ("n-[purged]", "e-[purged]")
+
+
+@pytest.mark.parametrize(
+    ("secret", "encoding"), [(SECRET, "utf-16"), (SECRET, "utf-16-be"), ("geheimnüss42", "latin-1")]
+)
+def test_a_file_in_another_encoding_is_found_in_contents_and_in_the_project(
+    project: Path, secret: str, encoding: str
+) -> None:
+    (project / "train.py").unlink()
+    (project / "notes.txt").write_bytes(f"one\nword = {secret}\n".encode(encoding))
+    taken = rx.snapshot("with it")
+    done = rx.purge(secret=secret)
+    assert done.blobs == 1
+    assert [each.path for each in done.still_in] == ["notes.txt"]
+    assert [path for path, _ in rx.checkout(taken.snapshot_id, project / "out").skipped] == ["notes.txt"]
+
+
+def test_a_file_that_has_it_in_its_name_is_told(project: Path) -> None:
+    (project / "train.py").unlink()
+    (project / SECRET).mkdir()
+    (project / SECRET / "a.txt").write_text("nothing")
+    rx.snapshot("with it")
+    told = [str(each) for each in rx.purge(secret=SECRET).still_in]
+    assert f"{SECRET}/a.txt, its name" in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -43,7 +44,8 @@ class Doomed:
         object.__setattr__(self, "_forms", tuple(sorted(forms - {""}, key=len, reverse=True)))
         lines = [line.strip() for line in self.secret.splitlines() if line.strip()]
         apart = tuple(Doomed(secret=line).forms_in_files for line in lines if lines[1:])
-        object.__setattr__(self, "sought", Sought(self.forms_in_files, apart))
+        forms_elsewhere = dict.fromkeys((*self.forms_in_files, *_otherwise_encoded(self.secret)))
+        object.__setattr__(self, "sought", Sought(tuple(forms_elsewhere), apart))
 
     @property
     def mark(self) -> str:
@@ -149,6 +151,15 @@ class Doomed:
 def _mark(size: int) -> str:
     """Return what stands in the place of so many bytes."""
     return MARK if size >= len(MARK) else "*" * size
+
+
+def _otherwise_encoded(text: str) -> tuple[bytes, ...]:
+    """Return a text as files have it that are not in UTF-8."""
+    found = []
+    for encoding in ("utf-16-le", "utf-16-be", "latin-1", "cp1252"):
+        with suppress(UnicodeEncodeError):
+            found.append(text.encode(encoding))
+    return tuple(filter(None, found))
 
 
 def _in_json(texts: Iterable[str]) -> set[str]:
