@@ -62,7 +62,7 @@ def losses_of(layout: Layout) -> Iterator[Loss]:
             part = lines.read_part(path)
             lost = part.bad + part.missing
             kind = "line" if lost else "torn"
-            yield Loss(path, kind, _about_journal(part, counts[1]), lost, counts[1] if lost else 0, name in accepted)
+            yield Loss(path, kind, _about_journal(part, counts[1]), lost or None, counts[1], name in accepted)
 
 
 def set_aside(layout: Layout, path: Path) -> None:
