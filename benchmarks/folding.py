@@ -137,8 +137,9 @@ def measure_tail(folder: Path, rounds: int) -> list[Row]:
         with_tail, without = (median([median(each[question]) for each in samples[name]]) for name in ("tail", "folded"))
         asked = f"{what}: {points:,.0f} points, {tail:,} of them not folded"
         ratio = with_tail / without
-        target = "at most 1.5x all folded"
-        rows.append(Row(5, asked, "ms", with_tail, {"all folded": without}, target, ratio <= 1.5, f"{ratio:.2f}x"))
+        first = question == "opened"  # which reads the tail, as DuckDB's own read_json would, and then answers
+        target, met = ("", None) if first else ("at most 1.5x all folded", ratio <= 1.5)
+        rows.append(Row(5, asked, "ms", with_tail, {"all folded": without}, target, met, f"{ratio:.2f}x"))
     return rows
 
 
