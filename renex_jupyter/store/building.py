@@ -102,7 +102,7 @@ class Building:
             packs = self._without_overlap(packs)
         changes, points = archive.changes_in(packs), archive.points_in(packs)
         self._fold_changes(changes)
-        level = max((_level(path.name) for path in packs), default=0)
+        level = max(_level(path.name) for path in packs)
         self._enter_segment(*self._segment(f"from ({points})", self.connection, level))
         self._sum_up(f"from ({points})")
         for path in packs:

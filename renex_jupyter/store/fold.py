@@ -20,7 +20,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep
 from renex_jupyter.store.building import Building, Unsound
 from renex_jupyter.store.database import database_errors
-from renex_jupyter.store.layout import Layout, os_errors, published_as, write_whole
+from renex_jupyter.store.layout import Layout, json_object, os_errors, write_whole
 from renex_jupyter.store.publish import is_published, publish
 from renex_jupyter.store.salvage import salvage
 from renex_jupyter.store.scratch import scratch_folder
@@ -90,18 +90,16 @@ def remake(layout: Layout, take: Callable[[Building], object] | None = None, wit
     lost = tuple(path.name for path in belonging if path not in whole)
     sealed = sealed_files(layout, source) if take is None else []
     counts = (0, 0)
-    for name in lost:  # before the switch: whoever is killed after it must not be the last who knew
-        losses.note(layout, name, records=known.get(name), back=0)
     with scratch_folder() as folder:
         saved = salvage(layout, source, whole, folder) if lost and source else None
 
         def take_all(building: Building) -> None:
             nonlocal counts
             building.take_packs(whole, overlap=source is None)
-            if saved:
+            if saved and source:
                 counts = building.take_lines(*saved)
                 building.mark_folded(_folded_still_there(layout, source))
-                _remember(layout, lost, known, dict(zip((archive.CHANGES, archive.POINTS), counts, strict=True)))
+            _remember(layout, lost, known, dict(zip((archive.CHANGES, archive.POINTS), counts, strict=True)))
             if take:
                 take(building)
             else:
@@ -114,7 +112,10 @@ def remake(layout: Layout, take: Callable[[Building], object] | None = None, wit
 
 
 def _remember(layout: Layout, lost: tuple[str, ...], known: dict[str, int], salvaged: dict[str, int]) -> None:
-    """Note of each pack that was lost whether all its lines were made again; before the switch, or nobody may know."""
+    """Note of each pack that was lost how many of its lines were made again.
+
+    This comes before the switch: whoever is killed after it must not be the last who knew.
+    """
     for name in lost:
         kind = archive.kind_of(name)
         back = min(salvaged[kind], known.get(name, 0))
@@ -122,10 +123,8 @@ def _remember(layout: Layout, lost: tuple[str, ...], known: dict[str, int], salv
         losses.note(layout, name, records=known.get(name), back=back)
 
 
-def _folded_still_there(layout: Layout, source: str | None) -> set[str]:
+def _folded_still_there(layout: Layout, source: str) -> set[str]:
     """Return the journal files that a generation holds and that nobody has removed yet."""
-    if source is None:
-        return set()
     with generation.connect(layout.generations / source, read_only=True) as connection:
         return generation.folded_among(connection, [entry.name for entry in journal.files_in(layout.journal)])
 
@@ -145,7 +144,7 @@ def extend(layout: Layout, before: str | None, take: Callable[[Building], object
 
 def _packs_of(layout: Layout, name: str | None) -> set[str]:
     """Return the packs of a generation, as they were published with it, or from its books."""
-    if name is not None and published_as(layout.published).get("generation") == name:
+    if name is not None and json_object(layout.published).get("generation") == name:
         return set(losses.known_packs(layout, None))
     try:
         return set(losses.known_packs(layout, name))

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from renex_jupyter.store import parquet, tables
-from renex_jupyter.store.layout import Layout, published_as
+from renex_jupyter.store.layout import Layout, json_object
 
 STORAGE_VERSION = "v1.5.0"
 BLOCK = 16384  # bytes: DuckDB's smallest; twenty small tables take 6 MB with its default
@@ -145,7 +145,7 @@ def _in_force(layout: Layout, *, complete: bool) -> str | None:
         return None
     try:
         path = layout.generations / name
-        told = published_as(layout.published)
+        told = json_object(layout.published)
         seen = complete and told.get("generation") == name and told.get("looks") == looks_of(path)
         if not seen and parquet.digest(path) != name.split(".")[1]:
             return None
@@ -172,19 +172,20 @@ def books(connection: duckdb.DuckDBPyConnection, prefix: str = "") -> Books:
     return Books(dict(segments), dict(packs))
 
 
-def folded_whole(connection: duckdb.DuckDBPyConnection, names: list[str]) -> set[str]:
-    """Return which of some journal files had no damaged line when they were folded; of others nobody knows."""
-    if not names:
-        return set()
-    query = f"select name from inside.folded where bad_lines = 0 and name in {tables.literal(tuple(names))}"
-    return {name for (name,) in connection.execute(query).fetchall()}
+def folded_among(
+    connection: duckdb.DuckDBPyConnection, names: list[str], prefix: str = "", *, whole: bool = False
+) -> set[str]:
+    """Return which of some journal files a generation holds.
 
-
-def folded_among(connection: duckdb.DuckDBPyConnection, names: list[str], prefix: str = "") -> set[str]:
-    """Return which of some journal files a generation holds."""
+    Parameters
+    ----------
+    whole : only those that had no damaged line when they were folded; of some others nobody knows.
+    """
     if not names:
         return set()
     query = f"select name from {prefix}inside.folded where name in {tables.literal(tuple(names))}"
+    if whole:
+        query += " and bad_lines = 0"
     return {name for (name,) in connection.execute(query).fetchall()}
 
 

@@ -122,7 +122,7 @@ class Layout:
     def has_moved(self) -> bool:
         """Say whether `history.duckdb` was published when the store lay in another folder."""
         here = str(self.root.resolve())
-        return bool(published_as(self.published).get("folder", here) != here)
+        return bool(json_object(self.published).get("folder", here) != here)
 
     def exists(self) -> bool:
         """Say whether there is a store in this folder, also when its `store.json` is lost.
@@ -165,8 +165,8 @@ class Layout:
         )
 
 
-def published_as(path: Path) -> dict[str, Any]:
-    """Return what was written down when a database was published: folder, generation, segments; {} when that is lost."""
+def json_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object that a file of ours holds; {} when there is none, or it is damaged."""
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -210,7 +210,7 @@ def check(layout: Layout) -> None:
 
 def describe(layout: Layout) -> dict[str, Any]:
     """Return `format` and `store_id`; what is lost of `store.json` is made again from what was published, or the records."""
-    found, told = published_as(layout.about), published_as(layout.published)
+    found, told = json_object(layout.about), json_object(layout.published)
     versions = [each["format"] for each in (found, told) if isinstance(each.get("format"), int)]
     ids = [each["store_id"] for each in (found, told) if isinstance(each.get("store_id"), str)]
     made = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from renex_jupyter.records import display
 from renex_jupyter.store import archive, generation, lines, parquet
 from renex_jupyter.store.format import POINTS
-from renex_jupyter.store.layout import Layout, published_as, sync_folder, write_whole
+from renex_jupyter.store.layout import Layout, json_object, sync_folder, write_whole
 
 NOTE = ".json"  # what the name of a note ends with, after that of the file
 ACCEPTED = "ACCEPTED"  # file that names the losses nobody wants to hear of again
@@ -134,7 +134,7 @@ def known_packs(layout: Layout, source: str | None) -> dict[str, int]:
     if source is not None:
         with generation.connect(layout.generations / source, read_only=True) as connection:
             return dict(generation.books(connection).packs)
-    told = published_as(layout.published).get("packs")
+    told = json_object(layout.published).get("packs")
     if not isinstance(told, dict):
         return {}
     return {name: rows for name, rows in told.items() if parquet.parse(name) and isinstance(rows, int)}
@@ -160,7 +160,7 @@ def _about_journal(part: lines.Part, back: int) -> str:
 
 
 def _note_on(path: Path) -> dict[str, object]:
-    return published_as(path.with_name(path.name + NOTE))
+    return json_object(path.with_name(path.name + NOTE))
 
 
 def _accepted(layout: Layout) -> set[str]:

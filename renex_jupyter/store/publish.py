@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from renex_jupyter.store import generation, tables
 from renex_jupyter.store import layout as layouts
-from renex_jupyter.store.layout import Layout, published_as, put_in_place, sync_file, write_whole
+from renex_jupyter.store.layout import Layout, json_object, put_in_place, sync_file, write_whole
 
 
 def publish(layout: Layout) -> None:
@@ -49,7 +49,7 @@ def is_published(layout: Layout) -> bool:
         layout.history.exists()
         and not layout.has_moved()
         and not log_of(layout).exists()
-        and published_as(layout.published).get("generation") == layout.generation_in_force()
+        and json_object(layout.published).get("generation") == layout.generation_in_force()
     )
 
 
@@ -63,7 +63,7 @@ def _keep_for_its_clients(layout: Layout) -> None:
     if not layout.history.exists():
         return
     layout.superseded.mkdir(mode=0o700, exist_ok=True)
-    number = published_as(layout.published).get("generation") or "none"
+    number = json_object(layout.published).get("generation") or "none"
     kept = layout.superseded / f"{number}"
     kept.with_suffix(".json").unlink(missing_ok=True)
     kept.unlink(missing_ok=True)

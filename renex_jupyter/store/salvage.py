@@ -11,6 +11,7 @@ from renex_jupyter.store.layout import FORMAT, Layout
 
 SALVAGED_POINTS = "salvaged-"  # what the name of a journal file begins with for points that were made again
 SALVAGED = "900000"  # stands for the number of the journal file in the name of lines that were made again
+_CONTENT = "concat_ws(' ', to_json(t)::varchar, value::varchar)"
 
 
 def salvage(layout: Layout, source: str, whole: list[Path], folder: Path) -> tuple[str, str]:
@@ -36,7 +37,9 @@ def salvage(layout: Layout, source: str, whole: list[Path], folder: Path) -> tup
         left = [str(path) for path in segments if parquet.is_whole(path)]
         indexed, packed = tables.points_of_segments(left), tables.points_of(archive.points_in(whole))
         name = f"{SALVAGED_POINTS}{source.partition('.')[0]}.{SALVAGED}.points.jsonl"
-        missing = f"from ({_told_apart(indexed)}) anti join ({_told_apart(packed)}) using (content, nth)"
+        missing = (
+            f"from ({told_apart(indexed, _CONTENT)}) anti join ({told_apart(packed, _CONTENT)}) using (content, nth)"
+        )
         parquet.copy(connection, tables.lines_of(missing, name), points)
     read = "select * from read_parquet({})"
     return read.format(tables.literal(str(changes))), read.format(tables.literal(str(points)))
@@ -59,8 +62,12 @@ def _line(
     return seal_line(body).decode().rstrip("\n")
 
 
-def _told_apart(points: str) -> str:
-    """Return points with their content as text, in which 0.0 is not -0.0, and their number among equal ones."""
-    return f"""
-        select *, row_number() over (partition by content) as nth
-        from (select *, concat_ws(' ', to_json(t)::varchar, value::varchar) as content from ({points}) t)"""
+def told_apart(points: str, content: str) -> str:
+    """Return points with `content`, and their number `nth` among those of equal content.
+
+    Parameters
+    ----------
+    content : an expression over a point `t` that gives all of it as text, in which 0.0 is not -0.0.
+    """
+    numbered = "row_number() over (partition by content) as nth"
+    return f"select *, {numbered} from (select *, {content} as content from ({points}) t)"

@@ -46,8 +46,7 @@ class Shown:
         words = None if query is None or CATALOG.search(query) else set(re.findall(r"\w+", query.lower()))
         names = _needed(frozenset(_needs() if words is None else words & _needs().keys()))
         self._make_inside(names & self._stale)
-        for statement in tables.schema().create_views:
-            name = statement.split()[2]
+        for name, statement in tables.schema().views.items():
             if name in names and name not in self._public:
                 self._connection.execute(statement)
                 self._public.add(name)
@@ -103,7 +102,7 @@ class Shown:
 
 def is_public(name: str) -> bool:
     """Say whether there is a public table of this name."""
-    return name.lower() in {statement.split()[2] for statement in tables.schema().create_views}
+    return name.lower() in tables.schema().views
 
 
 def _inside() -> frozenset[str]:
@@ -114,7 +113,7 @@ def _inside() -> frozenset[str]:
 @cache
 def _needs() -> dict[str, frozenset[str]]:
     """Return which names each name needs, those of the schema `inside` and of public tables alike."""
-    views = {statement.split()[2]: statement for statement in tables.schema().create_views}
+    views = tables.schema().views
     names = views.keys() | _inside()
     return {name: frozenset(names & set(re.findall(r"\w+", views.get(name, name)))) for name in names}
 

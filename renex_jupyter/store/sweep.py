@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from renex_jupyter.store import archive, generation, journal, lines, locks, losses, parquet
-from renex_jupyter.store.layout import Layout, published_as
+from renex_jupyter.store.layout import Layout, json_object
 from renex_jupyter.store.scratch import sweep_scratch_folders
 
 GRACE = 60.0  # seconds for which a temporary file stays of somebody who may be about to give it its name
@@ -45,7 +45,7 @@ def superseded(layout: Layout) -> bool:
         books = generation.books(connection)
         names = [entry.name for entry in journal.files_in(layout.journal)]
         folded = generation.folded_among(connection, names)
-        whole = generation.folded_whole(connection, names)
+        whole = generation.folded_among(connection, names, whole=True)
     for name in sorted(folded):
         if name not in whole and _is_damaged(layout.journal / name):
             losses.set_aside(layout, layout.journal / name)
@@ -93,7 +93,7 @@ def _segments_of_clients(layout: Layout) -> set[str]:
 
 
 def _listed(published: Path) -> list[str]:
-    segments = published_as(published).get("segments")
+    segments = json_object(published).get("segments")
     return [str(name) for name in segments] if isinstance(segments, list) else []
 
 

@@ -81,6 +81,11 @@ class Schema:
     create_tables: tuple[str, ...]
     create_views: tuple[str, ...]
 
+    @property
+    def views(self) -> dict[str, str]:
+        """The statement that creates each public table, by its name, in order."""
+        return {statement.split()[2]: statement for statement in self.create_views}
+
 
 @cache
 def schema() -> Schema:

@@ -13,6 +13,7 @@ from renex_jupyter.store.keeping.history import every_line
 from renex_jupyter.store.keeping.unwanted import note_unwanted
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.salvage import SALVAGED_POINTS as SALVAGED
+from renex_jupyter.store.salvage import told_apart
 from renex_jupyter.store.scratch import scratch_folder
 
 KINDS = ("changes", "points")
@@ -70,7 +71,6 @@ def _write_new(layout: Layout, folder: Path, changes: Path, points: Path) -> tup
 
 def _not_salvaged(points: str, known: str) -> str:
     """Return the lines of points without those that a rebuild, here or there, has made again under other names."""
-    told = "select *, row_number() over (partition by content) as nth from (select *, {} as content from ({}))"
     content = f"concat_ws('|', {', '.join(f'{name}::varchar' for name in tables.POINT_LINE)})"
     parts = []
     for theirs, ours in (("not ", ""), ("", "true or ")):  # what they salvaged may be here under its first name
@@ -78,7 +78,7 @@ def _not_salvaged(points: str, known: str) -> str:
         there = f"select * from ({known}) where {ours}starts_with(name, '{SALVAGED}')"
         parts.append(f"""
             select name, line, {", ".join(tables.POINT_LINE)}
-            from ({told.format(content, new)}) anti join ({told.format(content, there)}) using (content, nth)""")
+            from ({told_apart(new, content)}) anti join ({told_apart(there, content)}) using (content, nth)""")
     return " union all ".join(parts)
 
 
