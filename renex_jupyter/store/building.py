@@ -19,6 +19,9 @@ from renex_jupyter.store.layout import Layout, put_in_place, sync_file
 from renex_jupyter.store.loading import Fresh
 
 _SORTED = "owner_kind, owner_id, key, step, wallclock"
+_IN_ORDER = "order by o, i, k, s, w"  # the same of lines
+_SERIES = ("o", "i", "k")  # fields of a line that tell its series
+_FEW_SERIES = 10_000
 
 
 class Unsound(Exception):
@@ -36,8 +39,6 @@ class Building:
         self._copies = layout.generations / f".{self.number:010d}.checked.tmp"
         if before:
             shutil.copyfile(layout.generations / before, self._temporary)
-        else:
-            generation.create(self._temporary)
         self.connection = generation.connect(self._temporary)
         self._fresh = Fresh(self.connection.cursor(), self._copies)  # a transaction writes into one database only
 
@@ -166,23 +167,22 @@ class Building:
         return name
 
     def _absorb(self) -> tuple[int, int]:
-        """Write the fresh lines into the archive and into the tables; points into both at the same time."""
+        """Write the fresh lines into the archive and into the tables, and points into a segment at the same time."""
         changes, points = self._fresh.counts()
-        if changes:
-            self._enter_pack(*self._pack("from scratch.changes", archive.CHANGES, self.connection))
-            self._fold_changes("from scratch.changes")
-        if points:
-            source = "from scratch.points"
-            beside = self.connection.cursor()
-            with ThreadPoolExecutor(1) as other:
-                indexing = other.submit(self._segment, source, beside, 0)
-                try:
-                    self._enter_pack(*self._pack(source, archive.POINTS, self.connection))
-                    self._sum_up(source)
+        beside = self.connection.cursor()
+        with ThreadPoolExecutor(1) as other:
+            indexing = other.submit(self._segment, "from scratch.points", beside, 0) if points else None
+            try:
+                if changes:
+                    self._enter_pack(*self._pack("from scratch.changes", archive.CHANGES, self.connection))
+                    self._fold_changes("from scratch.changes")
+                if indexing:
+                    self._enter_pack(*self._pack("from scratch.points", archive.POINTS, self.connection))
+                    self._sum_up("from scratch.points")
                     self._enter_segment(*indexing.result())
-                except BaseException:
-                    _interrupt(beside)  # or leaving would wait for its end
-                    raise
+            except BaseException:
+                _interrupt(beside)  # or leaving would wait for its end
+                raise
         self._fresh.empty()
         self.connection.execute("commit; begin")  # or what is loaded next would not be seen
         return changes, points
@@ -195,8 +195,33 @@ class Building:
 
     def _segment(self, source: str, connection: duckdb.DuckDBPyConnection, level: int) -> tuple[str, int]:
         """Write points as a segment; what is made of their fields is made after sorting, which has less to carry then."""
-        query = tables.points_of(f"select * exclude (name, line) from ({source}) order by o, i, k, s, w")
-        return parquet.write(connection, query, self.layout.segments, "", level=level, number=self.number)
+        fields = f"select * exclude (name, line) from ({source})"
+        if self._number_series(source, connection):
+            places = ", ".join(f"{name}::fresh_{name} as {name}" for name in _SERIES)
+            texts = ", ".join(f"{name}::varchar as {name}" for name in _SERIES)
+            ordered = f"select * replace ({texts}) from (select * replace ({places}) from ({fields}) {_IN_ORDER})"
+        else:
+            ordered = f"{fields} {_IN_ORDER}"
+        return parquet.write(
+            connection, tables.points_of(ordered), self.layout.segments, "", level=level, number=self.number
+        )
+
+    def _number_series(self, source: str, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Declare the names of owners and keys as ENUMs, by which points are sorted in half the time that texts take.
+
+        Say whether that could be done: whether there are any, and few enough.
+        """
+        connection.execute(
+            f"create or replace temp table fresh_series as select distinct {', '.join(_SERIES)} from ({source})"
+        )
+        # No member of an ENUM may have a NUL: DuckDB writes the type as SQL, and reads that again.
+        count = "select count(*), count(*) filter (where contains(concat(o, i, k), chr(0))) from fresh_series"
+        (series, with_nul) = connection.execute(count).fetchone() or (0, 0)
+        few = 0 < series <= _FEW_SERIES and not with_nul
+        for name in _SERIES if few else ():
+            members = f"select distinct {name} from fresh_series order by {name}"
+            connection.execute(f"create or replace temp type fresh_{name} as enum ({members})")
+        return few
 
     def _enter_segment(self, name: str, rows: int) -> None:
         segment = self.layout.segments / name

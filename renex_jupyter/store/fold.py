@@ -46,6 +46,9 @@ def fold(layout: Layout, *, timeout: float = 30.0) -> int:
 
 def take_sealed(layout: Layout) -> tuple[str, int]:
     """Fold a batch of sealed files, with the lock held; return the generation in force then, and the number of files."""
+    in_force = layout.generation_in_force()
+    if in_force and not waiting_files(layout) and generation.looks_as_published(layout, in_force):
+        return in_force, 0
     before = generation.usable(layout)
     try:
         sealed = sealed_files(layout, before) if before else []
@@ -183,21 +186,26 @@ def sealed_files(layout: Layout, before: str | None) -> list[Path]:
 
     Without an index these are all, those among them from which a pack was made that no index named.
     """
-    waiting = [Path(entry.path) for entry in journal.files_in(layout.journal)]
+    waiting = waiting_files(layout)
     done: set[str] = set()
     packed: set[str] = set()
     if before:
         with generation.connect(layout.generations / before, read_only=True) as connection:
             done = generation.folded_among(connection, [path.name for path in waiting])
-    else:
+    elif packs := [path for path in archive.packs_in(layout) if parquet.is_whole(path)]:
         with duckdb.connect() as connection:
-            packed = archive.journals_in(connection, [p for p in archive.packs_in(layout) if parquet.is_whole(p)])
+            packed = archive.journals_in(connection, packs)
     result, size = [], 0
     for path in waiting:
-        if path.name not in done and (size < BATCH or path.name in packed) and not locks.is_held(path):
+        if path.name not in done and (size < BATCH or path.name in packed):
             result.append(path)
             size += path.stat().st_size
     return result
+
+
+def waiting_files(layout: Layout) -> list[Path]:
+    """Return the journal files that nobody writes any more."""
+    return [path for entry in journal.files_in(layout.journal) if not locks.is_held(path := Path(entry.path))]
 
 
 def main(folder: str) -> None:

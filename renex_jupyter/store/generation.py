@@ -39,32 +39,32 @@ def schema_id() -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def create(path: Path) -> None:
-    """Make a generation that holds nothing."""
-    with duckdb.connect() as connection:
-        connection.execute(
-            f"attach {tables.literal(str(path))} as made (storage_version '{STORAGE_VERSION}', block_size {BLOCK})"
-        )
-        connection.execute("use made; begin")
-        connection.execute(f"create schema {tables.INSIDE}")
-        connection.execute(_BOOKS)
-        connection.execute(f"insert into inside.made values ('{schema_id()}')")
-        for statement in tables.schema().create_tables:
-            connection.execute(statement)
-        connection.execute("commit; use memory")
-        connection.execute("detach made")
-
-
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """Open a generation that nobody else has open for writing."""
+    """Open a generation that nobody else has open for writing; a file that is not there is made, and holds nothing."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": 1,
         "memory_limit": MEMORY,
         "temp_directory": str(path.with_name(f".{path.name}.tmp.spill")),
+        "default_block_size": str(BLOCK),
+        "storage_compatibility_version": STORAGE_VERSION,
     }
+    is_new = not path.exists()
     connection = duckdb.connect(str(path), read_only=read_only, config=config)
     connection.execute("set TimeZone = 'UTC'")
+    if is_new:
+        _declare(connection)
     return connection
+
+
+def _declare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of a generation, with nothing in them."""
+    connection.execute("begin")
+    connection.execute(f"create schema {tables.INSIDE}")
+    connection.execute(_BOOKS)
+    connection.execute(f"insert into inside.made values ('{schema_id()}')")
+    for statement in tables.schema().create_tables:
+        connection.execute(statement)
+    connection.execute("commit")
 
 
 @cache
@@ -144,10 +144,8 @@ def _in_force(layout: Layout, *, complete: bool) -> str | None:
     if name is None:
         return None
     try:
-        path = layout.generations / name
-        told = json_object(layout.published)
-        seen = complete and told.get("generation") == name and told.get("looks") == looks_of(path)
-        if not seen and parquet.digest(path) != name.split(".")[1]:
+        seen = complete and looks_as_published(layout, name)
+        if not seen and parquet.digest(layout.generations / name) != name.split(".")[1]:
             return None
         with duckdb.connect() as connection:
             connection.execute(f"attach {tables.literal(str(layout.generations / name))} as found (read_only)")
@@ -159,8 +157,37 @@ def _in_force(layout: Layout, *, complete: bool) -> str | None:
     return None
 
 
-def looks_of(path: Path) -> list[int]:
-    """Return size and time of change of a file, by which it is taken for the same without looking into it."""
+def looks(layout: Layout, name: str, connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
+    """Return what tells later whether a generation and its segments are what they are now, without opening them.
+
+    Parameters
+    ----------
+    connection : to the generation, or to a copy of it.
+    """
+    segments = connection.execute("select name, size, changed_ns from inside.segments").fetchall()
+    return {
+        "schema": schema_id(),
+        "files": {f"generations/{name}": _look_of(layout.generations / name)}
+        | {f"segments/{segment}": look for segment, *look in segments},
+    }
+
+
+def looks_as_published(layout: Layout, name: str) -> bool:
+    """Say whether the generation and its segments have the sizes and times of change that were published with it.
+
+    Good to know that nothing befell them; it tells nothing of files that came from somebody else, as did what was published.
+    """
+    told = json_object(layout.published)
+    published = told.get("looks")
+    if told.get("generation") != name or not isinstance(published, dict) or published.get("schema") != schema_id():
+        return False
+    try:
+        return all(_look_of(layout.root / file) == look for file, look in published["files"].items())
+    except OSError:  # one is gone
+        return False
+
+
+def _look_of(path: Path) -> list[int]:
     found = path.stat()
     return [found.st_size, found.st_mtime_ns]
 

@@ -111,13 +111,13 @@ class Fresh:
 
 def _points_in(files: list[Checked]) -> str:
     """Return a SELECT of the points in files; DuckDB reads them in order, and so their rows can be counted."""
-    first = [0, *itertools.accumulate(each.lines + each.ends for each in files)]
-    starts = ", ".join(f"({tables.literal(each.name)}, {start})" for each, start in zip(files, first, strict=False))
+    first = [0, *itertools.accumulate(each.lines + each.ends for each in files)][:-1]
     return f"""
-        select name, row - start as line, {", ".join(tables.POINT_LINE)}
-        from (select *, row_number() over () - 1 as row from ({tables.points_in([str(each.path) for each in files])}))
-             join (values {starts}) as files(name, start) using (name)
-        where i is not null and k is not null and s is not null and w is not null"""
+        select name, row - ({first}::bigint[])[file + 1] as line, {", ".join(tables.POINT_LINE)}
+        from (
+            select *, row_number() over () - 1 as row
+            from ({tables.points_in([str(each.path) for each in files], "file_index::bigint as file")})
+        ) where i is not null and k is not null and s is not null and w is not null"""
 
 
 def _changes_in(files: list[Checked]) -> str:

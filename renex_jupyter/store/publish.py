@@ -19,8 +19,6 @@ def publish(layout: Layout) -> None:
     name = layout.generation_in_force()
     if name:
         shutil.copyfile(layout.generations / name, temporary)
-    else:
-        generation.create(temporary)
     with generation.connect(temporary) as connection:
         books = generation.books(connection)
         names = list(books.segments)
@@ -29,6 +27,7 @@ def publish(layout: Layout) -> None:
         for statement in tables.schema().create_views:
             connection.execute(statement)
         connection.execute("checkpoint")
+        looks = generation.looks(layout, name, connection) if name else {}
     temporary.chmod(0o600)  # or its owner could not open it but read-only: what a client adds goes with the next copy
     sync_file(temporary)
     _keep_for_its_clients(layout)
@@ -37,9 +36,8 @@ def publish(layout: Layout) -> None:
     put_in_place(temporary, layout.history)
     log_of(layout).unlink(missing_ok=True)
     about: dict[str, object] = {"folder": str(layout.root.resolve()), "generation": name, "segments": names}
-    about |= {"packs": books.packs} | layouts.describe(layout)  # for those who find the index or `store.json` lost
-    if name:
-        about |= {"looks": generation.looks_of(layout.generations / name)}
+    about |= {"looks": looks, "packs": books.packs}
+    about |= layouts.describe(layout)  # packs and this are for those who find the index or `store.json` lost
     write_whole(layout.published, json.dumps(about).encode())
 
 

@@ -152,7 +152,8 @@ def literal(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         begin, end = "[]" if isinstance(value, list) else "()"
         return begin + ", ".join(literal(each) for each in value) + end
-    return "'" + str(value).replace("'", "''") + "'"
+    text = "'" + str(value).replace("'", "''") + "'"
+    return "(" + text.replace("\0", "' || chr(0) || '") + ")" if "\0" in text else text  # else the statement ends there
 
 
 def changes_of(lines: str) -> str:
@@ -168,11 +169,16 @@ def changes_of(lines: str) -> str:
         from (select name, json_transform(text, '{_CHANGE_LINE}') as l from ({lines}))"""
 
 
-def points_in(paths: list[str]) -> str:
-    """Return a SELECT of `name`, the journal file, and the fields of each line, in order, from files of whole lines."""
+def points_in(paths: list[str], *more: str) -> str:
+    """Return a SELECT of `name`, the journal file, and the fields of each line, in order, from files of whole lines.
+
+    Parameters
+    ----------
+    more : further columns that DuckDB knows of a row, such as `file_index`, the place of its file in `paths`.
+    """
     shape = "{" + ", ".join(f"{name}: '{type_}'" for name, type_ in POINT_LINE.items()) + "}"
     return (
-        f"select parse_filename(filename) as name, {', '.join(POINT_LINE)} from read_json({literal(paths)}, "
+        f"select parse_filename(filename) as name, {', '.join((*more, *POINT_LINE))} from read_json({literal(paths)}, "
         f"format = 'newline_delimited', columns = {shape}, ignore_errors = true, filename = true, "
         f"maximum_object_size = {LONGEST_LINE})"
     )

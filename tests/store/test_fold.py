@@ -12,9 +12,9 @@ import pytest
 
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
-from renex_jupyter.records.changes import Change, now
+from renex_jupyter.records.changes import Change, now, to_microseconds
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.store import archive, parquet
+from renex_jupyter.store import archive, building, parquet
 from renex_jupyter.store import layout as layouts
 from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.keeping.transfer import export_store, import_store
@@ -78,6 +78,26 @@ def test_points_are_the_same_before_and_after_folding(store: Store) -> None:
     after = store.reader.rows(query)
     assert [repr(row) for row in after] == [repr(row) for row in before]
     assert [repr(row["value"]) for row in after] == [repr(value) for value in values]
+
+
+@pytest.mark.parametrize("few", [10_000, 0], ids=["few series", "many series"])
+def test_segments_are_in_order_however_many_series_there_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(building, "_FEW_SERIES", few)
+    rng = random.Random(0)
+    keys = ["loss", "Loss", "val/loss", "", "ß", "a\0b", "it's", "\U0001f600"]
+    wanted = [
+        (rng.choice(["run", "dataset"]), rng.choice("ab") * 32, rng.choice(keys), rng.randrange(9), now(), number / 7)
+        for number in range(500)
+    ]
+    store.write_points([Point(*fields) for fields in wanted])
+    store.fold()
+    [segment] = store.layout.segments.glob("*.parquet")
+    columns = "owner_kind, owner_id, key, step, epoch_us(wallclock), value"
+    found = duckdb.sql(f"select {columns} from '{segment}'").fetchall()
+    expected = [(*row[:4], to_microseconds(row[4]), row[5]) for row in wanted]
+    assert found == sorted(expected, key=lambda row: (row[0], row[1], row[2].encode(), row[3], row[4]))
 
 
 def test_two_writers_and_folds_between_them_double_nothing(tmp_path: Path) -> None:
