@@ -129,15 +129,27 @@ class Blobs:
     def remove(self, sha256: str) -> None:
         """Remove a content for good."""
         with os_errors(f"the content {sha256[:8]} cannot be removed"):
-            for path in self._paths(sha256):
+            for path in self._places(sha256):
                 path.unlink(missing_ok=True)
 
     def is_there(self, sha256: str) -> bool:
         """Say whether a content is here, and touch nothing."""
-        return any(path.exists() for path in self._paths(sha256))
+        return any(path.exists() for path in self._places(sha256))
 
     def has(self, sha256: str) -> bool:
-        """Say whether a content is here, and mark it as in use (see `FRESH`)."""
+        """Say whether a content is here, and mark it as in use (see `FRESH`).
+
+        One that a collection just looks at is waited for: it goes for good, or comes back, in a moment.
+        """
+        for _ in range(20):
+            if self._mark(sha256):
+                return True
+            if not any(away_name(path).exists() for path in self._paths(sha256)):
+                return self._mark(sha256)  # it may have come back between the two looks
+            time.sleep(0.005)
+        return False  # the collection was killed, and the next one brings it back
+
+    def _mark(self, sha256: str) -> bool:
         for path in self._paths(sha256):
             try:
                 changed = path.stat().st_mtime
@@ -157,6 +169,11 @@ class Blobs:
             raise invalid_argument(f"'{sha256}' is not a SHA-256.", "Give 64 lower-case hex digits.")
         plain = self.folder / sha256[:2] / sha256[2:]
         return plain.with_name(plain.name + ".zst"), plain
+
+    def _places(self, sha256: str) -> tuple[Path, ...]:
+        """Return where a content may be read: at its names, at those where a collection looks at it, or back again."""
+        paths = self._paths(sha256)
+        return (*paths, *map(away_name, paths), *paths)
 
     def _put_in_place(self, temporary: Path, sha256: str, suffix: str) -> None:
         compressed, plain = self._paths(sha256)
@@ -183,15 +200,20 @@ class Blobs:
 
     @contextmanager
     def _open(self, sha256: str) -> Iterator[tuple[BinaryIO, bool]]:
-        for path in self._paths(sha256):
+        for path in self._places(sha256):
             try:
                 descriptor = os.open(path, READ)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             with os.fdopen(descriptor, "rb") as file:
-                yield file, path.suffix == ".zst"
+                yield file, ".zst" in path.suffixes
             return
         raise RenexError("not_found", f"the content {sha256} is not in {self.folder}.", RESTORE)
+
+
+def away_name(path: Path) -> Path:
+    """Return the name that a collection gives to a content while it looks whether somebody has put it again."""
+    return path.parent.parent / f".{path.parent.name}{path.name}.gone"
 
 
 class _Nowhere:

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records import paths
-from renex_jupyter.store.blobs import CHUNK, Blobs
+from renex_jupyter.store.blobs import CHUNK, Blobs, away_name
 
 NOISE = os.urandom(5000)
 
@@ -190,3 +191,22 @@ def test_a_path_of_any_bytes_survives_as_valid_text(path: str) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda path: not path.startswith("%:")))
 def test_an_ordinary_path_is_kept_as_it_is(path: str) -> None:
     assert paths.to_text(path) == path
+
+
+@pytest.mark.parametrize("data", [b"squeezed " * 100, os.urandom(900)], ids=["compressed", "plain"])
+def test_a_content_that_a_collection_looks_at_is_read_and_waited_for(blobs: Blobs, data: bytes) -> None:
+    sha256 = blobs.put(data)
+    [path] = blobs.folder.glob("??/*")
+    path.rename(away_name(path))
+    assert blobs.get(sha256) == data
+    assert blobs.is_there(sha256)
+    back = threading.Timer(0.03, lambda: away_name(path).rename(path))
+    back.start()
+    assert blobs.has(sha256)
+    back.join()
+    path.rename(away_name(path))
+    started = time.monotonic()
+    assert not blobs.has(sha256)  # the collection was killed
+    assert time.monotonic() - started < 2
+    assert blobs.put(data) == sha256
+    assert path.exists()

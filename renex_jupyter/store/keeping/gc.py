@@ -3,7 +3,7 @@
 Three rules make that safe. Whoever is about to name a content has put it within the last `FRESH` seconds before (a
 content that is put again shows so by its time of change), and only what is older than twice that is a candidate. The
 records are read after the candidates are listed. And a candidate goes by way of another name: what was put again in
-the meantime is seen there and goes back, and whoever asks for it in between writes it anew.
+the meantime is seen there and goes back; whoever asks for it in between reads it there, or waits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.keeping import Collected
 from renex_jupyter.store import archive, generation, locks, tables
-from renex_jupyter.store.blobs import FRESH
+from renex_jupyter.store.blobs import FRESH, away_name
 from renex_jupyter.store.layout import Layout, os_errors, put_in_place
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.store.store import Store
@@ -78,7 +78,7 @@ def collect(store: Store, *, dry_run: bool = True, grace: float = GRACE) -> Coll
         freed = [each for each in unnamed if each.changed < deadline]
         young = len(unnamed) - len(freed)
         if not dry_run:
-            freed = [each for each in freed if _free(layout.blobs, each, deadline)]
+            freed = [each for each in freed if _free(each, deadline)]
             for path, _ in left:
                 path.unlink(missing_ok=True)
         size = sum(each.size for each in freed) + sum(size for _, size in left)
@@ -94,7 +94,7 @@ def free_among(store: Store, sha256s: Collection[str]) -> tuple[int, int]:
     kept = [each for each in contents_in(store.layout.blobs) if each.sha256 in sha256s]
     named = named_among(store, {each.sha256 for each in kept})
     unnamed = [each for each in kept if each.sha256 not in named]
-    freed = sum(each.changed < deadline and _free(store.layout.blobs, each, deadline) for each in unnamed)
+    freed = sum(each.changed < deadline and _free(each, deadline) for each in unnamed)
     return freed, len(unnamed) - freed
 
 
@@ -208,9 +208,9 @@ def _left_behind(folder: Path, deadline: float) -> Iterator[tuple[Path, int]]:
                     yield path, about.st_size
 
 
-def _free(folder: Path, each: Kept, deadline: float) -> bool:
+def _free(each: Kept, deadline: float) -> bool:
     """Remove a content, unless it was put again in the meantime."""
-    away = folder / f".{each.path.parent.name}{each.path.name}.gone"
+    away = away_name(each.path)
     with suppress(FileNotFoundError, PermissionError):  # Windows keeps what is open
         each.path.rename(away)
         if away.stat().st_mtime < deadline:
