@@ -11,6 +11,7 @@ import re
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -162,6 +163,7 @@ class Reader:
             self._begin_anew()
         self._unfinished, self._purged_at = True, purged_at
         self._own()
+        failed: Counter[str | None] = Counter()
         for _ in range(50):
             generation = self.layout.generation_in_force()
             files = journal.files_in(self.layout.journal)
@@ -173,10 +175,16 @@ class Reader:
             except FileNotFoundError:  # a journal was folded and removed between the list and the reading
                 self._stale = True
                 continue
-            except duckdb.IOException as error:  # so was a segment
+            except duckdb.Error as error:  # so was a segment, or the generation is damaged
                 if not self._is_about_our_files(error):
                     raise
+                if isinstance(error, duckdb.FatalException):
+                    self._begin_anew()
                 self._stale = True
+                failed[generation] += 1
+                if failed[generation] == 3:
+                    self._distrusted.add(generation)
+                time.sleep(0.02)
                 continue
             self._unfinished = False
             return
