@@ -73,16 +73,14 @@ class Renex:
         import renex_jupyter.store.reader
 
         self.rx = rx
-        _ = rx.search_runs, rx.sql
+        _ = rx.search_runs, rx.metric_history
 
     def table(self) -> tuple[list[str], int]:
         frame = self.rx.search_runs(limit=RUNS)
         return list(frame["run_id"]), len(frame) * sum(column.startswith("metrics.") for column in frame)
 
     def series(self, runs: list[str]) -> int:
-        some = ", ".join("?" * len(runs))
-        columns = "run_id, key, step, wallclock, value"
-        return len(self.rx.sql(f"select {columns} from metrics where run_id in ({some}) order by 1, 2, 3, 4", runs))
+        return len(self.rx.metric_history(runs))
 
 
 class Raw:

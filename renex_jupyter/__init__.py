@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.diffs import diff as diff
     from renex_jupyter.session.environments import capture_environment as capture_environment
     from renex_jupyter.session.environments import list_environments as list_environments
+    from renex_jupyter.session.history import metric_history as metric_history
     from renex_jupyter.session.keeping import export_store as export_store
     from renex_jupyter.session.keeping import fsck as fsck
     from renex_jupyter.session.keeping import gc as gc
@@ -48,6 +49,7 @@ _WHERE = {
     "diff": "session.diffs",
     "capture_environment": "session.environments",
     "list_environments": "session.environments",
+    "metric_history": "session.history",
     "export_store": "session.keeping",
     "fsck": "session.keeping",
     "gc": "session.keeping",

@@ -35,14 +35,16 @@ def metric_series(read: Reader, run_id: str, key: str, *, points: int = 2000) ->
     return many_series(read, [run_id], [key], points=points)[["step", "wallclock", "value"]]
 
 
-def many_series(read: Reader, run_ids: Sequence[str], keys: Sequence[str], *, points: int = 2000) -> pd.DataFrame:
-    """Return some metrics of some runs, each series thinned by itself.
+def many_series(
+    read: Reader, run_ids: Sequence[str], keys: Sequence[str] | None = None, *, points: int | None = 2000
+) -> pd.DataFrame:
+    """Return metrics of some runs, each series thinned by itself.
 
     Parameters
     ----------
-    keys : metric keys as logged, such as "val/loss".
+    keys : metric keys as logged, such as "val/loss"; None: all that have numbers.
     points : about the most rows of one series; each bucket of rows keeps its first, last, minimum, maximum (of
-        equal values the first) and every NaN.
+        equal values the first) and every NaN. None: every row.
 
     Returns
     -------
@@ -54,54 +56,70 @@ def many_series(read: Reader, run_ids: Sequence[str], keys: Sequence[str], *, po
     """
     import pandas as pd
 
-    wanted = sorted(set(keys))
-    parts = [_fetched(read, some, wanted, points) for some in _parcels(read, sorted(set(run_ids)), wanted)]
-    frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
-    return frame[["run_id", "key", "step", "wallclock", "value"]]
+    sizes = _sizes(read, sorted(set(run_ids)), None if keys is None else sorted(set(keys)))
+    frames = [_fetched(read, some, points) for some in _parcels(sizes)]
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
-def _parcels(read: Reader, run_ids: list[str], keys: list[str]) -> list[list[str]]:
+def _sizes(read: Reader, run_ids: Sequence[str], keys: Sequence[str] | None) -> dict[str, dict[str, int]]:
+    """Return run id -> key -> points, of the series that have any; ordered by both."""
+    if not run_ids or (keys is not None and not keys):
+        return {}
+    which = "" if keys is None else f" and key in {literal(tuple(keys))}"
+    query = f"""
+        select run_id, key, points from latest_metrics
+        where run_id in {literal(tuple(run_ids))}{which} order by run_id, key"""
+    found: dict[str, dict[str, int]] = {}
+    for row in read.rows(query):
+        found.setdefault(row["run_id"], {})[row["key"]] = row["points"]
+    return found
+
+
+def _parcels(sizes: dict[str, dict[str, int]]) -> list[dict[str, dict[str, int]]]:
     """Return the runs in groups that have at most `AT_ONCE` points together; a run beyond that stands alone."""
-    if not run_ids:
-        return [[]]
-    query = """
-        select run_id, sum(points)::bigint as points from latest_metrics
-        where list_contains($runs::varchar[], run_id) and list_contains($keys::varchar[], key) group by run_id"""
-    sizes = {row["run_id"]: row["points"] for row in read.rows(query, {"runs": run_ids, "keys": keys})}
-    parcels: list[list[str]] = [[]]
+    parcels: list[dict[str, dict[str, int]]] = [{}]
     held = 0
-    for run_id in run_ids:
-        size = sizes.get(run_id, 0)
+    for run_id, series in sizes.items():
+        size = sum(series.values())
         if parcels[-1] and held + size > AT_ONCE:
-            parcels.append([])
+            parcels.append({})
             held = 0
-        parcels[-1].append(run_id)
+        parcels[-1][run_id] = series
         held += size
     return parcels
 
 
-def _fetched(read: Reader, run_ids: list[str], keys: list[str], points: int) -> pd.DataFrame:
+def _fetched(read: Reader, sizes: dict[str, dict[str, int]], points: int | None) -> pd.DataFrame:
     """Return the thinned series of some runs.
 
     Runs and keys travel and are sorted as members of an ENUM, which are numbers: texts of every point would cost more
     than all the rest. The lists are sorted, so that the order is that of the texts.
     """
-    if not run_ids or not keys:
+    import pandas as pd
+
+    run_ids, keys = list(sizes), sorted({key for series in sizes.values() for key in series})
+    if not keys:
         return read.frame("select run_id, key, step, wallclock, value from metrics where false")
     runs, names = literal(tuple(run_ids)), literal(tuple(keys))
     alone = len(run_ids) == len(keys) == 1
-    which = "" if alone else f"owner_id::enum{runs} as run_id, key::enum{names} as key, "
-    query = f"""
+    which = f"owner_id::enum{runs} as run_id, key::enum{names} as key, "
+    if alone:
+        which = ""
+    elif any("\0" in key for key in keys):  # which no ENUM may have
+        which = "owner_id as run_id, key, "
+    frame = read.frame(f"""
         select {which}step, wallclock, value from metrics
         where owner_kind = 'run' and owner_id in {runs} and key in {names} and value is not null
-        order by {"" if alone else "1, 2, "}step, wallclock"""
-    frame = read.frame(query)
+        order by {"" if alone else "1, 2, "}step, wallclock""")
     none = np.zeros(len(frame), dtype=np.int64)
-    places = [none if alone else frame[name].cat.codes.to_numpy(np.int64) for name in ("run_id", "key")]
-    kept = _kept(places[0] * len(keys) + places[1], frame["value"].to_numpy(np.float64), points)
-    texts = (np.array(run_ids, dtype=object), np.array(keys, dtype=object))
-    frame = frame[kept].reset_index(drop=True)
-    return frame.assign(run_id=texts[0][places[0][kept]], key=texts[1][places[1][kept]])
+    known = (("run_id", run_ids), ("key", keys))
+    places = [none if alone else pd.Categorical(frame[name], all_).codes.astype(np.int64) for name, all_ in known]
+    if points is not None:
+        kept = _kept(places[0] * len(keys) + places[1], frame["value"].to_numpy(np.float64), points)
+        if not kept.all():
+            frame, places = frame[kept].reset_index(drop=True), [each[kept] for each in places]
+    texts = {"run_id": pd.Series(run_ids).array.take(places[0]), "key": pd.Series(keys).array.take(places[1])}
+    return frame.assign(**texts)[["run_id", "key", "step", "wallclock", "value"]]
 
 
 def _kept(series: np.ndarray[Any, Any], values: np.ndarray[Any, Any], points: int) -> np.ndarray[Any, Any]:

@@ -11,6 +11,7 @@ from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store import liveness
 from renex_jupyter.store.reader import Reader
+from renex_jupyter.store.tables import literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +25,22 @@ _MAPS = {  # what a condition of `search_runs` may name beside the columns of ru
     "tags": "select owner_id as run_id, map(list(key order by key), list(value order by key)) as tags "
     "from tags where owner_kind = 'run' group by owner_id",
 }
+_FEW = 100  # runs, as a page has at most
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
 
 def find_run(read: Reader, wanted: str) -> str:
     """Return the id of the run that a name, an id or a unique prefix means, as `find_object` reads it."""
     return find_object(read, wanted, (RUN,))[1]
+
+
+def find_runs(read: Reader, wanted: Sequence[str]) -> list[str]:
+    """Return the ids of the runs that some words mean, each as `find_run` reads it; ids are found with one question."""
+    if not wanted:
+        return []
+    query = f"select run_id from inside.runs where run_id in {literal(tuple(wanted))}"
+    known = {row["run_id"] for row in read.rows(query)}
+    return [each if each in known else find_run(read, each) for each in wanted]
 
 
 def get_run(read: Reader, run_id: str) -> Run:
@@ -107,8 +118,10 @@ def _values(read: Reader, run_ids: Sequence[str], *, param: str = "value_text") 
     """
     if not run_ids:
         return {}
-    bound = {f"run{place}": run_id for place, run_id in enumerate(run_ids)}
-    some = ", ".join(f"${name}" for name in bound)  # pushed down below the aggregation, which a subquery is not
+    # A list of literals is pushed down below the aggregation of what is not folded yet, which a subquery is not; but
+    # to plan with many of them takes longer than the question.
+    few = len(run_ids) <= _FEW
+    some = ", ".join(map(literal, run_ids)) if few else f"select unnest({literal(list(run_ids))})"
     query = f"""
         select * from (
             select 'params' as kind, run_id, key, {param}::varchar as text, null::double as number from params
@@ -121,7 +134,7 @@ def _values(read: Reader, run_ids: Sequence[str], *, param: str = "value_text") 
             where owner_kind = 'run' and owner_id in ({some})
         ) order by key"""
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in read.rows(query, bound):
+    for row in read.rows(query):
         value = row["number"] if row["kind"] == "metrics" else row["text"]
         found.setdefault(row["run_id"], {}).setdefault(row["kind"], {})[row["key"]] = value
     return found

@@ -3,6 +3,7 @@
 import math
 import random
 
+import pandas as pd
 import pytest
 from recorded import Project
 
@@ -72,3 +73,33 @@ def test_no_series_is_an_empty_frame_with_its_columns(project: Project) -> None:
     for runs, keys in (([], ["note"]), ([run], []), (["none"], ["note"])):
         frame = many_series(project.store.reader, runs, keys)
         assert (list(frame), len(frame)) == (["run_id", "key", "step", "wallclock", "value"], 0)
+
+
+def test_a_key_may_hold_any_character(project: Project) -> None:
+    keys = ["a\0b", "a", "it's", 'a "quote"', "\U0001f600", "ß/\n"]
+    run = project.run("odd")
+    for number, key in enumerate(keys):
+        project.log(run, key, float(number), number + 0.5)
+    for _ in range(2):
+        frame = many_series(project.store.reader, [run], keys)
+        assert {key: rows["value"].tolist() for key, rows in frame.groupby("key")} == {
+            key: [float(number), number + 0.5] for number, key in enumerate(keys)
+        }
+        assert len(many_series(project.store.reader, [run], ["a\0b"])) == 2
+        project.store.fold()
+
+
+def test_without_keys_and_points_every_number_of_every_metric_comes(project: Project) -> None:
+    run, other = project.run("long"), project.run("short")
+    project.log(run, "loss", *map(float, range(5000)))
+    project.log(run, "accuracy", 0.5)
+    project.log(other, "loss", -0.0, math.nan)
+    frame = many_series(project.store.reader, [other, run], points=None)
+    found = {series: rows["value"].tolist() for series, rows in frame.groupby(["run_id", "key"])}
+    assert found.keys() == {(run, "loss"), (run, "accuracy"), (other, "loss")}
+    assert found[run, "loss"] == list(map(float, range(5000)))
+    assert found[run, "accuracy"] == [0.5]
+    first, second = found[other, "loss"]
+    assert math.copysign(1, first) == -1
+    assert math.isnan(second)
+    assert frame["run_id"].dtype == frame["key"].dtype == pd.Series(["a text"]).dtype
