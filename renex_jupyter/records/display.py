@@ -19,6 +19,7 @@ _HEAD = (
 )
 _CELL = "text-align:left;padding:2px 12px 2px 0;white-space:pre-wrap;vertical-align:top"
 MOST = 40  # pairs of name and value on one card
+LONGEST = 200  # characters of one of these values
 
 
 def number(value: Any, digits: int = 6) -> str:
@@ -58,15 +59,19 @@ def moment(value: datetime | None) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    """Return `1 file`, `2,004 files`."""
+    return f"{n} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def pairs(values: Iterable[tuple[str, Any]], digits: int = 6) -> str:
-    """Return `a 1, b 2`, of at most `MOST` pairs."""
+    """Return `a 1, b 2`, of at most `MOST` pairs, and of a long text its beginning."""
     all_of = list(values)
     more = [f"and {len(all_of) - MOST:,} more (all of them: --json, or SQL)"] if len(all_of) > MOST else []
-    return ", ".join([*(f"{key} {number(value, digits)}" for key, value in all_of[:MOST]), *more])
+    return ", ".join([*(f"{key} {_beginning(number(value, digits))}" for key, value in all_of[:MOST]), *more])
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({count(len(text), 'character')})"
 
 
 def printable(text: str, keep: str = "") -> str:

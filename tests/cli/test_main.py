@@ -55,6 +55,15 @@ def test_text_is_for_people(project: Path) -> None:
     assert "renex" in renex(project, "status").stdout
 
 
+def test_what_is_long_is_shown_by_its_beginning_and_in_full_as_json(project: Path) -> None:
+    with rx.start_run("long"):
+        rx.log_params({"a": "x" * 100_000, **{f"p{number}": number for number in range(60)}})
+    shown = renex(project, "show", "long").stdout
+    assert f"  a {'x' * 200}... (100,000 characters), p0 0," in shown
+    assert "and 21 more" in shown
+    assert json.loads(renex(project, "show", "long", "--json").stdout)["params"]["a"] == "x" * 100_000
+
+
 def test_an_error_is_told_on_stderr_with_exit_status_2(project: Path) -> None:
     done = renex(project, "show", "trian")
     assert (done.returncode, done.stdout) == (2, "")

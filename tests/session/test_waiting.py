@@ -1,14 +1,111 @@
 """What a full disk did not take waits in memory, also for those who look for it there."""
 
+from __future__ import annotations
+
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 from disk import full_disk
+from told import heard, last_line, rows
 
 import renex_jupyter as rx
 from renex_jupyter.errors import RenexError
+from renex_jupyter.session import points
 
 SECRET = "hunter2-is-it"
+
+
+def test_params_of_a_full_disk_are_written_later_in_order(project: Path) -> None:
+    with heard() as said, rx.start_run() as run:
+        with full_disk():
+            rx.log_params({"lr": 1, "depth": 3})
+            rx.log_param("lr", 2)
+        rx.log_param("lr", 3)
+    assert len([each for each in said if "params" in each]) == 1
+    assert rx.get_run(run.run_id).params == {"lr": 3, "depth": 3}
+    query = "select after->>'value_text' as v from change_events where object_id like '%/lr' order by \"at\""
+    assert [each["v"] for each in rows(query)] == ["1", "2", "3"]
+
+
+def test_points_of_a_full_disk_wait_and_are_written_once_and_in_order(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with heard() as said, rx.start_run() as run:
+        rx.log_metric("loss", 0.0)
+        with full_disk():
+            for step in range(1, 50):
+                rx.log_metrics({"loss": step, "other": step})
+        rx.log_metric("loss", 50.0)  # within the second: it waits behind the others
+        assert last_line(project)["s"] == 0
+        monkeypatch.setattr(points, "RETRY_AFTER", 0.0)
+        time.sleep(1.0)
+        rx.log_metric("loss", 51.0)
+        assert last_line(project)["s"] == 51
+    assert [("disk_full" in each, "memory" in each) for each in said] == [(True, True)]
+    assert "all points" in capsys.readouterr().out
+    found = rows(f"select key, value from metrics where run_id = '{run.run_id}' order by wallclock, key")
+    assert [each["value"] for each in found if each["key"] == "loss"] == [float(step) for step in range(52)]
+    assert [each["value"] for each in found if each["key"] == "other"] == [float(step) for step in range(1, 50)]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_handler_that_logs_while_waiting_points_are_written_doubles_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr(points, "RETRY_AFTER", 0.0)
+    monkeypatch.setattr(points, "MOST_WAITING", 5)
+    real = os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", real)
+        if moment == "before":
+            signal.raise_signal(signal.SIGALRM)
+        written = real(descriptor, data)
+        if moment == "after":
+            signal.raise_signal(signal.SIGALRM)
+        return written
+
+    was = signal.signal(signal.SIGALRM, lambda *_: rx.log_metric("loss", 99.0, step=99))
+    try:
+        with heard(), rx.start_run():
+            with full_disk():
+                for step in range(4):
+                    rx.log_metric("loss", 1.0, step=step)
+            monkeypatch.setattr(os, "write", write)
+            rx.log_metric("loss", 1.0, step=4)  # five wait, as many as may, and the handler brings one more
+    finally:
+        signal.signal(signal.SIGALRM, was)
+    assert [each["step"] for each in rows("select step from metrics order by step")] == [0, 1, 2, 3, 4, 99]
+
+
+def test_points_that_no_disk_took_are_counted_at_the_end(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "MOST_WAITING", 10)
+    with heard() as said:
+        run = rx.start_run()
+        rx.log_metric("loss", 1.0)
+        with full_disk():
+            for _ in range(25):
+                rx.log_metric("loss", 2.0)
+            rx.end_run()
+        assert len(run.points._waiting) == 0
+    assert len([each for each in said if "wait in memory" in each]) == 1
+    assert len([each for each in said if "25 points" in each and "lost" in each]) == 1
+
+
+def test_the_oldest_are_dropped_where_too_many_wait(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "MOST_WAITING", 10)
+    with heard() as said:
+        run = rx.start_run()
+        with full_disk():
+            for step in range(25):
+                rx.log_metric("loss", float(step))
+        assert len(run.points._waiting) == 10
+        rx.end_run()
+    assert len([each for each in said if "15 points" in each and "lost" in each]) == 1
+    assert [each["step"] for each in rows("select step from metrics order by step")] == list(range(15, 25))
 
 
 def test_a_secret_that_had_to_wait_does_not_come_back_after_its_purge(project: Path) -> None:
