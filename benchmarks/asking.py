@@ -60,10 +60,10 @@ def measure_beside_peers(folder: Path, rounds: int) -> list[Row]:
         ("table", f"runs table with params and last metrics: {shape}"),
         ("series", f"all {peers.SHOWN * peers.KEYS * peers.STEPS:,} points of {peers.SHOWN} of these runs"),
     ):
-        samples: dict[str, list[dict[str, Any]]] = {name: [] for name in asked}
+        samples: dict[str, list[dict[str, Any]]] = {name: [] for name in asked if question in TOOLS[name].asked}
         for _ in range(rounds):
-            for name, runs in asked.items():
-                samples[name].append(child.call(_place(folder, name), "asking.ask", name, question, runs))
+            for name, found in samples.items():
+                found.append(child.call(_place(folder, name), "asking.ask", name, question, asked[name]))
         if question == "series":
             counts = {name: found[0]["answer"] for name, found in samples.items()}
             assert set(counts.values()) == {peers.SHOWN * peers.KEYS * peers.STEPS}, counts

@@ -15,6 +15,7 @@ from typing import Any
 import wandb_file
 
 RUNS, KEYS, STEPS, SHOWN = 200, 10, 200, 20  # of the store that is asked; of SHOWN runs the series are fetched
+QUESTIONS = ("table", "series")  # see `asking.ask`
 KEY_NAMES = [f"metric_{number}" for number in range(KEYS)]
 
 
@@ -32,7 +33,7 @@ def values_of(run: int) -> list[dict[str, float]]:
 class Renex:
     """renex_jupyter, with all of its defaults."""
 
-    name, module, loop_points, process_points, asked = "renex", "renex_jupyter", 100_000, 5_000, True
+    name, module, loop_points, process_points, asked = "renex", "renex_jupyter", 100_000, 5_000, QUESTIONS
 
     def open(self, run: str) -> None:
         import renex_jupyter as rx
@@ -86,7 +87,7 @@ class Renex:
 class Raw:
     """The least that could be done: `json.dumps` and `os.write`; DuckDB on one sorted Parquet file and no more."""
 
-    name, module, loop_points, process_points, asked = "json + DuckDB", "duckdb", 100_000, 5_000, True
+    name, module, loop_points, process_points, asked = "json + DuckDB", "duckdb", 100_000, 5_000, QUESTIONS
 
     def open(self, run: str) -> None:
         import os
@@ -148,7 +149,7 @@ class Raw:
 class Trackio:
     """Trackio into its local SQLite file."""
 
-    name, module, loop_points, process_points, asked = "Trackio", "trackio", 100_000, 5_000, True
+    name, module, loop_points, process_points, asked = "Trackio", "trackio", 100_000, 5_000, QUESTIONS
 
     def open(self, run: str) -> None:
         import trackio
@@ -204,10 +205,20 @@ class Trackio:
         return sum(key in row for each in found for row in each["logs"] for key in KEY_NAMES)
 
 
+class TrackioByRun(Trackio):
+    """Trackio, asked for the series of one run after the other by its name, as its command line does."""
+
+    name, loop_points, process_points, asked = "Trackio by run", 0, 0, ("series",)
+
+    def series(self, runs: list[str]) -> int:
+        found = [self.storage.get_logs("bench", f"run {int(run, 16)}") for run in runs]
+        return sum(key in row for logs in found for row in logs for key in KEY_NAMES)
+
+
 class Mlflow:
     """MLflow into SQLite, one call after the other."""
 
-    name, module, loop_points, process_points, asked = "MLflow", "mlflow", 1_000, 100, True
+    name, module, loop_points, process_points, asked = "MLflow", "mlflow", 1_000, 100, QUESTIONS
     synchronous = True
 
     def open(self, run: str) -> None:
@@ -267,14 +278,14 @@ class Mlflow:
 class MlflowAsync(Mlflow):
     """MLflow into SQLite, with its asynchronous logging."""
 
-    name, loop_points, process_points, asked = "MLflow async", 5_000, 500, False
+    name, loop_points, process_points, asked = "MLflow async", 5_000, 500, ()
     synchronous = False
 
 
 class Wandb:
     """Weights & Biases offline: it writes a file of its own, and nothing can be asked before it is uploaded."""
 
-    name, module, loop_points, process_points, asked = "W&B offline", "wandb", 100_000, 5_000, False
+    name, module, loop_points, process_points, asked = "W&B offline", "wandb", 100_000, 5_000, ()
 
     def open(self, run: str) -> None:
         import wandb
@@ -295,7 +306,7 @@ class Wandb:
         """`log` has finished the run: nothing is on disk for sure before."""
 
 
-TOOLS = {tool.name: tool for tool in (Renex, Raw, Trackio, Mlflow, MlflowAsync, Wandb)}
+TOOLS = {tool.name: tool for tool in (Renex, Raw, Trackio, TrackioByRun, Mlflow, MlflowAsync, Wandb)}
 
 
 def installed() -> dict[str, type[Any]]:

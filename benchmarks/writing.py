@@ -115,6 +115,8 @@ def _in_turns(folder: Path, function: str, count: str, rounds: int, scale: float
     failed: dict[str, str] = {}
     for turn in range(rounds):
         for name, tool in installed().items():
+            if not getattr(tool, count):  # it only asks
+                continue
             place = folder / f"{function}-{name.replace(' ', '-')}-{turn}".replace("&", "")
             points = max(10, round(getattr(tool, count) * scale))
             try:
