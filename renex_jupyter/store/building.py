@@ -181,7 +181,9 @@ class Building:
                     self._sum_up("from scratch.points")
                     self._enter_segment(*indexing.result())
             except BaseException:
-                _interrupt(beside)  # or leaving would wait for its end
+                while indexing and not indexing.done():  # or leaving would wait for its end
+                    _interrupt(beside)
+                    time.sleep(0.005)  # it may be between two statements
                 raise
         self._fresh.empty()
         self.connection.execute("commit; begin")  # or what is loaded next would not be seen
@@ -214,14 +216,17 @@ class Building:
         connection.execute(
             f"create or replace temp table fresh_series as select distinct {', '.join(_SERIES)} from ({source})"
         )
-        # No member of an ENUM may have a NUL: DuckDB writes the type as SQL, and reads that again.
-        count = "select count(*), count(*) filter (where contains(concat(o, i, k), chr(0))) from fresh_series"
-        (series, with_nul) = connection.execute(count).fetchone() or (0, 0)
-        few = 0 < series <= _FEW_SERIES and not with_nul
+        # No member of an ENUM may have a NUL: DuckDB writes the type as SQL, and reads that again. And one must be there.
+        named = " and ".join(f"count({name}) > 0" for name in _SERIES)
+        nul = "contains(concat(o, i, k), chr(0))"
+        query = (
+            f"select count(*) <= {_FEW_SERIES} and {named} and not coalesce(bool_or({nul}), false) from fresh_series"
+        )
+        (few,) = connection.execute(query).fetchone() or (False,)
         for name in _SERIES if few else ():
             members = f"select distinct {name} from fresh_series order by {name}"
             connection.execute(f"create or replace temp type fresh_{name} as enum ({members})")
-        return few
+        return bool(few)
 
     def _enter_segment(self, name: str, rows: int) -> None:
         segment = self.layout.segments / name

@@ -2,7 +2,7 @@
 
 Whoever has a reason may fold; `fold.lock` lets one do it at a time. No file that somebody else may have open is ever
 written: a crash at any point leaves the old or the new generation in force, and garbage that the next fold removes.
-Run as `python -m renex_jupyter.store.fold FOLDER` it folds until nothing sealed is left.
+Run as `python -m renex_jupyter.store.fold FOLDER [--doubted]` it folds until nothing sealed is left.
 """
 
 from __future__ import annotations
@@ -28,10 +28,14 @@ from renex_jupyter.store.scratch import scratch_folder
 BATCH = 64 * 2**20  # bytes of journals that one fold takes: half a million points, which it holds in memory
 
 
-def fold(layout: Layout, *, timeout: float = 30.0) -> int:
+def fold(layout: Layout, *, timeout: float = 30.0, doubted: bool = False) -> int:
     """Fold sealed journal files that are not yet in the index, at most `BATCH` bytes of them; return how many.
 
     An index that is missing, damaged or of another version is made again from the archive.
+
+    Parameters
+    ----------
+    doubted : somebody could not read the index, so that it is looked at more closely.
 
     Raises
     ------
@@ -39,17 +43,20 @@ def fold(layout: Layout, *, timeout: float = 30.0) -> int:
     """
     with folding(layout, timeout=timeout):
         before = layout.generation_in_force()
-        name, count = take_sealed(layout)
-        finish(layout, changed=name != before)
+        name, count = take_sealed(layout, doubted=doubted)
+        try:
+            finish(layout, changed=name != before)
+        except duckdb.Error:
+            if generation.readable(layout):
+                raise
+            remake(layout)  # it looks as it did, and is damaged
+            finish(layout, changed=True)
         return count
 
 
-def take_sealed(layout: Layout) -> tuple[str, int]:
+def take_sealed(layout: Layout, *, doubted: bool = False) -> tuple[str, int]:
     """Fold a batch of sealed files, with the lock held; return the generation in force then, and the number of files."""
-    in_force = layout.generation_in_force()
-    if in_force and not waiting_files(layout) and generation.looks_as_published(layout, in_force):
-        return in_force, 0
-    before = generation.usable(layout)
+    before = generation.usable(layout, doubted=doubted)
     try:
         sealed = sealed_files(layout, before) if before else []
     except duckdb.Error:  # it looks as it did, and is damaged
@@ -186,7 +193,7 @@ def sealed_files(layout: Layout, before: str | None) -> list[Path]:
 
     Without an index these are all, those among them from which a pack was made that no index named.
     """
-    waiting = waiting_files(layout)
+    waiting = [Path(entry.path) for entry in journal.files_in(layout.journal)]
     done: set[str] = set()
     packed: set[str] = set()
     if before:
@@ -197,23 +204,18 @@ def sealed_files(layout: Layout, before: str | None) -> list[Path]:
             packed = archive.journals_in(connection, packs)
     result, size = [], 0
     for path in waiting:
-        if path.name not in done and (size < BATCH or path.name in packed):
+        if path.name not in done and (size < BATCH or path.name in packed) and not locks.is_held(path):
             result.append(path)
             size += path.stat().st_size
     return result
 
 
-def waiting_files(layout: Layout) -> list[Path]:
-    """Return the journal files that nobody writes any more."""
-    return [path for entry in journal.files_in(layout.journal) if not locks.is_held(path := Path(entry.path))]
-
-
-def main(folder: str) -> None:
+def main(folder: str, *, doubted: bool) -> None:
     """Fold until nothing sealed is left; a failure is left behind in `fold.error`, for `renex doctor` to tell."""
     layout = Layout(Path(folder))
     try:
-        while fold(layout):
-            pass
+        while fold(layout, doubted=doubted):
+            doubted = False
         layout.fold_error.unlink(missing_ok=True)
         time.sleep(sweep.OPENING)  # what nobody opened in the meantime can go
         with folding(layout, timeout=0):
@@ -227,4 +229,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], doubted="--doubted" in sys.argv[2:])

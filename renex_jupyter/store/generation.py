@@ -45,6 +45,8 @@ def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
         "threads": 1,
         "memory_limit": MEMORY,
         "temp_directory": str(path.with_name(f".{path.name}.tmp.spill")),
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
         "default_block_size": str(BLOCK),
         "storage_compatibility_version": STORAGE_VERSION,
     }
@@ -122,13 +124,17 @@ def has_its_segments(connection: duckdb.DuckDBPyConnection, layout: Layout, pref
     return True
 
 
-def usable(layout: Layout) -> str | None:
+def usable(layout: Layout, *, doubted: bool = False) -> str | None:
     """Return the generation in force, or None when everything must be folded anew.
 
     Its content is hashed, unless it looks as when it was published: DuckDB meets a damaged block only when it reads it,
     and the next generation is a copy.
+
+    Parameters
+    ----------
+    doubted : hash it however it looks.
     """
-    return _in_force(layout, complete=True)
+    return _in_force(layout, complete=True, trusted=not doubted)
 
 
 def readable(layout: Layout) -> str | None:
@@ -136,16 +142,18 @@ def readable(layout: Layout) -> str | None:
 
     Its content is hashed, however it looks.
     """
-    return _in_force(layout, complete=False)
+    return _in_force(layout, complete=False, trusted=False)
 
 
-def _in_force(layout: Layout, *, complete: bool) -> str | None:
+def _in_force(layout: Layout, *, complete: bool, trusted: bool) -> str | None:
     name = layout.generation_in_force()
     if name is None:
         return None
     try:
-        seen = complete and looks_as_published(layout, name)
-        if not seen and parquet.digest(layout.generations / name) != name.split(".")[1]:
+        path = layout.generations / name
+        told = json_object(layout.published)
+        seen = trusted and told.get("generation") == name and told.get("looks") == looks_of(path)
+        if not seen and parquet.digest(path) != name.split(".")[1]:
             return None
         with duckdb.connect() as connection:
             connection.execute(f"attach {tables.literal(str(layout.generations / name))} as found (read_only)")
@@ -157,37 +165,8 @@ def _in_force(layout: Layout, *, complete: bool) -> str | None:
     return None
 
 
-def looks(layout: Layout, name: str, connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
-    """Return what tells later whether a generation and its segments are what they are now, without opening them.
-
-    Parameters
-    ----------
-    connection : to the generation, or to a copy of it.
-    """
-    segments = connection.execute("select name, size, changed_ns from inside.segments").fetchall()
-    return {
-        "schema": schema_id(),
-        "files": {f"generations/{name}": _look_of(layout.generations / name)}
-        | {f"segments/{segment}": look for segment, *look in segments},
-    }
-
-
-def looks_as_published(layout: Layout, name: str) -> bool:
-    """Say whether the generation and its segments have the sizes and times of change that were published with it.
-
-    Good to know that nothing befell them; it tells nothing of files that came from somebody else, as did what was published.
-    """
-    told = json_object(layout.published)
-    published = told.get("looks")
-    if told.get("generation") != name or not isinstance(published, dict) or published.get("schema") != schema_id():
-        return False
-    try:
-        return all(_look_of(layout.root / file) == look for file, look in published["files"].items())
-    except OSError:  # one is gone
-        return False
-
-
-def _look_of(path: Path) -> list[int]:
+def looks_of(path: Path) -> list[int]:
+    """Return size and time of change of a file, by which it is taken for the same without looking into it."""
     found = path.stat()
     return [found.st_size, found.st_mtime_ns]
 

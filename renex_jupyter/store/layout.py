@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from renex_jupyter.config import STORE_FOLDER
-from renex_jupyter.errors import RenexError, from_os_error, user_name
+from renex_jupyter.errors import RenexError, from_os_error, user_name, warn
 from renex_jupyter.ids import new_id
 
 FORMAT = 1  # of journal records and public tables
@@ -169,7 +168,8 @@ def json_object(path: Path) -> dict[str, Any]:
     """Return the JSON object that a file of ours holds; {} when there is none, or it is damaged."""
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair could be in no name of a file
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -218,7 +218,7 @@ def describe(layout: Layout) -> dict[str, Any]:
         "store_id": ids[0] if ids else new_id(),
     }
     if not made.items() <= found.items():
-        warnings.warn(f"renex: {layout.about} was damaged or missing, and is made again", stacklevel=2)
+        warn(f"{layout.about} was damaged or missing, and is made again")
         with suppress(OSError):  # nothing may be written here; the next one who may does it
             write_whole(layout.about, json.dumps(made).encode() + b"\n")
     return made

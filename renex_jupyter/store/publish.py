@@ -27,7 +27,6 @@ def publish(layout: Layout) -> None:
         for statement in tables.schema().create_views:
             connection.execute(statement)
         connection.execute("checkpoint")
-        looks = generation.looks(layout, name, connection) if name else {}
     temporary.chmod(0o600)  # or its owner could not open it but read-only: what a client adds goes with the next copy
     sync_file(temporary)
     _keep_for_its_clients(layout)
@@ -36,8 +35,9 @@ def publish(layout: Layout) -> None:
     put_in_place(temporary, layout.history)
     log_of(layout).unlink(missing_ok=True)
     about: dict[str, object] = {"folder": str(layout.root.resolve()), "generation": name, "segments": names}
-    about |= {"looks": looks, "packs": books.packs}
-    about |= layouts.describe(layout)  # packs and this are for those who find the index or `store.json` lost
+    about |= {"packs": books.packs} | layouts.describe(layout)  # for those who find the index or `store.json` lost
+    if name:
+        about |= {"looks": generation.looks_of(layout.generations / name)}
     write_whole(layout.published, json.dumps(about).encode())
 
 

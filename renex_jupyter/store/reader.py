@@ -182,6 +182,8 @@ class Reader:
                     self._begin_anew()
                 self._stale = True
                 failed[generation] += 1
+                if failed[generation] == 6:  # also without it
+                    raise
                 if failed[generation] == 3:
                     self._distrusted.add(generation)
                 time.sleep(0.02)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import warnings
 import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.config import STORE_VARIABLE, settings
-from renex_jupyter.errors import RenexError
+from renex_jupyter.errors import RenexError, warn
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import layout as layouts
@@ -39,6 +38,7 @@ class Store:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._folding = self._fold_again = False
+        self._doubted = False  # the index could not be read, and nobody has made it again since
         self._sealed_at_fold = 0
         if self.layout.exists():
             layouts.check(self.layout)
@@ -63,8 +63,8 @@ class Store:
             from renex_jupyter.store.reader import Reader  # duckdb is loaded by the first question, not by logging
 
             # Not the method itself: in a forked child the cycle would be collected, and DuckDB cannot bear that.
-            fold = weakref.WeakMethod(self.fold_in_background)
-            self._readers.append(Reader(self.layout, lambda: (found := fold()) and found()))
+            mend = weakref.WeakMethod(self._mend_in_background)
+            self._readers.append(Reader(self.layout, lambda: (found := mend()) and found()))
             if self.layout.has_moved():
                 self.fold_in_background()  # `history.duckdb` still names the old folder
             _warn_of_losses(self.layout)
@@ -129,14 +129,24 @@ class Store:
         from renex_jupyter.store.fold import fold
 
         self.journal.seal()
-        return fold(self.layout)
+        return fold(self.layout, doubted=self._take_doubt())
+
+    def _mend_in_background(self) -> None:
+        self._doubted = True
+        self.fold_in_background()
+
+    def _take_doubt(self) -> bool:
+        with self._lock:
+            doubted, self._doubted = self._doubted, False
+            return doubted
 
     def _fold_in_child(self) -> None:
         again = True
         while again:
+            words = ["--doubted"] if self._take_doubt() else []
             with suppress(OSError):  # readers see the journal; the next fold catches up
                 subprocess.run(
-                    [sys.executable, "-P", "-m", "renex_jupyter.store.fold", str(self.layout.root)],
+                    [sys.executable, "-P", "-m", "renex_jupyter.store.fold", str(self.layout.root), *words],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -188,7 +198,7 @@ def _warn_of_losses(layout: Layout) -> None:
         if lost:
             what = f"{lost[0].path.name} and {len(lost) - 1} more files" if lost[1:] else lost[0].path.name
             hint = "Bring them back from a backup with renex import, or accept it with renex fsck --accept."
-            warnings.warn(f"renex: records of {layout.root} are lost, which stood in {what}. {hint}", stacklevel=4)
+            warn(f"records of {layout.root} are lost, which stood in {what}. {hint}")
 
 
 def locate(start: Path) -> Path:

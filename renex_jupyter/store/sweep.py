@@ -47,6 +47,8 @@ def superseded(layout: Layout) -> bool:
         folded = generation.folded_among(connection, names)
         whole = generation.folded_among(connection, names, whole=True)
     for name in sorted(folded):
+        if locks.is_held(layout.journal / name):  # no book of ours says so of one that somebody writes
+            continue
         if name not in whole and _is_damaged(layout.journal / name):
             losses.set_aside(layout, layout.journal / name)
         else:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,6 +17,7 @@ from renex_jupyter.records.changes import Change, now, to_microseconds
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import archive, building, parquet
 from renex_jupyter.store import layout as layouts
+from renex_jupyter.store.building import Building
 from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.keeping.transfer import export_store, import_store
 from renex_jupyter.store.store import Store
@@ -98,6 +100,37 @@ def test_segments_are_in_order_however_many_series_there_are(
     found = duckdb.sql(f"select {columns} from '{segment}'").fetchall()
     expected = [(*row[:4], to_microseconds(row[4]), row[5]) for row in wanted]
     assert found == sorted(expected, key=lambda row: (row[0], row[1], row[2].encode(), row[3], row[4]))
+
+
+def test_points_of_which_nobody_says_what_they_belong_to_do_not_stop_a_fold(store: Store) -> None:
+    for owner in (None, "run"):
+        store.write_points([Point(owner, RUN, "loss", step, now(), 0.5) for step in range(3)])  # type: ignore[arg-type]
+        store.write_points([Point(None, RUN, "loss", 3, now(), 0.5)])  # type: ignore[arg-type]
+        before = store.reader.rows("select count(*) as n from inside.points")
+        store.fold()
+        assert store.reader.rows("select count(*) as n from inside.points") == before
+    assert [row["n"] for row in before] == [8]
+
+
+def test_a_fold_that_is_interrupted_writes_nothing_any_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbered = Building._number_series
+
+    def slowly(self: Building, *words: Any) -> bool:
+        time.sleep(0.2)  # between two statements
+        return numbered(self, *words)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store.write_points([Point("run", RUN, "loss", step, now(), step / 3) for step in range(100_000)])
+    with monkeypatch.context() as patch:
+        patch.setattr(Building, "_number_series", slowly)
+        patch.setattr(Building, "_pack", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.fold()
+    assert not list(store.layout.segments.glob("*.parquet"))
+    store.fold()
+    assert store.reader.rows("select count(*) as n from metrics") == [{"n": 100_000}]
 
 
 def test_two_writers_and_folds_between_them_double_nothing(tmp_path: Path) -> None:
