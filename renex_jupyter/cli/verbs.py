@@ -29,7 +29,10 @@ KINDS = ("runs", "snapshots", "experiments", "environments", "tasks")
 RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
 SNAPSHOT_COLUMNS = ["snapshot_id", "label", "message", "notebook", "created_at", "run_id"]
 
-EXIT = "Exit status: 0 done, 1 something was found wrong (fsck, doctor), 2 an error, told on standard error."
+EXIT = (
+    "Exit status: 0 done, 1 something was found wrong (fsck, doctor), was lost (rebuild) or is missing in the file "
+    "(export), 2 an error, told on standard error."
+)
 
 _QUOTED = r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """
 QUOTED = re.compile(_QUOTED, re.VERBOSE)

@@ -31,6 +31,12 @@ def _pretty(self: _Card, printer: Any, _cycle: bool) -> None:
     printer.text(_text(self))
 
 
+def _records(lost: int, files: int) -> str:
+    """Say what was lost: records that were counted, and files of which nobody knows how many they held."""
+    counted = display.count(lost, "record") if lost else ""
+    return " and ".join(filter(None, (counted, f"{display.count(files, 'file')} of records" if files else "")))
+
+
 def _html(self: _Card) -> str:
     """Return the escaped HTML form."""
     return display.card(self.title, self.rows())
@@ -79,7 +85,13 @@ class Rebuilt:
     seconds: float
     salvaged: int = 0  # lines of damaged packs that were made again from the index
     set_aside: tuple[str, ...] = ()  # packs that were damaged, and lie in the folder `damaged` now, or were missing
-    lost: int = 0  # records that stood in these and could not be made again, where their number is known
+    lost: int = 0  # records that stood in these, or in journals, and could not be made again, where they are counted
+    lost_files: int = 0  # of these files: nobody knows how many records are lost with them
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was lost in it; what was lost before is told by `fsck`."""
+        return not (self.lost or self.lost_files)
 
     @property
     def title(self) -> str:
@@ -96,9 +108,9 @@ class Rebuilt:
             ("without", ", ".join(self.set_aside)),
             (
                 "LOST",
-                f"{display.count(self.lost, 'record')}; an import may bring them back: see renex fsck"
-                if self.lost
-                else "",
+                ""
+                if self.ok
+                else f"{_records(self.lost, self.lost_files)}; an import may bring them back: see renex fsck",
             ),
         ]
 
@@ -233,6 +245,13 @@ class Exported:
     bytes: int  # size of the file
     damaged: tuple[str, ...] = ()  # SHA-256 of contents that are missing or damaged here, and not in the file
     newest: tuple[str, ...] = ()  # which run was taken for a name that several have
+    lost: int = 0  # records that the store has lost, and nobody has accepted that, where they are counted
+    lost_files: int = 0  # files of records that the store has lost: nobody knows how many were in them
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file has all that was recorded; of accepted losses nothing is told."""
+        return not (self.damaged or self.lost or self.lost_files)
 
     @property
     def title(self) -> str:
@@ -242,12 +261,15 @@ class Exported:
     def rows(self) -> Rows:
         """Return the counts, and what is missing."""
         shown = ", ".join(each[:8] for each in self.damaged[:SHOWN])
-        lost = f"{display.count(len(self.damaged), 'content')} missing or damaged here: {shown}; see renex fsck"
+        contents = f"{display.count(len(self.damaged), 'content')} missing or damaged here: {shown}; see renex fsck"
+        were = "was" if self.lost + self.lost_files == 1 else "were"
+        lost = f"{_records(self.lost, self.lost_files)} that {were} lost here before: see renex fsck"
         return [
             ("holds", f"{self.changes:,} changes, {self.points:,} metric points, {self.blobs:,} contents"),
             ("size", display.size(self.bytes)),
             ("runs", "; ".join(self.newest)),
-            ("WITHOUT", lost if self.damaged else ""),
+            ("WITHOUT", contents if self.damaged else ""),
+            ("WITHOUT", lost if self.lost or self.lost_files else ""),
         ]
 
     __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html

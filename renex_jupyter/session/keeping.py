@@ -154,7 +154,8 @@ def _newest(store: Store, wanted: str) -> str:
 def find_purgeable(wanted: str) -> str:
     """Return the id of what is meant; by a name only where one has it.
 
-    An id of which only the note of a purge is left may be one that was killed.
+    An id of which only the note of a purge is left may be one that was killed; one that only points name, a run whose
+    record was lost.
 
     Raises
     ------
@@ -164,9 +165,9 @@ def find_purgeable(wanted: str) -> str:
     try:
         return find_only(store.reader, wanted)[1]
     except RenexError as error:
-        from renex_jupyter.store.keeping.purge import was_begun
+        from renex_jupyter.store.keeping.purge import is_left
 
-        if error.code != "not_found" or not was_begun(store.reader, wanted):
+        if error.code != "not_found" or not is_left(store.reader, wanted):
             raise
     return wanted
 

@@ -7,7 +7,7 @@ nothing left to move, says what became of its records, so that no fold and no re
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from renex_jupyter.store.format import POINTS
 from renex_jupyter.store.layout import Layout, json_object, sync_folder, write_whole
 
 NOTE = ".json"  # what the name of a note ends with, after that of the file
-ACCEPTED = "ACCEPTED"  # file that names the losses nobody wants to hear of again
+ACCEPTED = "ACCEPTED"  # file that names the losses nobody wants to hear of again: files, ids, SHA-256
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def losses_of(layout: Layout) -> Iterator[Loss]:
     """Yield what was lost, ordered by name."""
     if not layout.damaged.is_dir():
         return
-    accepted = _accepted(layout)
+    known = accepted(layout)
     there = {path.name.removesuffix(NOTE) for path in layout.damaged.iterdir() if path.name[0] != "."} - {ACCEPTED}
     for name in sorted(there):
         path = layout.damaged / name
@@ -57,12 +57,12 @@ def losses_of(layout: Layout) -> Iterator[Loss]:
         if (layout.archive / name).exists():
             continue  # whoever was about to do without it was killed: it belongs to the store as before
         if parquet.parse(name) and not path.is_dir():
-            yield Loss(path, "pack", _about_pack(path, *counts), *counts, name in accepted)
+            yield Loss(path, "pack", _about_pack(path, *counts), *counts, name in known)
         elif path.is_file():  # else purged since
             part = lines.read_part(path)
             lost = part.bad + part.missing
             kind = "line" if lost else "torn"
-            yield Loss(path, kind, _about_journal(part, counts[1]), lost or None, counts[1], name in accepted)
+            yield Loss(path, kind, _about_journal(part, counts[1]), lost or None, counts[1], name in known)
 
 
 def set_aside(layout: Layout, path: Path) -> None:
@@ -91,10 +91,16 @@ def is_noted(layout: Layout, name: str) -> bool:
     return (layout.damaged / f"{name}{NOTE}").exists()
 
 
-def accept(layout: Layout) -> None:
-    """Tell no more of what is lost now."""
-    names = sorted(_accepted(layout) | {loss.path.name for loss in losses_of(layout)})
+def accept(layout: Layout, more: Iterable[str] = ()) -> None:
+    """Tell no more of what is lost now.
+
+    Parameters
+    ----------
+    more : ids of objects and SHA-256 of contents that are named and missing.
+    """
+    names = sorted(accepted(layout) | {loss.path.name for loss in losses_of(layout)} | {*more})
     if names:
+        layout.damaged.mkdir(mode=0o700, exist_ok=True)
         write_whole(layout.damaged / ACCEPTED, json.dumps(names).encode())
 
 
@@ -163,7 +169,8 @@ def _note_on(path: Path) -> dict[str, object]:
     return json_object(path.with_name(path.name + NOTE))
 
 
-def _accepted(layout: Layout) -> set[str]:
+def accepted(layout: Layout) -> set[str]:
+    """Return the names of files, the ids and the SHA-256 whose loss was accepted."""
     try:
         found = json.loads((layout.damaged / ACCEPTED).read_text())
     except (OSError, ValueError):

@@ -175,7 +175,7 @@ def _plan_entry(plan: Plan, entry: FileEntry, blobs: Blobs, gone: Mapping[str, s
         plan.skipped.append((entry.path, "its content was not kept"))
     elif entry.sha256 in gone:
         plan.skipped.append((entry.path, gone[entry.sha256]))
-    elif not blobs.has(entry.sha256):
+    elif not blobs.is_there(entry.sha256):
         hint = "Bring back another state (%renex ls snapshots -a lists them), or restore the store from a backup."
         raise RenexError("not_found", f"the content of '{entry.path}' is not in the store.", hint)
     elif entry.kind == "file":

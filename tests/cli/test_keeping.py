@@ -96,6 +96,48 @@ def test_rebuild_makes_the_index_anew(project: Path) -> None:
     assert rx.fsck().ok
 
 
+def lose_points(folder: Path) -> None:
+    """Take a pack of points away, and the index that could make it again."""
+    current().store.fold()
+    root = folder / ".renex"
+    for path in (*root.glob("archive/*.points.parquet"), *root.glob("generations/*"), *root.glob("segments/*")):
+        path.unlink()
+
+
+def test_a_rebuild_in_which_something_is_lost_has_exit_status_1(project: Path) -> None:
+    assert renex(project, "rebuild").returncode == 0
+    lose_points(project)
+    done = renex(project, "rebuild")
+    assert (done.returncode, "LOST" in done.stdout, done.stderr) == (1, True, "")
+    assert renex(project, "rebuild").returncode == 0  # what was lost before is told by fsck
+    assert renex(project, "fsck").returncode == 1
+
+
+def test_an_export_of_a_store_that_has_lost_records_has_exit_status_1(project: Path) -> None:
+    lose_points(project)
+    renex(project, "rebuild")
+    done = renex(project, "export", "../all.zip")
+    assert done.returncode == 1
+    assert "WITHOUT  1 record that was lost here before: see renex fsck" in done.stdout
+    told = renex(project, "export", "../json.zip", "--json")
+    assert (told.returncode, json.loads(told.stdout)["lost"]) == (1, 1)
+    made = rx.export_store("../python.zip")
+    assert (made.ok, made.lost) == (False, 1)
+    assert all((project.parent / f"{name}.zip").exists() for name in ("all", "json", "python"))
+    renex(project, "fsck", "--accept")
+    done = renex(project, "export", "../accepted.zip")
+    assert (done.returncode, "WITHOUT" in done.stdout) == (0, False)
+
+
+def test_an_export_without_contents_that_are_damaged_has_exit_status_1(project: Path) -> None:
+    path = next((project / ".renex" / "blobs").glob("??/*"))
+    path.chmod(0o600)
+    path.write_bytes(b"rot")
+    done = renex(project, "export", "../all.zip")
+    assert (done.returncode, "WITHOUT  1 content" in done.stdout) == (1, True)
+    assert (project.parent / "all.zip").exists()
+
+
 def test_gc_only_tells_until_it_is_told_yes(project: Path) -> None:
     path = an_old_content(project)
     told = answer(project, "gc")

@@ -1,5 +1,7 @@
 """What a store has lost is told until it is back or accepted, whatever is folded and rebuilt meanwhile."""
 
+import hashlib
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from renex_jupyter.store import archive, journal, losses, parquet
 from renex_jupyter.store import fold as folding
 from renex_jupyter.store.format import POINTS
 from renex_jupyter.store.keeping.fsck import fsck
+from renex_jupyter.store.keeping.purge import purge
 from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.keeping.transfer import export_store, import_store
 from renex_jupyter.store.layout import Layout
@@ -89,6 +92,47 @@ def test_what_is_accepted_is_told_no_more_and_what_comes_after_it_is(folded: Sto
     folded.fold()
     assert told(folded.layout) == {"pack"}
     assert fsck(folded.layout).checked["accepted losses"] == 1
+
+
+def test_runs_whose_records_are_lost_can_be_accepted_and_purged(folded: Store) -> None:
+    runs = {row["owner_id"] for row in folded.reader.rows("select owner_id from metrics")}
+    remove_pack(folded.layout, archive.CHANGES)
+    remove_index(folded.layout)
+    folded.fold()
+    lost = sorted(runs - {row["run_id"] for row in Store(folded.layout.root).reader.rows("select run_id from runs")})
+    assert lost
+    assert told(folded.layout) == {"pack", "reference"}
+    accepted = fsck(folded.layout, accept=True)
+    assert accepted.ok
+    assert accepted.checked["accepted losses"] == 1 + len(lost)
+    again = fsck(folded.layout)
+    assert (again.damages, again.checked["accepted losses"]) == ((), 1 + len(lost))
+    (folded.layout.damaged / "ACCEPTED").unlink()
+    for run_id in lost:
+        assert purge(folded, object_id=run_id).points
+    rows = Store(folded.layout.root).reader.rows("select owner_id from metrics")
+    assert not {row["owner_id"] for row in rows} & set(lost)
+    assert told(folded.layout) == {"pack"}
+
+
+def test_contents_that_are_missing_can_be_accepted_and_a_later_loss_is_told(folded: Store) -> None:
+    for number, data in enumerate((b"one" * 100, b"two" * 100)):
+        sha256 = folded.blobs.put(data)
+        entry = {"path": f"{number}.py", "role": "code", "kind": "file", "sha256": sha256, "size": 300, "mode": 420}
+        tree = {"files_id": f"{number}" * 64, "entries": [entry]}
+        folded.write(Change("file_trees", f"{number}" * 64, "create", tree))
+        after = {"snapshot_id": f"{number}" * 32, "files_id": f"{number}" * 64, "created_at": now()}
+        folded.write(Change("snapshots", f"{number}" * 32, "create", after))
+    first, second = (hashlib.sha256(data).hexdigest() for data in (b"one" * 100, b"two" * 100))
+    folded.blobs.remove(first)
+    assert told(folded.layout) == {"content"}
+    assert fsck(folded.layout, accept=True).ok
+    assert told(folded.layout) == set()
+    folded.blobs.remove(second)
+    (damage,) = fsck(folded.layout).damages
+    assert second[2:] in damage.path
+    shutil.rmtree(folded.layout.blobs)
+    assert told(folded.layout) == {"content"}
 
 
 @pytest.mark.parametrize("kind", [archive.CHANGES, archive.POINTS])

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from renex_jupyter.errors import RenexError
+from renex_jupyter.records import display
 from renex_jupyter.records.keeping import Damage, FsckReport
 from renex_jupyter.store import archive, generation, journal, lines, locks, losses, parquet, tables
 from renex_jupyter.store.blobs import Blobs
@@ -28,6 +29,9 @@ HARMLESS = (
     "mended",
     "unknown",
 )  # what a kill leaves behind, or a rebuild brought back: nothing is lost
+
+
+SHOWN = 3  # of the ids that are missing
 
 
 class _Check:
@@ -48,7 +52,8 @@ def fsck(layout: Layout, *, accept: bool = False) -> FsckReport:
 
     Parameters
     ----------
-    accept : tell no more, now and in future, of files that were set aside or went missing: their loss is known.
+    accept : tell no more, now and in future, of files that were set aside or went missing, of missing contents, and of
+        objects that are named and have no record: their loss is known.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def fsck(layout: Layout, *, accept: bool = False) -> FsckReport:
         _check_packs(check, packs)
         _check_damaged(check)
         _check_blobs(check)
-        _check_references(check)
+        _check_references(check, accept=accept)
     ok = all(each.kind in HARMLESS for each in check.damages)
     return FsckReport(ok, dict(check.checked), tuple(check.damages))
 
@@ -211,7 +216,7 @@ def _check_blobs(check: _Check) -> None:
     blobs = Blobs(check.layout.blobs)
     for path in gc.strangers_in(check.layout.blobs):
         check.found("unknown", path, "it is none of ours; nothing reads it")
-    for kept in gc.contents_in(check.layout.blobs):
+    for kept in gc.every_content(check.layout.blobs):
         check.checked["contents"] += 1
         try:
             blobs.verify(kept.sha256)
@@ -220,21 +225,36 @@ def _check_blobs(check: _Check) -> None:
                 check.found("content", kept.path, error.message)
 
 
-def _check_references(check: _Check) -> None:
-    """Check that every object and every content that a record names was recorded."""
-    read = Reader(check.layout)
+def _check_references(check: _Check, *, accept: bool) -> None:
+    """Check that every object and every content that a record names is here, or that its loss was accepted."""
+    read, known = Reader(check.layout), losses.accepted(check.layout)
+    missing: set[str] = set()
     try:
         check.checked["references"] = references.count(read)
         for each in references.dangling(read):
-            detail = f"{each.rows:,} rows name in {each.column} what was never recorded: {', '.join(each.examples)}"
-            check.found("reference", check.layout.root / each.kind, detail)
-        for sha256, path in references.contents(read):
-            if not Blobs(check.layout.blobs).is_there(sha256):
-                check.found(
-                    "content", check.layout.blobs / sha256[:2] / sha256[2:], f"it is missing, for example of {path}"
+            rows = {id_: count for id_, count in each.rows.items() if id_ not in known}
+            missing.update(rows)
+            check.checked["accepted losses"] += len(each.rows) - len(rows)
+            if rows and not accept:
+                some = ", ".join([*list(rows)[:SHOWN], *(["..."] if len(rows) > SHOWN else [])])
+                told = (
+                    f"{display.count(sum(rows.values()), 'row')} name in {each.column} what has no record here: {some}"
                 )
+                check.found("reference", check.layout.root / each.kind, told)
+        for sha256, path in references.contents(read):
+            if Blobs(check.layout.blobs).is_there(sha256):
+                continue
+            missing.add(sha256)
+            if sha256 in known:
+                check.checked["accepted losses"] += 1
+            elif not accept:
+                place = check.layout.blobs / sha256[:2] / sha256[2:]
+                check.found("content", place, f"it is missing, for example of {path}")
     except duckdb.Error as error:
         check.found("index", check.layout.generations, f"it cannot be asked: {str(error).splitlines()[0]}")
+    if accept and missing - known:
+        losses.accept(check.layout, missing)
+        check.checked["accepted losses"] += len(missing - known)
 
 
 def _name_of(connection: duckdb.DuckDBPyConnection) -> str:

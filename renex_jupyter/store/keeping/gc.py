@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from renex_jupyter.errors import RenexError
@@ -49,6 +51,17 @@ class Kept:
     sha256: str
     size: int  # bytes on disk
     changed: float  # seconds since the epoch
+
+    @property
+    def suffix(self) -> str:
+        """What says how it is kept."""
+        return ".zst" if ".zst" in self.path.suffixes else ""
+
+    @property
+    def home(self) -> Path:
+        """Where it lies when no collection looks at it."""
+        found = ON_ITS_WAY.fullmatch(self.path.name)
+        return self.path.parent / found[1] / found[2] if found else self.path
 
 
 def collect(store: Store, *, dry_run: bool = True, grace: float = GRACE) -> Collected:
@@ -98,8 +111,28 @@ def free_among(store: Store, sha256s: Collection[str]) -> tuple[int, int]:
     return freed, len(unnamed) - freed
 
 
+def every_content(folder: Path) -> Iterator[Kept]:
+    """Yield every content once, for readers: those included that a collection just looks at, or was killed at."""
+    seen = set()
+    # What went back to its name between the first two looks is found by the third.
+    for each in chain(contents_in(folder), _on_their_way(folder), contents_in(folder)):
+        if each.sha256 not in seen:
+            seen.add(each.sha256)
+            yield each
+
+
+def _on_their_way(folder: Path) -> Iterator[Kept]:
+    """Yield the contents to which a collection has given another name; they are no candidates of the next one."""
+    for path in sorted(folder.glob(".*.gone")):
+        found = ON_ITS_WAY.fullmatch(path.name)
+        with suppress(FileNotFoundError):  # judged in this moment
+            about = path.lstat()
+            if found and stat.S_ISREG(about.st_mode):
+                yield Kept(path, found[1] + found[2][:62], about.st_size, about.st_mtime)
+
+
 def contents_in(folder: Path) -> Iterator[Kept]:
-    """Yield every content that lies in the folder of blobs."""
+    """Yield every content that lies in the folder of blobs under its own name; see `every_content`."""
     for part in sorted(folder.glob("??")):
         if not PART.fullmatch(part.name) or part.is_symlink() or not part.is_dir():  # see `strangers_in`
             continue
@@ -114,7 +147,7 @@ def contents_in(folder: Path) -> Iterator[Kept]:
 
 def strangers_in(folder: Path) -> Iterator[Path]:
     """Yield what lies in the folder of blobs and was not put there by us; nobody reads or removes it."""
-    for part in sorted(folder.iterdir()):
+    for part in sorted(folder.glob("*")):  # none where somebody has deleted the folder
         if TEMPORARY.fullmatch(part.name) or ON_ITS_WAY.fullmatch(part.name):
             continue
         if not PART.fullmatch(part.name) or part.is_symlink() or not part.is_dir():
@@ -200,7 +233,7 @@ def _check_index(layout: Layout) -> None:
 
 def _left_behind(folder: Path, deadline: float) -> Iterator[tuple[Path, int]]:
     """Yield the temporary files, and their sizes, of writers that were killed."""
-    for path in folder.iterdir():
+    for path in folder.glob(".*"):
         if TEMPORARY.fullmatch(path.name):
             with suppress(FileNotFoundError):  # its writer is done in this moment
                 about = path.lstat()
@@ -222,7 +255,7 @@ def _free(each: Kept, deadline: float) -> bool:
 
 def bring_back(folder: Path) -> None:
     """Give their names back to contents at which a collection was killed; they are judged anew."""
-    for path in folder.iterdir():
+    for path in folder.glob(".*.gone"):
         if found := ON_ITS_WAY.fullmatch(path.name):
             _put_back(path, folder / found[1] / found[2])
 

@@ -128,15 +128,23 @@ def _check(read: Reader, object_id: str | None) -> None:
         if row["status"] == "running" and not is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"]):
             raise RenexError("conflict", f"run {object_id[:8]} is still running.", "End it first.")
         return
-    if not (
-        read.rows("select 1 from inside.snapshots where snapshot_id = ?", [object_id]) or was_begun(read, object_id)
-    ):
+    if not (read.rows("select 1 from inside.snapshots where snapshot_id = ?", [object_id]) or is_left(read, object_id)):
         raise not_found("run or snapshot", object_id)
 
 
-def was_begun(read: Reader, object_id: str) -> bool:
+def is_left(read: Reader, object_id: str) -> bool:
+    """Say whether something is left of a purge that was killed, or of a run whose own record was lost."""
+    return _was_begun(read, object_id) or _has_points(read, object_id)
+
+
+def _was_begun(read: Reader, object_id: str) -> bool:
     """Say whether a run or a snapshot was purged, or a purge of it was begun."""
     return bool(_noted(read) & {("runs", object_id), ("snapshots", object_id)})
+
+
+def _has_points(read: Reader, run_id: str) -> bool:
+    query = "select 1 from inside.points where owner_kind = 'run' and owner_id = ? limit 1"
+    return bool(read.rows(query, [run_id]))
 
 
 def _noted(read: Reader) -> set[tuple[str, str]]:
@@ -149,7 +157,7 @@ def _noted(read: Reader) -> set[tuple[str, str]]:
 def _object(read: Reader, object_id: str) -> Doomed:
     """Return a run or a snapshot with all that is only its own, also what a purge that was killed has left of it."""
     runs = read.rows("select 1 from inside.changes where kind = 'runs' and id = ? limit 1", [object_id])
-    if not runs:
+    if not runs and not _has_points(read, object_id):
         return Doomed(frozenset({("snapshots", object_id)} | _only_of(read, {object_id}, object_id)))
     query = """
         select distinct kind, id from inside.changes
@@ -163,7 +171,7 @@ def _object(read: Reader, object_id: str) -> Doomed:
 
 def _only_of(read: Reader, snapshots: set[str], object_id: str) -> set[tuple[str, str]]:
     """Return the records of code and files that no other snapshot names; after a purge that was killed, of nobody."""
-    found, again = set(), was_begun(read, object_id)
+    found, again = set(), _was_begun(read, object_id)
     for kind, column in PARTS.items():
         query = f"""
             select distinct c.id from inside.changes c, (select json_extract_string(c.after, '$.{column}') as part)

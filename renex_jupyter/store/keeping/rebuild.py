@@ -8,7 +8,7 @@ from renex_jupyter.records.keeping import Rebuilt
 from renex_jupyter.store import generation
 from renex_jupyter.store.fold import Remade, finish, folding, remake
 from renex_jupyter.store.layout import Layout
-from renex_jupyter.store.losses import losses_of
+from renex_jupyter.store.losses import Loss, losses_of
 
 
 def rebuild(layout: Layout) -> Rebuilt:
@@ -20,19 +20,14 @@ def rebuild(layout: Layout) -> Rebuilt:
     """
     began = time.monotonic()
     with folding(layout):
+        before = {loss.path.name for loss in losses_of(layout)}
         made = remake(layout)
         finish(layout, changed=True)
-        return _counted(layout, made, time.monotonic() - began)
+        lost = [loss for loss in losses_of(layout) if loss.matters and loss.path.name not in before]
+        return _counted(layout, made, lost, time.monotonic() - began)
 
 
-def _lost(layout: Layout, made: Remade) -> int:
-    """Return how many records are lost with the packs that were damaged or missing just now."""
-    return sum(
-        (loss.records or 0) - loss.back for loss in losses_of(layout) if loss.path.name in made.lost and loss.matters
-    )
-
-
-def _counted(layout: Layout, made: Remade, seconds: float) -> Rebuilt:
+def _counted(layout: Layout, made: Remade, lost: list[Loss], seconds: float) -> Rebuilt:
     with generation.connect(layout.generations / made.generation, read_only=True) as connection:
         books = generation.books(connection)
         row = connection.execute(
@@ -40,6 +35,15 @@ def _counted(layout: Layout, made: Remade, seconds: float) -> Rebuilt:
         ).fetchone()
     journals, changes = row or (0, 0)
     points = sum(books.segments.values())
+    counts = [None if loss.records is None else loss.records - loss.back for loss in lost]
     return Rebuilt(
-        journals, changes, points, len(books.segments), seconds, made.salvaged, made.lost, _lost(layout, made)
+        journals,
+        changes,
+        points,
+        len(books.segments),
+        seconds,
+        made.salvaged,
+        made.lost,
+        lost=sum(count or 0 for count in counts),
+        lost_files=counts.count(None),
     )

@@ -1,4 +1,4 @@
-"""References: which columns name an object of which kind, and which of those that are named were never recorded."""
+"""References: which columns name an object of which kind, and which of those that are named have no record here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ TARGETS = {
     "files_id": "file_trees",
 }
 AHEAD = {("snapshots", "run_id")}
-SHOWN = 3
 _CONTENTS = """
     select sha256, any_value(path) as path, coalesce(max(taken_at) < max(purged_at), false) as is_purged
     from snapshot_files
@@ -35,12 +34,11 @@ _CONTENTS = """
 
 @dataclass(frozen=True, slots=True)
 class Dangling:
-    """A column whose rows name objects that were never recorded."""
+    """A column whose rows name objects of which there is no record."""
 
     kind: str
     column: str
-    rows: int
-    examples: tuple[str, ...]
+    rows: dict[str, int]  # by the id that they name
 
 
 def count(read: Reader) -> int:
@@ -49,7 +47,7 @@ def count(read: Reader) -> int:
 
 
 def dangling(read: Reader) -> Iterator[Dangling]:
-    """Yield the references to what was never recorded; what was recorded and deleted may still be named."""
+    """Yield the references to what has no record here; what was recorded and deleted may still be named."""
     for kind, column, target in _all():
         known = (
             "select files_id from inside.file_trees"
@@ -61,13 +59,13 @@ def dangling(read: Reader) -> Iterator[Dangling]:
             f"where {column} is not null and {column} not in ({known}) group by {column} order by {column}"
         )
         if rows:
-            yield Dangling(kind, column, sum(row["n"] for row in rows), tuple(row["id"] for row in rows[:SHOWN]))
+            yield Dangling(kind, column, {row["id"]: row["n"] for row in rows})
     owners = read.rows(
-        "select owner_id as id, sum(points)::bigint as n from inside.latest where owner_kind = 'run' "
+        "select owner_id as id, count(*) as n from inside.points where owner_kind = 'run' "
         "and owner_id not in (select id from inside.changes where kind = 'runs') group by owner_id order by owner_id"
     )
     if owners:
-        yield Dangling("metrics", "run_id", sum(row["n"] for row in owners), tuple(row["id"] for row in owners[:SHOWN]))
+        yield Dangling("metrics", "run_id", {row["id"]: row["n"] for row in owners})
 
 
 def contents(read: Reader) -> Iterator[tuple[str, str]]:

@@ -1,20 +1,22 @@
 """Export and import: a store, or some runs of it, in one file, between machines.
 
-The file is a zip whose members are stored as they are: `renex.json` (what it is), `changes.parquet` and
-`points.parquet` (the lines of the journals, with the columns of the archive's packs) and `blobs/<sha256>[.zst]` (file
-contents). The lines keep their names and numbers, and with them times, authors and ids, so a line that is known to a
-store is never taken a second time: whole stores and single runs may be imported in any order, as often as one likes.
+The file is a zip whose members are stored as they are: `renex.json` (what it is, with the SHA-256 of all that is not
+named by its own), `changes.parquet` and `points.parquet` (the lines of the journals, with the columns of the archive's
+packs) and `blobs/<sha256>[.zst]` (file contents). The lines keep their names and numbers, and with them times, authors
+and ids, so a line that is known to a store is never taken a second time: whole stores and single runs may be imported
+in any order, as often as one likes.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -26,14 +28,14 @@ import duckdb
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.keeping import Exported, Imported
-from renex_jupyter.store import layout, locks, parquet, sweep
-from renex_jupyter.store.blobs import Blobs
+from renex_jupyter.store import generation, journal, layout, lines, locks, losses, parquet, sweep
+from renex_jupyter.store.blobs import Blobs, away_name
 from renex_jupyter.store.database import database_errors
 from renex_jupyter.store.keeping import gc, references
 from renex_jupyter.store.keeping.absorb import absorb
 from renex_jupyter.store.keeping.gc import Kept
 from renex_jupyter.store.keeping.history import every_line
-from renex_jupyter.store.keeping.received import ABOUT, BLOBS, CHANGES, FORMAT, POINTS, Received, received
+from renex_jupyter.store.keeping.received import ABOUT, BLOBS, CHANGES, FORMAT, POINTS, Received, corrupt, received
 from renex_jupyter.store.keeping.selection import Objects, belonging_to
 from renex_jupyter.store.keeping.unwanted import tells_of_purges, unwanted_contents
 from renex_jupyter.store.layout import Layout, describe, os_errors, sync_file, sync_folder, write_whole
@@ -61,13 +63,15 @@ def export_store(store: Store, path: Path, runs: Sequence[str] | None = None) ->
     chosen = None if runs is None else belonging_to(store.reader, runs)
     what = f"{store.layout.root} cannot be exported to {path}"
     with os_errors(what), database_errors(what), _beside(path) as folder:
-        changes, points = _write_lines(store, folder, chosen)
+        changes, points, (lost, files) = _write_lines(store, folder, chosen)
         blobs, damaged = _sound_blobs(store, chosen)
         kept = len(chosen.get("runs", ())) if chosen else store.reader.rows("select count(*) as n from runs")[0]["n"]
         counts: dict[str, Any] = {"runs": kept, "changes": changes, "points": points, "blobs": len(blobs)}
-        _write_zip(folder / "export.zip", folder, _about(store, runs, counts), blobs)
+        sums = _checksums(folder / CHANGES, folder / POINTS, (each.sha256 for each in blobs))
+        _write_zip(folder / "export.zip", folder, _about(store, runs, counts, sums), blobs)
         _put_in_place(folder / "export.zip", path)
-    return Exported(str(path), **counts, bytes=path.stat().st_size, damaged=tuple(sorted(damaged)))
+    size, without = path.stat().st_size, tuple(sorted(damaged))
+    return Exported(str(path), **counts, bytes=size, damaged=without, lost=lost, lost_files=files)
 
 
 def import_store(store: Store, path: Path) -> Imported:
@@ -79,9 +83,10 @@ def import_store(store: Store, path: Path) -> Imported:
     Raises
     ------
     RenexError : `not_found`; `invalid_argument` for a file that is no export; `corrupt` for one that is damaged or was
-        tampered with; `newer_store`; `locked`, `disk_full` and its like.
+        changed; `newer_store`; `locked`, `disk_full` and its like.
     """
     with os_errors(f"{path} cannot be imported"), received(path) as given:
+        _check_sums(given)
         layout.create(store.layout.root)
         # A collection in between would take the contents for unnamed, if this lasts for hours.
         with locks.hold(store.layout.root / gc.LOCK, timeout=WAIT):
@@ -147,8 +152,13 @@ def _unfolded(layout: Layout) -> Iterator[None]:
         yield
 
 
-def _write_lines(store: Store, folder: Path, chosen: Objects | None) -> tuple[int, int]:
-    """Write the lines of everything, or of the chosen objects, as two Parquet files; return how many each holds."""
+def _write_lines(store: Store, folder: Path, chosen: Objects | None) -> tuple[int, int, tuple[int, int]]:
+    """Write the lines of everything, or of the chosen objects, as two Parquet files.
+
+    Returns
+    -------
+    How many lines each holds, and what the store has lost (see `_lost_here`): it may be what is wanted.
+    """
     with (
         _unfolded(store.layout),
         duckdb.connect(config={"threads": 1, "temp_directory": str(folder / "spill")}) as connection,
@@ -165,7 +175,25 @@ def _write_lines(store: Store, folder: Path, chosen: Objects | None) -> tuple[in
             named = "json_extract_string(text, '$.t'), json_extract_string(text, '$.i')"
             changes = f"select * from ({changes}) where ({named}) in (from chosen)"
             points = f"select * from ({points}) where (o || 's', i) in (from chosen)"
-        return _copy(connection, changes, folder / CHANGES), _copy(connection, points, folder / POINTS)
+        lost = _lost_here(store.layout)
+        return _copy(connection, changes, folder / CHANGES), _copy(connection, points, folder / POINTS), lost
+
+
+def _lost_here(layout: Layout) -> tuple[int, int]:
+    """Return how many records are lost, and with how many files of which nobody knows how many they held.
+
+    What the next fold will find is counted, too. Whoever asks holds `fold.lock`, as for the lines.
+    """
+    told = list(losses.losses_of(layout))
+    counts = [None if loss.records is None else loss.records - loss.back for loss in told if loss.matters]
+    for entry in journal.files_in(layout.journal):
+        part = lines.read_part(Path(entry.path))
+        counts.append(part.bad + part.missing)
+    if generation.usable(layout) is None:  # else `every_line` misses them
+        noted = {loss.path.name for loss in told}
+        packs = losses.known_packs(layout, None).items()
+        counts += [rows for name, rows in packs if name not in noted and not (layout.archive / name).exists()]
+    return sum(count or 0 for count in counts), counts.count(None)
 
 
 def _with_notes(store: Store, chosen: Objects) -> Objects:
@@ -179,13 +207,17 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
 
 
 def _sound_blobs(store: Store, chosen: Objects | None) -> tuple[list[Kept], set[str]]:
-    """Return the contents to export, verified, and the SHA-256 of those that are missing or damaged."""
-    kept = {each.sha256: each for each in gc.contents_in(store.layout.blobs)}
+    """Return the contents to export, verified, and the SHA-256 of those that are missing or damaged.
+
+    One of which it is accepted that it is missing is not told.
+    """
+    kept = {each.sha256: each for each in gc.every_content(store.layout.blobs)}
     snapshots = None if chosen is None else list(chosen.get("snapshots", ()))
     files = "select distinct sha256 from snapshot_files where sha256 is not null"
     mine = "" if snapshots is None else " and snapshot_id in (select unnest($snapshots::varchar[]))"
     rows = store.reader.rows(files + mine, None if snapshots is None else {"snapshots": snapshots})
-    damaged = {row["sha256"] for row in rows} - kept.keys() - references.purged(store.reader)
+    missing = {row["sha256"] for row in rows} - kept.keys() - references.purged(store.reader)
+    damaged = missing - losses.accepted(store.layout)
     wanted = gc.named_among(store, kept) if chosen is None else gc.named_by(store, chosen, kept)
     sound = []
     for sha256 in sorted(wanted):
@@ -206,7 +238,7 @@ def _is_sound(blobs: Blobs, sha256: str) -> bool:
     return True
 
 
-def _about(store: Store, runs: Sequence[str] | None, counts: dict[str, int]) -> bytes:
+def _about(store: Store, runs: Sequence[str] | None, counts: dict[str, int], sums: dict[str, str]) -> bytes:
     said = {
         "format": FORMAT,
         "program": f"renex_jupyter {version('renex_jupyter')}",
@@ -215,8 +247,29 @@ def _about(store: Store, runs: Sequence[str] | None, counts: dict[str, int]) -> 
         "what": "store" if runs is None else "runs",
         "runs": None if runs is None else list(runs),
         "counts": counts,
+        "sha256": sums,
     }
     return json.dumps(said, indent=1).encode()
+
+
+def _checksums(changes: Path, points: Path, contents: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of what an export consists of: of the contents that of their names, which are hashes already."""
+    names = "".join(f"{sha256}\n" for sha256 in sorted(contents))
+    return {
+        CHANGES: parquet.digest(changes),
+        POINTS: parquet.digest(points),
+        BLOBS: hashlib.sha256(names.encode()).hexdigest(),
+    }
+
+
+def _check_sums(given: Received) -> None:
+    """Refuse a file that does not consist of what it was made of."""
+    told = json.loads(given.zip.read(ABOUT)).get("sha256")
+    for name, sha256 in _checksums(given.changes, given.points, given.blobs).items():
+        if not isinstance(told, dict) or name not in told:
+            raise corrupt(f"{ABOUT} in {given.zip.filename} has no checksum of {name}")
+        if told[name] != sha256:
+            raise corrupt(f"{name} in {given.zip.filename} is not what was exported: its checksum is another one")
 
 
 def _write_zip(path: Path, folder: Path, about: bytes, blobs: list[Kept]) -> None:
@@ -225,9 +278,19 @@ def _write_zip(path: Path, folder: Path, about: bytes, blobs: list[Kept]) -> Non
         for name in (CHANGES, POINTS):
             made.write(folder / name, name)
         for each in blobs:
-            made.write(each.path, f"{BLOBS}{each.sha256}{each.path.suffix}")
+            _write_content(made, each)
     path.chmod(0o600)
     sync_file(path)
+
+
+def _write_content(made: zipfile.ZipFile, each: Kept) -> None:
+    """Write a content as it is kept; a collection may give it another name, or its own back, at any time."""
+    member = f"{BLOBS}{each.sha256}{each.suffix}"
+    for path in (each.home, away_name(each.home)):
+        with suppress(FileNotFoundError):
+            made.write(path, member)
+            return
+    made.write(each.home, member)
 
 
 def _take_blob(blobs: Blobs, given: Received, sha256: str) -> bool:

@@ -1,5 +1,6 @@
 """What tests of exporting and importing share: what a store holds, and files as nobody exports them."""
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -77,6 +78,14 @@ def with_lines(members: Members, folder: Path, name: str, query: str) -> Members
         connection.create_function("seal", lambda body: seal_line(body).decode()[:-1], ["VARCHAR"], "VARCHAR")
         connection.execute(f"copy ({query}) to '{folder / 'made'}' (format parquet)")
     return {**members, name: (folder / "made").read_bytes()}
+
+
+def with_sums(members: Members) -> Members:
+    """Write the checksums anew, as somebody does who knows of them."""
+    about = json.loads(members["renex.json"])
+    sums = {name: hashlib.sha256(members[name]).hexdigest() for name in ("changes.parquet", "points.parquet")}
+    about["sha256"].update(sums)
+    return {**members, "renex.json": json.dumps(about).encode()}
 
 
 def changes(*said: dict[str, Any]) -> str:

@@ -15,8 +15,9 @@ from renex_jupyter.ids import new_id
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import locks
-from renex_jupyter.store.blobs import FRESH
+from renex_jupyter.store.blobs import FRESH, away_name
 from renex_jupyter.store.keeping import gc
+from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.store import Store
 
 LONG_AGO = (0, 0)
@@ -157,6 +158,47 @@ def test_a_content_that_was_written_anew_after_such_a_kill_keeps_its_young_time(
     store.blobs.put(b"data")
     assert gc.collect(store, dry_run=False).kept_young == 1
     assert there(store) == {sha256}
+
+
+def test_readers_see_what_a_collection_looks_at_and_collections_do_not(store: Store) -> None:
+    contents = {put_long_ago(store, data) for data in (b"plain", b"text " * 1000, b"kept")}
+    sizes = {path_of(store, sha256): path_of(store, sha256).stat().st_size for sha256 in contents}
+    for path in list(sizes)[:2]:
+        path.rename(away_name(path))
+    seen = list(gc.every_content(store.layout.blobs))
+    assert {each.sha256 for each in seen} == contents
+    assert {(each.home, each.size, each.suffix) for each in seen} == {
+        (path, size, path.suffix) for path, size in sizes.items()
+    }
+    assert len(there(store)) == 1
+    assert gc.collect(store).blobs == 1
+    assert gc.free_among(store, contents) == (1, 0)
+    assert len(list(store.layout.blobs.glob(".*.gone"))) == 2
+
+
+def test_a_content_is_seen_once_wherever_a_collection_moves_it_meanwhile(store: Store) -> None:
+    early, late = sorted(put_long_ago(store, bytes([number])) for number in range(2))
+    early_path, late_path = path_of(store, early), path_of(store, late)
+    early_path.rename(away_name(early_path))
+    seen = []
+    for each in gc.every_content(store.layout.blobs):
+        seen.append(each.sha256)
+        if each.sha256 == late:  # behind the place of the other one, which goes back unseen
+            away_name(early_path).rename(early_path)
+            late_path.rename(away_name(late_path))
+    assert sorted(seen) == [early, late]
+
+
+def test_a_content_at_which_a_collection_was_killed_is_checked(store: Store) -> None:
+    sha256 = put_long_ago(store, b"kept")
+    keep(store, sha256)
+    path = path_of(store, sha256)
+    path.rename(away_name(path))
+    assert fsck(store.layout).checked["contents"] == 1
+    away_name(path).chmod(0o600)
+    away_name(path).write_bytes(b"rot")
+    (damage,) = (each for each in fsck(store.layout).damages if each.kind == "content")
+    assert damage.path == f"blobs/{away_name(path).name}"
 
 
 def test_what_is_none_of_ours_among_the_contents_is_passed_over_and_told(store: Store) -> None:

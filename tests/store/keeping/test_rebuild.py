@@ -115,6 +115,27 @@ def test_without_an_index_only_what_a_damaged_pack_held_is_lost(folded: Store) -
     assert Store(folded.layout.root).reader.rows("select count(*) as n from runs") == [{"n": 3}]
 
 
+def test_a_rebuild_is_ok_when_nothing_was_lost_in_it(folded: Store) -> None:
+    assert rebuild(folded.layout).ok
+    spoil(parquet.files_in(folded.layout.archive, archive.POINTS)[0])
+    mended = rebuild(folded.layout)
+    assert (mended.ok, mended.salvaged, mended.lost, "LOST" in str(mended)) == (True, 6, 0, False)
+    spoil(parquet.files_in(folded.layout.archive, archive.POINTS)[0])
+    folded.layout.current.unlink()
+    done = rebuild(folded.layout)
+    assert (done.ok, done.lost, "LOST" in str(done)) == (False, 6, True)
+    assert rebuild(folded.layout).ok  # it was lost before
+
+
+def test_what_was_damaged_in_a_journal_that_a_rebuild_takes_is_lost_in_it(folded: Store) -> None:
+    folded.journal.seal()
+    (path,) = folded.layout.journal.glob("*.points.jsonl")
+    spoil(path)
+    done = rebuild(folded.layout)
+    assert (done.ok, done.lost, "LOST" in str(done)) == (False, 1, True)
+    assert rebuild(folded.layout).ok
+
+
 def test_a_damaged_segment_is_never_read(folded: Store) -> None:
     before = everything(folded)
     for path in parquet.files_in(folded.layout.segments, ""):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from exports import Members, change, changes, everything, packed, refused, run_ids, unpacked, with_lines
+from exports import Members, change, changes, everything, packed, refused, run_ids, unpacked, with_lines, with_sums
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store.keeping.transfer import export_store, import_store
@@ -24,7 +24,7 @@ def members(source: Store, tmp_path: Path) -> Members:
 
 def test_the_helper_makes_files_that_are_accepted(members: Members, target: Store, tmp_path: Path) -> None:
     same = with_lines(members, tmp_path, "changes.parquet", change(d={"name": "forged", "started_at": 5}))
-    import_store(target, packed(tmp_path / "made.zip", same))
+    import_store(target, packed(tmp_path / "made.zip", with_sums(same)))
     assert "forged" in run_ids(target)
 
 
@@ -132,7 +132,7 @@ def test_lines_that_no_journal_holds_are_refused(
     members: Members, target: Store, tmp_path: Path, name: str, query: str
 ) -> None:
     bad = with_lines(members, tmp_path, name, query)
-    assert refused(target, packed(tmp_path / "bad.zip", bad)).code == "corrupt"
+    assert refused(target, packed(tmp_path / "bad.zip", with_sums(bad))).code == "corrupt"
 
 
 def test_a_file_with_random_damage_is_refused_or_makes_no_difference(
