@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from renex_jupyter.session.diffs import diff as diff
     from renex_jupyter.session.environments import capture_environment as capture_environment
     from renex_jupyter.session.environments import list_environments as list_environments
-    from renex_jupyter.session.history import metric_history as metric_history
     from renex_jupyter.session.keeping import export_store as export_store
     from renex_jupyter.session.keeping import fsck as fsck
     from renex_jupyter.session.keeping import gc as gc
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.keeping import rebuild as rebuild
     from renex_jupyter.session.metrics import log_metric as log_metric
     from renex_jupyter.session.metrics import log_metrics as log_metrics
+    from renex_jupyter.session.metrics import metric_history as metric_history
     from renex_jupyter.session.params import log_param as log_param
     from renex_jupyter.session.params import log_params as log_params
     from renex_jupyter.session.params import set_tag as set_tag
@@ -49,7 +49,7 @@ _WHERE = {
     "diff": "session.diffs",
     "capture_environment": "session.environments",
     "list_environments": "session.environments",
-    "metric_history": "session.history",
+    "metric_history": "session.metrics",
     "export_store": "session.keeping",
     "fsck": "session.keeping",
     "gc": "session.keeping",

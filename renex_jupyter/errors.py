@@ -1,13 +1,15 @@
-"""Every error that a user can meet: a code, a fact with its value, and a hint what to do."""
+"""Every error that a user can meet: a code, a fact with its value, and a hint what to do. And how a user is warned."""
 
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 CODES = frozenset(
     {
@@ -32,6 +34,10 @@ CODES = frozenset(
         "policy_failed",
     }
 )
+
+
+_OURS = str(Path(__file__).parent) + os.sep
+LONGEST_SHOWN = 60  # characters of a value in a message
 
 
 class RenexError(Exception):
@@ -87,6 +93,31 @@ def invalid_argument(message: str, hint: str = "") -> RenexError:
     return RenexError("invalid_argument", message, hint)
 
 
+def shown(value: object) -> str:
+    """Return a value as a message names it, by its beginning; one that cannot say itself by its type."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  the value's own
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def text_argument(value: object, what: str, hint: str) -> str:
+    """Return a text that UTF-8 can say; `what` names in the message what anything else is not.
+
+    Raises
+    ------
+    RenexError : `invalid_argument`.
+    """
+    if not isinstance(value, str):
+        raise invalid_argument(f"{shown(value)} is {type(value).__name__}, not {what}.", hint)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise invalid_argument(f"{shown(value)} cannot be written as UTF-8.", hint) from error
+    return value
+
+
 def unsupported_value(what: str, value: object, hint: str) -> RenexError:
     """A value of a type that cannot be kept."""
     return RenexError("unsupported_value", f"{what} is {type(value).__name__}, which cannot be kept.", hint)
@@ -115,15 +146,37 @@ def from_os_error(error: OSError, what: str) -> RenexError:
     return RenexError("invalid_argument", f"{what}: {reason}{path}.", "Check the path and what it names.")
 
 
+def warn(text: str) -> None:
+    """Warn at the nearest line that is neither ours nor Python's own, such as that of a `with`; without one at none.
+
+    Where warnings are made errors, the text is printed instead.
+    """
+    pythons = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  the documented way to look up the stack
+    level = 2
+    while frame is not None and _passes_on(frame.f_code.co_filename, pythons):
+        level, frame = level + 1, frame.f_back
+    try:
+        warnings.warn(f"renex: {text}", stacklevel=level)
+    except Warning:
+        print(f"renex: {text}", file=sys.stderr)
+
+
+def _passes_on(path: str, pythons: tuple[str, ...]) -> bool:
+    """Say whether a file is ours or of Python's own library, below which installed packages may lie."""
+    installed = "site-packages" in path or "dist-packages" in path
+    return path.startswith((_OURS, "<frozen ")) or (path.startswith(pythons) and not installed)
+
+
 def _users_part(traceback: TracebackType | None) -> TracebackType | None:
     """Return a traceback without what follows the last call into this package; the traceback given stays as it is."""
-    ours, installed = str(Path(__file__).parent) + os.sep, sysconfig.get_paths()
+    installed = sysconfig.get_paths()
     libraries = (*(installed[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")), "<frozen ")
     frames: list[TracebackType] = []
     end = None
     while traceback is not None:
         path = traceback.tb_frame.f_code.co_filename
-        if path.startswith(ours):
+        if path.startswith(_OURS):
             end = len(frames) if end is None else end
         elif not path.startswith(libraries):
             end = None  # the user's own code, which we were called by or called

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -20,14 +21,16 @@ NOBODY_READS = 141  # 128 + SIGPIPE, which ends other programs whose reader went
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; exit status 0, 1 when something was found wrong, 2 for an error (told on stderr, or as JSON)."""
+    """Run one verb; exit status 0, 1 when the result is not `ok`, 2 for an error (told on stderr, or as JSON)."""
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a stored text may hold what the terminal's encoding lacks
     try:
-        status = _answer([word for word in words if word != "--json"] or ["-h"], as_json=as_json)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn  # type: ignore[assignment]
+            status = _answer([word for word in words if word != "--json"] or ["-h"], as_json=as_json)
         sys.stdout.flush()
     except BrokenPipeError:  # as of `renex ls | head -1`
         _write_into_nothing()
@@ -62,6 +65,11 @@ def _tell(error: RenexError, *, as_json: bool) -> int:
     else:
         print(f"renex: {said}", file=sys.stderr)
     return 2
+
+
+def _warn(message: Warning | str, *_where: Any) -> None:
+    """Tell a warning on one line: where in the code it was said is nothing to who types a command."""
+    print(f"renex: {' '.join(str(message).removeprefix('renex: ').splitlines())}", file=sys.stderr)
 
 
 def _rows(result: Any) -> Any:

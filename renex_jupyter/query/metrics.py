@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from renex_jupyter.store.tables import literal
 if TYPE_CHECKING:
     import pandas as pd
 
+FEW = 100  # texts that a condition lists
 AT_ONCE = 2_000_000  # points; what is fetched with one query, so that a question about long runs takes little memory
 
 
@@ -36,19 +37,25 @@ def metric_series(read: Reader, run_id: str, key: str, *, points: int = 2000) ->
 
 
 def many_series(
-    read: Reader, run_ids: Sequence[str], keys: Sequence[str] | None = None, *, points: int | None = 2000
+    read: Reader,
+    run_ids: Sequence[str] | Mapping[str, str | None],
+    keys: Sequence[str] | None = None,
+    *,
+    points: int | None = 2000,
 ) -> pd.DataFrame:
     """Return metrics of some runs, each series thinned by itself.
 
     Parameters
     ----------
+    run_ids : ids, or id -> name: then the names are in the column `name` after `run_id`.
     keys : metric keys as logged, such as "val/loss"; None: all that have numbers.
-    points : about the most rows of one series; each bucket of rows keeps its first, last, minimum, maximum (of
-        equal values the first) and every NaN. None: every row.
+    points : about the most rows of one series; each of points / 4 buckets of rows keeps its first, last, minimum and
+        maximum (of equal values the first), and its first and last NaN. None: every row.
 
     Returns
     -------
-    DataFrame (n, 5): run_id, key, step [1], wallclock [UTC], value [as logged], ordered by run, key, step, wallclock.
+    DataFrame (n, 5): run_id, key, step [1], wallclock [UTC], value [as logged], the runs in the order given, within a
+        run ordered by key, step, wallclock.
 
     References
     ----------
@@ -56,23 +63,22 @@ def many_series(
     """
     import pandas as pd
 
-    sizes = _sizes(read, sorted(set(run_ids)), None if keys is None else sorted(set(keys)))
-    frames = [_fetched(read, some, points) for some in _parcels(sizes)]
+    sizes = _sizes(read, list(dict.fromkeys(run_ids)), keys)
+    names = run_ids if isinstance(run_ids, Mapping) else None
+    frames = [_fetched(read, some, points, names) for some in _parcels(sizes)]
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
 def _sizes(read: Reader, run_ids: Sequence[str], keys: Sequence[str] | None) -> dict[str, dict[str, int]]:
-    """Return run id -> key -> points, of the series that have any; ordered by both."""
+    """Return run id -> key -> points, of the series that have any; the runs in the order given."""
     if not run_ids or (keys is not None and not keys):
         return {}
-    which = "" if keys is None else f" and key in {literal(tuple(keys))}"
-    query = f"""
-        select run_id, key, points from latest_metrics
-        where run_id in {literal(tuple(run_ids))}{which} order by run_id, key"""
-    found: dict[str, dict[str, int]] = {}
+    which = "" if keys is None else f" and {_among('key', keys)}"
+    query = f"select run_id, key, points from latest_metrics where {_among('run_id', run_ids)}{which}"
+    found: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
     for row in read.rows(query):
-        found.setdefault(row["run_id"], {})[row["key"]] = row["points"]
-    return found
+        found[row["run_id"]][row["key"]] = row["points"]
+    return {run_id: series for run_id, series in found.items() if series}
 
 
 def _parcels(sizes: dict[str, dict[str, int]]) -> list[dict[str, dict[str, int]]]:
@@ -89,37 +95,46 @@ def _parcels(sizes: dict[str, dict[str, int]]) -> list[dict[str, dict[str, int]]
     return parcels
 
 
-def _fetched(read: Reader, sizes: dict[str, dict[str, int]], points: int | None) -> pd.DataFrame:
+def _fetched(
+    read: Reader, sizes: dict[str, dict[str, int]], points: int | None, names: Mapping[str, str | None] | None
+) -> pd.DataFrame:
     """Return the thinned series of some runs.
 
-    Runs and keys travel and are sorted as members of an ENUM, which are numbers: texts of every point would cost more
-    than all the rest. The lists are sorted, so that the order is that of the texts.
+    Runs and keys travel and are sorted as their places in two lists: texts of every point would cost more than all the
+    rest.
     """
     import pandas as pd
 
     run_ids, keys = list(sizes), sorted({key for series in sizes.values() for key in series})
-    if not keys:
-        return read.frame("select run_id, key, step, wallclock, value from metrics where false")
-    runs, names = literal(tuple(run_ids)), literal(tuple(keys))
-    alone = len(run_ids) == len(keys) == 1
-    which = f"owner_id::enum{runs} as run_id, key::enum{names} as key, "
-    if alone:
-        which = ""
-    elif any("\0" in key for key in keys):  # which no ENUM may have
-        which = "owner_id as run_id, key, "
     frame = read.frame(f"""
-        select {which}step, wallclock, value from metrics
-        where owner_kind = 'run' and owner_id in {runs} and key in {names} and value is not null
-        order by {"" if alone else "1, 2, "}step, wallclock""")
-    none = np.zeros(len(frame), dtype=np.int64)
-    known = (("run_id", run_ids), ("key", keys))
-    places = [none if alone else pd.Categorical(frame[name], all_).codes.astype(np.int64) for name, all_ in known]
+        select run_place, key_place, step, wallclock, value
+        from metrics join ({_places(run_ids, "owner_id", "run_place")}) using (owner_id)
+             join ({_places(keys, "key", "key_place")}) using (key)
+        where owner_kind = 'run' and value is not null and {_among("owner_id", run_ids)}
+        order by run_place, key_place, step, wallclock""")
     if points is not None:
-        kept = _kept(places[0] * len(keys) + places[1], frame["value"].to_numpy(np.float64), points)
-        if not kept.all():
-            frame, places = frame[kept].reset_index(drop=True), [each[kept] for each in places]
-    texts = {"run_id": pd.Series(run_ids).array.take(places[0]), "key": pd.Series(keys).array.take(places[1])}
-    return frame.assign(**texts)[["run_id", "key", "step", "wallclock", "value"]]
+        series = frame["run_place"].to_numpy() * len(keys) + frame["key_place"].to_numpy()
+        kept = _kept(series, frame["value"].to_numpy(np.float64), points)
+        frame = frame if kept.all() else frame[kept].reset_index(drop=True)
+
+    def at(texts: list[str], places: str) -> Any:
+        return pd.Series(texts, dtype="str").array.take(frame[places].to_numpy())
+
+    columns = {"run_id": at(run_ids, "run_place"), "key": at(keys, "key_place")}
+    if names is not None:
+        columns["name"] = at([names[run_id] or "" for run_id in run_ids], "run_place")
+    order = ["run_id", *(["name"] if names is not None else []), "key", "step", "wallclock", "value"]
+    return frame.assign(**columns)[order]
+
+
+def _among(column: str, texts: Sequence[str]) -> str:
+    """Return a condition; a few literals tell DuckDB which parts of a file to read, many take longer to plan."""
+    few = 0 < len(texts) <= FEW
+    return f"{column} in {literal(tuple(texts)) if few else f'(select unnest({literal(list(texts))}::varchar[]))'}"
+
+
+def _places(texts: list[str], name: str, place: str) -> str:
+    return f"select unnest({literal(texts)}::varchar[]) as {name}, unnest(range({len(texts)})) as {place}"
 
 
 def _kept(series: np.ndarray[Any, Any], values: np.ndarray[Any, Any], points: int) -> np.ndarray[Any, Any]:
@@ -138,10 +153,10 @@ def _kept(series: np.ndarray[Any, Any], values: np.ndarray[Any, Any], points: in
     starts = np.flatnonzero(np.diff(series, prepend=-1))
     lengths = np.diff(starts, append=count)
     length = np.repeat(lengths, lengths)
-    bucket = (np.arange(count) - np.repeat(starts, lengths)) * max(1, points // 4) // length
-    kept: np.ndarray[Any, Any] = (length <= points) | np.isnan(values)
+    kept: np.ndarray[Any, Any] = length <= points
     if kept.all():
         return kept
+    bucket = (np.arange(count) - np.repeat(starts, lengths)) * max(1, points // 4) // length
     firsts = np.flatnonzero((np.diff(series, prepend=-1) != 0) | (np.diff(bucket, prepend=-1) != 0))
     sizes = np.diff(firsts, append=count)
     place = np.repeat(np.arange(len(firsts)), sizes)
@@ -149,4 +164,7 @@ def _kept(series: np.ndarray[Any, Any], values: np.ndarray[Any, Any], points: in
     for extreme in (np.fmin, np.fmax):  # both pass over NaN
         rows = np.flatnonzero(values == extreme.reduceat(values, firsts)[place])
         kept[rows[np.diff(place[rows], prepend=-1) != 0]] = True
+    rows = np.flatnonzero(np.isnan(values))
+    kept[rows[np.diff(place[rows], prepend=-1) != 0]] = True
+    kept[rows[np.diff(place[rows], append=-1) != 0]] = True
     return kept

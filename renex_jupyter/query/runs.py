@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from renex_jupyter.errors import invalid_argument, not_found
+from renex_jupyter.errors import RenexError, invalid_argument, not_found, shown, text_argument
 from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store import liveness
@@ -25,22 +26,33 @@ _MAPS = {  # what a condition of `search_runs` may name beside the columns of ru
     "tags": "select owner_id as run_id, map(list(key order by key), list(value order by key)) as tags "
     "from tags where owner_kind = 'run' group by owner_id",
 }
+NUMBER_OF_PARAM = "try_cast(params['lr'] as double) < 0.1"
 _FEW = 100  # runs, as a page has at most
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
 
-def find_run(read: Reader, wanted: str) -> str:
+def find_run(read: Reader, wanted: object) -> str:
     """Return the id of the run that a name, an id or a unique prefix means, as `find_object` reads it."""
     return find_object(read, wanted, (RUN,))[1]
 
 
-def find_runs(read: Reader, wanted: Sequence[str]) -> list[str]:
-    """Return the ids of the runs that some words mean, each as `find_run` reads it; ids are found with one question."""
+def find_runs(read: Reader, wanted: Sequence[str]) -> dict[str, str | None]:
+    """Return id -> name of the runs that some words mean, in their order.
+
+    A word is read as `find_run` does, but a whole id goes before a name: these are found with one question.
+    """
     if not wanted:
-        return []
-    query = f"select run_id from inside.runs where run_id in {literal(tuple(wanted))}"
-    known = {row["run_id"] for row in read.rows(query)}
-    return [each if each in known else find_run(read, each) for each in wanted]
+        return {}
+    known = _names(read, wanted)
+    others = [find_run(read, each) for each in wanted if each not in known]
+    names = known | (_names(read, others) if others else {})
+    meant = iter(others)
+    return {run_id: names[run_id] for run_id in (each if each in known else next(meant) for each in wanted)}
+
+
+def _names(read: Reader, run_ids: Sequence[str]) -> dict[str, str | None]:
+    query = f"select run_id, name from inside.runs where run_id in (select unnest({literal(list(run_ids))}))"
+    return {row["run_id"]: row["name"] for row in read.rows(query)}
 
 
 def get_run(read: Reader, run_id: str) -> Run:
@@ -147,9 +159,15 @@ def search_runs(
 
     Parameters
     ----------
-    where : SQL over the columns of `runs`, and over `params['lr']` (text), `metrics['loss']` (number), `tags['k']`.
+    where : SQL over the columns of `runs`, and over `params['lr']` (text), `metrics['loss']` (number), `tags['k']`. A
+        param is made a number with `try_cast(params['lr'] as double) < 0.1`, which passes over one that is none.
     order_by : SQL over the same, such as "metrics['accuracy'] desc".
+
+    Raises
+    ------
+    RenexError : `invalid_argument` with DuckDB's own words, or for an argument of another type.
     """
+    most = check_search(where, order_by, limit)
     # A map of every run is made only where the condition or the order asks for it: most questions name none.
     asked = f"{where or ''} {order_by or ''}".lower()
     joins = "".join(f" left join ({query}) using (run_id)" for name, query in _MAPS.items() if name in asked)
@@ -159,8 +177,32 @@ def search_runs(
         from (select * {f"replace ({maps})" if maps else ""} from runs{joins})
         where {where or "true"}
         order by {order_by or "started_at desc"}
-        limit {int(limit)}"""
-    return _widened(read, read.ask(query))
+        limit {most}"""
+    try:
+        frame = read.ask(query)
+    except RenexError as error:
+        if "Conversion Error" in error.message and "params" in asked:
+            hint = f"A param is text, and not a number in every run: write {NUMBER_OF_PARAM}, which passes over those."
+            raise RenexError(error.code, error.message, hint) from error
+        raise
+    return _widened(read, frame)
+
+
+def check_search(where: object, order_by: object, limit: object) -> int:
+    """Return the limit of `search_runs`, if it can take that and the rest; asked before there is a store, too.
+
+    Raises
+    ------
+    RenexError : `invalid_argument`.
+    """
+    if where is not None:
+        text_argument(where, "a condition", f'Use SQL, such as where="{NUMBER_OF_PARAM}".')
+    if order_by is not None:
+        text_argument(order_by, "an order", """Use SQL, such as order_by="metrics['accuracy'] desc".""")
+    most = operator.index(limit) if hasattr(limit, "__index__") and not isinstance(limit, bool) else -1
+    if not 0 <= most < 2**63:
+        raise invalid_argument(f"limit {shown(limit)} is no number of runs.", "Use a whole number, such as limit=100.")
+    return most
 
 
 def _widened(read: Reader, frame: pd.DataFrame) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from renex_jupyter.session.facts import Facts
 from renex_jupyter.session.points import Points
 
 LONGEST_ERROR = 4000  # characters
+LOST_POINTS = "renex.lost_points"  # the tag that counts them
 
 
 class ActiveRun:
@@ -41,7 +42,7 @@ class ActiveRun:
         self.joined = joined  # opened by another process, which also closes it
         self.held = joined  # by a `with` block or a task: a new run nests below it
         self.pid = os.getpid()  # a forked child logs on its parent's run, and never ends it
-        self.points = Points(session.store, run.run_id, run.name, steps, session.write_what_is_left)
+        self.points = Points(session.store, run.run_id, run.name, steps, session.write_what_is_left, self._note_lost)
         self.facts = Facts(session, run)
 
     @property
@@ -81,6 +82,20 @@ class ActiveRun:
         """Return the value at the highest step of each key that this process logged."""
         last = self.points.last_values()
         return purges.values_left(self.session.store, self.run_id, self.run.started_at, last)
+
+    def _note_lost(self, lost: int) -> None:
+        """Have the run itself say how many of its points are lost, by all its processes, as soon as a record is taken."""
+        with never_in_the_way("how many points were lost before"):
+            query = "select value from tags where owner_kind = 'run' and owner_id = ? and key = ?"
+            for row in self.session.store.reader.rows(query, [self.run_id, LOST_POINTS]):
+                lost += int(row["value"])
+        tag = {"owner_kind": "run", "owner_id": self.run_id, "key": LOST_POINTS, "value": str(lost)}
+        change = Change("tags", f"{self.run_id}/{LOST_POINTS}", "update", tag, namespace=self.run.namespace)
+        if self.pid == os.getpid():
+            self.session.unwritten.append(change)
+            return
+        with suppress(RenexError, OSError):  # a forked child writes nothing after this
+            self.session.store.write(change)
 
     def __enter__(self) -> Self:
         self.held = True
@@ -140,9 +155,12 @@ def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code
     with suppress(RenexError, OSError):  # told below; here the run is still one that a deleted store knew
         session.write_what_is_left()
     session.runs.remove(active)
-    tell_children(session)
+    with never_in_the_way("what child processes are told"):
+        tell_children(session)
     if active.joined:
         active.points.finish()
+        with suppress(RenexError, OSError):  # else it waits for the next record, or the end of the process
+            session.write_what_is_left()
         with never_in_the_way("what was logged last"):
             session.store.journal.sync()
         return

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.capture.notebook import notebook_path
 from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE
-from renex_jupyter.errors import RenexError
+from renex_jupyter.errors import RenexError, warn
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.runs import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment, Run
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.family import Family
-from renex_jupyter.session.notices import warn
 from renex_jupyter.session.purges import Purges
 from renex_jupyter.store import liveness
 from renex_jupyter.store.store import Store, locate

@@ -1,18 +1,24 @@
-"""Metric points of the open run."""
+"""Metric points: those of the open run are logged, those of any run are read."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import RenexError, invalid_argument, shown
 from renex_jupyter.records.changes import to_microseconds
 from renex_jupyter.session.active_run import ActiveRun
 from renex_jupyter.session.current import current
 from renex_jupyter.session.points import checked
-from renex_jupyter.session.runs import run_to_log_on
+from renex_jupyter.session.runs import mark_vanished, run_to_log_on
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST_POINTS = 4  # of a thinned series: first, last, least, greatest
 
 
 def log_metric(key: str, value: Any, step: int | None = None, wallclock: float | datetime | None = None) -> None:
@@ -46,6 +52,68 @@ def log_metrics(values: Mapping[str, Any], step: int | None = None, wallclock: f
     if not isinstance(values, Mapping):
         raise invalid_argument(f"metrics are no {type(values).__name__}.", "Give a dict, such as {'loss': 0.1}.")
     _log(list(values.items()), step, wallclock)
+
+
+def metric_history(
+    runs: Any = None, keys: str | Iterable[str] | None = None, *, points: int | None = None
+) -> pd.DataFrame:
+    """Return the numbers that runs logged, a row per point; every point written before the call is there.
+
+    Parameters
+    ----------
+    runs : one or several: id, unique prefix or name (the newest of that name; a whole id goes before a name), what
+        `start_run` or `get_run` returned, or what `search_runs` returned, whole or its column `run_id`. None: the open run.
+    keys : a metric or several, such as "loss"; None: all.
+    points : about the most rows of one series, thinned for a plot (see `query.metrics.many_series`); None: every point.
+
+    Returns
+    -------
+    DataFrame (n, 6): run_id, name (of the run), key, step [1], wallclock [UTC], value [as logged]; the runs in the order
+        given, within a run ordered by key, step, wallclock, and nothing more. A metric that a run did not log has no
+        rows. Texts, bytes and tensors are in the table `metrics` (`sql`).
+
+    Raises
+    ------
+    RenexError : `not_found`, `ambiguous` for a run; `invalid_argument` for anything else that is none.
+    """
+    from renex_jupyter.query.metrics import many_series
+    from renex_jupyter.query.runs import find_runs
+
+    session = current()
+    if runs is None and not session.runs:
+        raise invalid_argument("no run is open.", "Name the runs, such as rx.metric_history(['train', 'baseline']).")
+    wanted = _words("run", session.runs[-1] if runs is None else runs, "run_id")
+    chosen = None if keys is None else _words("metric", keys)
+    if points is not None and (type(points) is not int or points < LEAST_POINTS):
+        hint = "Use points=2000, or None for all."
+        raise invalid_argument(f"a series cannot be thinned to {points!r} points.", hint)
+    mark_vanished(session)
+    read = session.store.reader
+    return many_series(read, find_runs(read, wanted), chosen, points=points)
+
+
+def _words(what: str, given: Any, attribute: str = "") -> list[str]:
+    """Return texts from one or several texts, UUIDs, or objects with an attribute that is one; of a table its column."""
+    if attribute and attribute in getattr(given, "columns", ()):
+        given = given[attribute]
+    alone = isinstance(given, (str, UUID)) or (attribute and hasattr(given, attribute))
+    if not alone and (isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable)):
+        raise _no_name(what, given)
+    found = []
+    for each in [given] if alone else given:
+        word = getattr(each, attribute, each) if attribute else each
+        if not isinstance(word, (str, UUID)):
+            raise _no_name(what, each)
+        found.append(str(word))
+        try:
+            found[-1].encode()
+        except UnicodeEncodeError as error:
+            raise _no_name(what, each) from error
+    return found
+
+
+def _no_name(what: str, given: Any) -> RenexError:
+    return invalid_argument(f"{shown(given)} names no {what}.", f"Give the name of a {what}, or a list of them.")
 
 
 def _log(values: Collection[tuple[str, Any]], step: int | None, wallclock: float | datetime | None) -> None:

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from renex_jupyter.errors import RenexError, invalid_argument
+from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argument, warn
 from renex_jupyter.records.arrays import keep
 from renex_jupyter.records.values import Kept
 from renex_jupyter.session.current import never_in_the_way
-from renex_jupyter.session.notices import interrupts_held_back, warn
+from renex_jupyter.session.interrupts import interrupts_held_back
 from renex_jupyter.store.format import number_line, point_head, value_line
 from renex_jupyter.store.store import Store
 
-LONGEST_KEY = 500  # characters
+LONGEST_KEY = 500  # characters, also of a name
 MOST_WAITING = 1_000_000  # points in memory while the store cannot be written
 MOST_WAITING_BYTES = 256 * 2**20  # of their lines
 RETRY_AFTER = 1.0  # seconds
@@ -49,11 +49,13 @@ class Points:
         name: str,
         steps: Mapping[str, int] | None = None,
         mend: Callable[[], None] | None = None,
+        on_lost: Callable[[int], None] | None = None,
     ) -> None:
         self.store = store
         self.run_id = run_id
         self.name = name
         self._mend = mend  # called before points that wait are tried again: the run itself may have to be recorded anew
+        self._on_lost = on_lost  # called at the end with how many points are lost
         self._series = {key: Series(run_id, key, top) for key, top in (steps or {}).items()}
         self._told: set[tuple[str, str]] = set()  # key and reason of what was refused
         self._begin()
@@ -131,6 +133,8 @@ class Points:
             lost = self._dropped + len(self._waiting)
             if lost:
                 warn(f"{lost:,} points of run '{self.name}' are lost: {self._failed.line}")
+                if self._on_lost is not None:
+                    self._on_lost(lost)
             else:
                 print(f"renex: all points of run '{self.name}' that had to wait are written.")
             self._begin()
@@ -220,3 +224,23 @@ def checked(what: str, key: Any) -> str:
     except UnicodeEncodeError as error:
         raise invalid_argument(f"{key!r} cannot be written as UTF-8.", "Use another key.") from error
     return key
+
+
+def checked_name(what: str, name: Any, example: str) -> str:
+    """Return the name of a run, an experiment or a namespace, if it can be one: it is also told to child processes.
+
+    Raises
+    ------
+    RenexError : `invalid_argument`.
+    """
+    hint = f"Use a text of 1 to {LONGEST_KEY} characters, such as {example}."
+    text_argument(name, f"the name of the {what}", hint)
+    wrong = {
+        "is blank": not name.strip(),
+        "holds a NUL": "\0" in name,
+        f"has {len(name):,} characters": len(name) > LONGEST_KEY,
+    }
+    for why, holds in wrong.items():
+        if holds:
+            raise invalid_argument(f"the name {shown(name)} of the {what} {why}.", hint)
+    return str(name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,17 @@ from renex_jupyter.config import (
     RUN_NAME_VARIABLE,
     RUN_VARIABLE,
 )
-from renex_jupyter.errors import RenexError, invalid_argument
+from renex_jupyter.errors import RenexError, invalid_argument, shown, warn
 from renex_jupyter.ids import content_id, new_id, short
 from renex_jupyter.query import runs as query
+from renex_jupyter.query.objects import RUN, checked_word
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.runs import STATUSES, Run, Task
 from renex_jupyter.session import exits
-from renex_jupyter.session.active_run import ActiveRun, close, snapshot_for, tell_children
+from renex_jupyter.session.active_run import ActiveRun, close, close_after, snapshot_for, tell_children
 from renex_jupyter.session.current import Session, current, never_in_the_way
-from renex_jupyter.session.notices import warn
-from renex_jupyter.session.points import checked
+from renex_jupyter.session.interrupts import interrupts_held_back
+from renex_jupyter.session.points import LONGEST_KEY, checked, checked_name
 from renex_jupyter.store import liveness
 
 if TYPE_CHECKING:
@@ -35,17 +37,25 @@ NOT_COLUMNS = ("params", "metrics", "tags")
 
 
 def set_experiment(name: str, namespace: str | None = None) -> None:
-    """Choose the experiment, and optionally the namespace, of the runs that follow; both are created on first use."""
-    for what, text in (("experiment", name), ("namespace", namespace)):
-        if text is not None and not str(text).strip():
-            raise invalid_argument(f"the {what} has no name.", "Use a text such as 'digits'.")
+    """Choose the experiment, and optionally the namespace, of the runs that follow; both are created on first use.
+
+    Raises
+    ------
+    RenexError : `invalid_argument` for a name that is none; both stay as they were then.
+    """
+    experiment = checked_name("experiment", name, 'set_experiment("digits")')
+    if namespace is not None:
+        namespace = checked_name("namespace", namespace, 'set_experiment("digits", namespace="vision")')
     session = current()
-    session.experiment = name
-    session.namespace = namespace or session.namespace
+    session.experiment, session.namespace = experiment, namespace or session.namespace
 
 
 def start_run(
-    name: str | None = None, *, run_id: str | None = None, nested: bool = False, tags: Mapping[str, str] | None = None
+    name: str | None = None,
+    *,
+    run_id: str | Run | ActiveRun | None = None,
+    nested: bool = False,
+    tags: Mapping[str, str] | None = None,
 ) -> ActiveRun:
     """Open a run; use it as `with rx.start_run("train") as run:` or close it with `end_run()`.
 
@@ -54,23 +64,45 @@ def start_run(
 
     Parameters
     ----------
-    run_id : go on with this recorded run (id or unique prefix) instead of a new one. Where another process of this
-        machine has it open, that process ends it, and this one only logs on it.
+    name : a text of 1 to 500 characters; None: the name of the notebook or of the script.
+    run_id : go on with this recorded run (id, unique prefix, or what `start_run` or `get_run` returned) instead of a
+        new one. Where another process of this machine has it open, that process ends it, and this one only logs on it.
 
     Raises
     ------
-    RenexError : `not_found`, `ambiguous` for `run_id`; `permission`, `disk_full` when the store cannot be written.
+    RenexError : `invalid_argument` for an argument that is none, `not_found`, `ambiguous` for `run_id`; `permission`,
+        `disk_full` when the store cannot be written. No run is open then that was not open before.
     """
-    for key in tags or {}:
-        checked("tag", key)
+    _check_new(name, run_id, tags, nested=nested)
     session = current()
     active = _at_hand(session, run_id, nested=nested)
-    if active is None:
-        finish_what_was_left(session, nested=nested)
-        active = open_run(session, name or _default_name(session)) if run_id is None else _reopen(session, run_id)
-    if tags:
-        active.set_tags(tags)
-    return active
+    if active is not None:
+        if tags:
+            active.set_tags(tags)
+        return active
+    finish_what_was_left(session, nested=nested)
+    if run_id is not None:
+        return _reopen(session, run_id, tags)
+    return open_run(session, name or _default_name(session), tags=tags)
+
+
+def _check_new(name: object, run_id: object, tags: object, *, nested: object) -> None:
+    """Refuse what a run cannot be opened with.
+
+    Raises
+    ------
+    RenexError : `invalid_argument`.
+    """
+    if name is not None:
+        checked_name("run", name, 'start_run(f"fold {k}")')
+    if run_id is not None:
+        checked_word(run_id, (RUN,))
+    if tags is not None and not isinstance(tags, Mapping):
+        raise invalid_argument(f"tags are no {type(tags).__name__}: {shown(tags)}.", "Use tags={'who': 'ada'}.")
+    for key in tags or {}:
+        checked("tag", key)
+    if not isinstance(nested, bool):
+        raise invalid_argument(f"nested={shown(nested)} is neither True nor False.", "Use nested=True.")
 
 
 def finish_what_was_left(session: Session, *, nested: bool = False) -> None:
@@ -88,7 +120,7 @@ def finish_what_was_left(session: Session, *, nested: bool = False) -> None:
     print(f"renex: run '{left.name}' ({short(left.run_id)}) was still open and is finished now.")
 
 
-def _at_hand(session: Session, run_id: str | None, *, nested: bool) -> ActiveRun | None:
+def _at_hand(session: Session, run_id: str | Run | ActiveRun | None, *, nested: bool) -> ActiveRun | None:
     """Return the run that is open already: the parent process opened it for us, or it is asked for by its id."""
     if run_id is None:
         joined = _run_of_parent_process(session)
@@ -101,7 +133,8 @@ def _default_name(session: Session) -> str:
     notebook = session.notebook
     if notebook is None and session.shell is not None:
         return "notebook"
-    return (notebook or Path(sys.argv[0])).stem or "run"
+    stem = (notebook or Path(sys.argv[0])).stem
+    return stem.encode(errors="replace").decode()[:LONGEST_KEY].strip() or "run"
 
 
 def open_run(
@@ -112,8 +145,9 @@ def open_run(
     executor: str = "kernel",
     source: str | None = None,
     params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> ActiveRun:
-    """Record the state before, then the run, and make it the one that is logged on."""
+    """Record the state before, then the run, and make it the one that is logged on: wholly, or it ends at once."""
     parent = active_run()
     session.begin()
     session.ensure_experiment()
@@ -140,19 +174,30 @@ def open_run(
         **liveness.identity(),  # type: ignore[arg-type]
     )
     after = {name: value for name, value in fields(run).items() if name not in NOT_COLUMNS}
-    store.write(Change("runs", run_id, "create", after, namespace=run.namespace))
-    active = _hold(session, ActiveRun(session, run))
-    if params:
-        active.set_params(params)
+    active = ActiveRun(session, run)
+    with _opening(active, Change("runs", run_id, "create", after, namespace=run.namespace)):
+        if params:
+            active.set_params(params)
+        if tags:
+            active.set_tags(tags)
     return active
 
 
-def _hold(session: Session, active: ActiveRun) -> ActiveRun:
-    """Make a run the one that is logged on."""
-    session.runs.append(active)
-    tell_children(session)
-    exits.watch()
-    return active
+@contextmanager
+def _opening(active: ActiveRun, *changes: Change) -> Iterator[None]:
+    """Record that a run opens and make it the one that is logged on; it ends where that, or the block, fails."""
+    session = active.session
+    try:
+        with interrupts_held_back():  # one in between would leave it recorded as running, with nobody to end it
+            if changes:
+                session.store.write(*changes)
+            session.runs.append(active)
+        tell_children(session)
+        exits.watch()
+        yield
+    except BaseException as error:
+        close_after(active, error)
+        raise
 
 
 def end_run(status: str = "finished") -> None:
@@ -199,20 +244,27 @@ def search_runs(where: str | None = None, order_by: str | None = None, limit: in
     Parameters
     ----------
     where, order_by : SQL over the columns of `runs`, `params['lr']` (text), `metrics['loss']` (last value), `tags['k']`,
-        such as `"metrics['accuracy'] > 0.9 and status = 'finished'"`, or `"params['lr']::double < 0.1"`.
+        such as `"metrics['accuracy'] > 0.9 and status = 'finished'"`, or `"try_cast(params['lr'] as double) < 0.1"`,
+        which passes over a run whose `lr` is no number.
+
+    Raises
+    ------
+    RenexError : `invalid_argument` with DuckDB's own words, or for an argument of another type.
     """
+    query.check_search(where, order_by, limit)
     session = current()
     mark_vanished(session)
     return query.search_runs(session.store.reader, where=where, order_by=order_by, limit=limit)
 
 
-def get_run(run_id: str) -> Run:
-    """Return a run by id, unique prefix or name (the newest of that name).
+def get_run(run_id: str | Run | ActiveRun) -> Run:
+    """Return a run by id, unique prefix or name (the newest of that name), or by what `start_run` or this returned.
 
     Raises
     ------
-    RenexError : `not_found`, `ambiguous`.
+    RenexError : `not_found`, `ambiguous`; `invalid_argument` for what names no run.
     """
+    checked_word(run_id, (RUN,))
     session = current()
     mark_vanished(session)
     read = session.store.reader
@@ -251,20 +303,24 @@ def _run_of_parent_process(session: Session) -> ActiveRun | None:
     return session.joined
 
 
-def _reopen(session: Session, run_id: str) -> ActiveRun:
+def _reopen(session: Session, run_id: str | Run | ActiveRun, tags: Mapping[str, Any] | None) -> ActiveRun:
     """Go on with a run: the end of one that has ended is taken back, one that another process has open is joined."""
     read = session.store.reader
     run = query.get_run(read, query.find_run(read, run_id))
     rows = read.rows("select key, max(step) as step from metrics where run_id = ? group by key", [run.run_id])
     steps = {row["key"]: row["step"] for row in rows}
     if run.status == "running" and run.pid is not None and run.host == platform.node():
-        return _hold(session, ActiveRun(session, run, joined=True, steps=steps))
-    active = ActiveRun(session, run, steps=steps)
-    session.begin()
-    no_end = dict.fromkeys(("ended_at", "duration_s", "error", "exit_code"))
-    after = {"status": "running", **no_end, **liveness.identity()}
-    session.store.write(Change("runs", run.run_id, "update", after, {"status": run.status}, namespace=run.namespace))
-    return _hold(session, active)
+        active, changes = ActiveRun(session, run, joined=True, steps=steps), []
+    else:
+        active = ActiveRun(session, run, steps=steps)
+        session.begin()
+        no_end = dict.fromkeys(("ended_at", "duration_s", "error", "exit_code"))
+        after = {"status": "running", **no_end, **liveness.identity()}
+        changes = [Change("runs", run.run_id, "update", after, {"status": run.status}, namespace=run.namespace)]
+    with _opening(active, *changes):
+        if tags:
+            active.set_tags(tags)
+    return active
 
 
 def _ensure_task(session: Session, name: str, kind: str, source: str) -> str:

@@ -12,7 +12,7 @@ from renex_jupyter.capture import cells, environment, files, hardware, values
 from renex_jupyter.capture import notebook as notebooks
 from renex_jupyter.capture.secrets import redact
 from renex_jupyter.config import settings
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import invalid_argument, text_argument
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.records.changes import Change, fields, now, plain
@@ -20,6 +20,7 @@ from renex_jupyter.records.environments import Environment, Hardware
 from renex_jupyter.records.snapshots import Code, FileTree, LeftOut, Snapshot
 from renex_jupyter.session import purges
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.points import checked_name
 from renex_jupyter.store.store import Store
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def snapshot(
     ------
     RenexError : `unsupported_value`, `not_found`, `disk_full`, `permission`, `timeout`. Nothing half-kept is ever listed.
     """
+    _check_words(message, label)
     chosen_config = read_given(config, "config")
     chosen_metrics = read_given(metrics, "metrics")
     include = [files] if isinstance(files, str) else list(files or ())
@@ -247,6 +249,13 @@ def get_snapshot(snapshot_id: str) -> Snapshot:
     return query.get_snapshot(read, query.find_snapshot(read, snapshot_id))
 
 
+def _check_words(message: str | None, label: str | None) -> None:
+    if message is not None:
+        text_argument(message, "the message of a snapshot", 'Use a text, such as "before the new loss".')
+    if label is not None and label != "":
+        checked_name("snapshot", label, '"baseline"')
+
+
 def list_snapshots(*, hidden: bool = False, limit: int = 1000) -> pd.DataFrame:
     """Return snapshots as a DataFrame, the newest first; `hidden` adds those that runs made by themselves."""
     return query.list_snapshots(current().store.reader, hidden=hidden, limit=limit)
@@ -256,6 +265,7 @@ def update_snapshot(snapshot_id: str, *, message: str | None = None, label: str 
     """Change the words of a snapshot; its state and its id stay. An empty string takes a word away."""
     if message is None and label is None:
         raise invalid_argument("nothing to change.", "Give message= or label=.")
+    _check_words(message, label)
     before = get_snapshot(snapshot_id)
     given = {"message": message, "label": label}
     after: dict[str, Any] = {name: value or None for name, value in given.items() if value is not None}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from renex_jupyter.errors import invalid_argument, shown, text_argument
 from renex_jupyter.session.current import current
 from renex_jupyter.session.runs import mark_vanished
 from renex_jupyter.store.reader import Params
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def sql(query: str, params: Params = None, *, frames: Mapping[str, Any] | None = None) -> pd.DataFrame:
-    """Return the rows of a DuckDB query over the history; every point logged before the call is seen.
+    """Return the rows of a DuckDB query over the history; every point written before the call is seen.
+
+    A point is written when `log_metric` returns, except one that waits in memory because the disk is full.
 
     Parameters
     ----------
@@ -26,8 +29,17 @@ def sql(query: str, params: Params = None, *, frames: Mapping[str, Any] | None =
 
     Raises
     ------
-    RenexError : `invalid_argument` with DuckDB's own words; `not_found` before anything was recorded.
+    RenexError : `invalid_argument` with DuckDB's own words, or for an argument of another type; `not_found` before
+        anything was recorded.
     """
+    _check_query(query)
+    if params is not None and (isinstance(params, (str, bytes)) or not isinstance(params, Collection)):
+        raise invalid_argument(f"params are {type(params).__name__}: {shown(params)}.", "Use params=[0.1] for one `?`.")
+    for value in (params.values() if isinstance(params, Mapping) else params) or ():
+        if isinstance(value, str):
+            text_argument(value, "a text", "Give it as bytes, or without its half of a surrogate pair.")
+    if frames is not None and not isinstance(frames, Mapping):
+        raise invalid_argument(f"frames are {type(frames).__name__}: {shown(frames)}.", "Use frames={'mine': frame}.")
     session = current()
     mark_vanished(session)
     given = frames if frames is not None else session.names
@@ -41,9 +53,14 @@ def sql_rows(query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     ------
     RenexError : as `sql`.
     """
+    _check_query(query)
     session = current()
     mark_vanished(session)
     return session.store.reader.ask_rows(query)
+
+
+def _check_query(query: object) -> None:
+    text_argument(query, "a question", 'Use SQL, such as rx.sql("select name, status from runs").')
 
 
 def is_frame(value: Any) -> bool:

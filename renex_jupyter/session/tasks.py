@@ -11,11 +11,12 @@ from typing import Any
 
 from renex_jupyter.capture.secrets import redact_argv
 from renex_jupyter.config import settings
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import invalid_argument, shown
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session.active_run import ActiveRun, close, close_after
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.points import checked_name
 from renex_jupyter.session.runs import finish_what_was_left, open_run
 from renex_jupyter.tasks import kernel
 from renex_jupyter.tasks.process import run_process, split_command
@@ -70,7 +71,7 @@ def run_task(
         again after the run is closed, and so is the KeyboardInterrupt that stopped a command.
     """
     if callable(command_or_callable):
-        return _call(command_or_callable, name, params or {})
+        return _call(command_or_callable, name, params)
     argv = (
         split_command(command_or_callable)
         if isinstance(command_or_callable, str)
@@ -80,7 +81,8 @@ def run_task(
         raise invalid_argument("the command is empty.", "Example: %task train -- python train.py --lr 0.1")
     session = current()
     source = shlex.join(redact_argv(argv))
-    active = _open(session, name or Path(argv[0]).name, "command", source, params or {}, executor="process")
+    title = Path(argv[0]).name if name is None else name
+    active = _open(session, title, "command", source, params, executor="process")
     try:
         outcome = run_process(
             argv,
@@ -98,9 +100,9 @@ def run_task(
     return _recorded(session, active)
 
 
-def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, Any]) -> Run:
+def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, Any] | None) -> Run:
     session = current()
-    title = name or str(getattr(function, "__name__", "function"))
+    title = str(getattr(function, "__name__", "function")) if name is None else name
     active = _open(session, title, "function", getattr(function, "__qualname__", repr(function)), params)
     with active:
         function()
@@ -108,11 +110,14 @@ def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, An
 
 
 def _open(
-    session: Session, name: str, kind: str, source: str, params: Mapping[str, Any], *, executor: str = "kernel"
+    session: Session, name: str, kind: str, source: str, params: Mapping[str, Any] | None, *, executor: str = "kernel"
 ) -> ActiveRun:
     """Open the run of a task, after finishing what an earlier cell left open."""
+    checked_name("task", name, "'train'")
+    if params is not None and not isinstance(params, Mapping):
+        raise invalid_argument(f"params are no {type(params).__name__}: {shown(params)}.", "Use params={'lr': 0.1}.")
     finish_what_was_left(session)
-    active = open_run(session, name, kind=kind, source=source, executor=executor, params=params)
+    active = open_run(session, name, kind=kind, source=source, executor=executor, params=params or {})
     active.held = True
     return active
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from renex_jupyter.errors import warn
 from renex_jupyter.store import archive, generation, journal, losses, parquet, tables
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.loading import Fresh
@@ -68,7 +68,7 @@ def from_archive(connection: duckdb.DuckDBPyConnection, layout: Layout, name: st
     for path in packs:
         if path not in whole:
             what = "is damaged" if path.exists() else "is gone"
-            warnings.warn(f"renex: {path} {what}, and what it holds is missing; see: renex fsck", stacklevel=2)
+            warn(f"{path} {what}, and what it holds is missing; see: renex fsck")
     alias = f"a{next(_number)}"
     connection.execute(f"attach ':memory:' as {alias}")
     _create_tables(connection, f"{alias}.inside")

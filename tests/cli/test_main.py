@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,33 @@ def test_ls_show_sql_and_checkout_answer_in_json(project: Path) -> None:
     done = renex(project, "checkout", "start", "--to", "back", "--json")
     assert (done.returncode, (project / "back" / "pyproject.toml").exists()) == (0, True)
     assert json.loads(done.stdout)["path"].endswith("back")
+
+
+def test_a_warning_is_one_line_without_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings(), "fold_in_background", False)  # it makes the file again, too
+    project = tmp_path
+    monkeypatch.chdir(project)
+    with rx.start_run("train"):
+        pass
+    (project / ".renex" / "store.json").unlink()
+    done = renex(project, "sql", "select 1 as one")
+    said = f"renex: {project}/.renex/store.json was damaged or missing, and is made again\n"
+    assert (done.returncode, done.stderr) == (0, said)
+    assert renex(project, "sql", "select 1 as one").stderr == ""
+
+
+def test_a_warning_of_a_library_is_one_line_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warns(**_: object) -> str:
+        warnings.warn("of a\nlibrary", UserWarning, stacklevel=1)
+        return "done"
+
+    monkeypatch.setattr(keeping, "gc", warns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["gc"]) == 0
+    assert capsys.readouterr() == ("done\n", "renex: of a library\n")
 
 
 def test_text_is_for_people(project: Path) -> None:

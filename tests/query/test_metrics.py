@@ -14,13 +14,15 @@ POINTS = 40
 
 
 def kept_by_definition(values: list[float]) -> set[int]:
-    """The steps that M4 keeps: of each bucket the first, the last, the first minimum and maximum, and every NaN."""
-    kept = {step for step, value in enumerate(values) if math.isnan(value)}
+    """The steps that M4 keeps, of each bucket the first, the last, the first minimum and maximum; and the outer NaN."""
+    kept: set[int] = set()
     if len(values) <= POINTS:
         return set(range(len(values)))
     for bucket in range(POINTS // 4):
         steps = [step for step in range(len(values)) if step * (POINTS // 4) // len(values) == bucket]
         known = [step for step in steps if not math.isnan(values[step])]
+        gaps = [step for step in steps if math.isnan(values[step])]
+        kept |= {*gaps[:1], *gaps[-1:]}
         kept |= {steps[0], steps[-1]}
         kept |= {min(known, key=values.__getitem__), max(known, key=values.__getitem__)} if known else set()
     return kept
@@ -63,8 +65,9 @@ def test_every_series_is_thinned_as_m4_is_defined(
         found = frame[(frame["run_id"] == run) & (frame["key"] == key)]
         assert set(found["step"]) == kept_by_definition(values)
         assert found["value"].tolist() == pytest.approx([values[step] for step in found["step"]], nan_ok=True)
-    pairs = list(zip(frame["run_id"], frame["key"], frame["step"], strict=True))
-    assert pairs == sorted(pairs)
+    order = list(dict.fromkeys(run for run, _ in wanted))
+    places = list(zip(map(order.index, frame["run_id"]), frame["key"], frame["step"], strict=True))
+    assert places == sorted(places)
 
 
 def test_no_series_is_an_empty_frame_with_its_columns(project: Project) -> None:
@@ -73,6 +76,15 @@ def test_no_series_is_an_empty_frame_with_its_columns(project: Project) -> None:
     for runs, keys in (([], ["note"]), ([run], []), (["none"], ["note"])):
         frame = many_series(project.store.reader, runs, keys)
         assert (list(frame), len(frame)) == (["run_id", "key", "step", "wallclock", "value"], 0)
+        assert frame["run_id"].dtype == frame["key"].dtype == pd.Series(["a text"]).dtype
+
+
+def test_a_training_that_diverged_is_thinned_like_any_other(project: Project) -> None:
+    run = project.run("diverged")
+    project.log(run, "loss", *([1.0] * 100), *([math.nan] * 9_900))
+    frame = many_series(project.store.reader, [run], ["loss"], points=400)
+    assert len(frame) <= 600
+    assert set(frame["step"]) >= {0, 99, 100, 9_999}
 
 
 def test_a_key_may_hold_any_character(project: Project) -> None:

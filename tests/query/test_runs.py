@@ -3,6 +3,7 @@
 import pytest
 from recorded import Project
 
+from renex_jupyter.errors import RenexError
 from renex_jupyter.query.runs import count_runs, get_run, list_runs, search_runs
 from renex_jupyter.store import liveness
 
@@ -68,7 +69,7 @@ def test_a_row_has_the_last_metrics_and_the_params(project: Project) -> None:
         (None, "name", ["a", "b", "c"]),
         ("metrics['loss'] < 3", "name", ["a", "b"]),
         ("params['lr'] = '0.2'", None, ["b"]),
-        ("METRICS['loss'] < 3 and params['lr']::double > 0.1", None, ["b"]),
+        ("METRICS['loss'] < 3 and try_cast(params['lr'] as double) > 0.1", None, ["b"]),
         (None, "metrics['loss'] desc nulls last", ["b", "a", "c"]),
         ("tags['of'] is null and name <> 'b'", "name", ["a", "c"]),
         ("name = 'z'", None, []),
@@ -88,3 +89,18 @@ def test_a_condition_may_name_columns_params_metrics_and_tags(
         assert frame["params.lr"].tolist() == [{"a": "0.1", "b": "0.2", "c": "0.3"}[name] for name in names]
         last = frame.set_index("name")["metrics.loss"]
         assert (last["a"], str(last["c"])) == (1.0, "nan")
+
+
+def test_a_param_that_is_no_number_is_passed_over_by_what_the_hint_of_a_conversion_shows(project: Project) -> None:
+    for name, lr in (("a", 0.05), ("b", "auto"), ("c", 0.5)):
+        project.param(project.run(name), "lr", lr)
+    read = project.store.reader
+    for wrong in ({"where": "params['lr']::double < 0.1"}, {"order_by": "cast(params['lr'] as double)"}):
+        with pytest.raises(RenexError, match="'auto'") as error:
+            search_runs(read, **wrong)
+        assert error.value.code == "invalid_argument"
+        assert "try_cast(params['lr'] as double) < 0.1" in error.value.hint
+    assert search_runs(read, where="try_cast(params['lr'] as double) < 0.1")["name"].tolist() == ["a"]
+    with pytest.raises(RenexError, match="Conversion") as error:
+        search_runs(read, where="name::double < 0.1")
+    assert "try_cast" not in error.value.hint

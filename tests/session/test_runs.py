@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 import renex_jupyter as rx
 from renex_jupyter.errors import RenexError
+from renex_jupyter.session import family
+from renex_jupyter.session.sql import sql_rows
 from renex_jupyter.store import liveness
 
 
@@ -199,6 +202,190 @@ def test_a_run_that_ends_while_its_process_is_looked_for_is_not_lost(
     assert list(found["status"]) == ["finished"]
     events = rx.sql("select after->>'status' as s from change_events where object_kind = 'runs' order by \"at\"")
     assert list(events["s"]) == ["running", "finished"]
+
+
+NO_NAMES = [5, 0, 1.5, "", "  ", "\n", "bad\x00x", "bad\ud800", "x" * 501, b"x", ["x"], False]
+
+
+def refused(error: pytest.ExceptionInfo[RenexError], value: object) -> bool:
+    """Whether an error names the value, and says what to do."""
+    said = error.value
+    return said.code == "invalid_argument" and repr(value)[:20] in said.message and bool(said.hint)
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_a_name_that_is_none_is_refused_before_anything_is_recorded(project: Path, name: Any) -> None:
+    with pytest.raises(RenexError) as error:
+        rx.start_run(name)
+    assert refused(error, name) and "start_run(" in error.value.hint
+    assert rx.active_run() is None
+    assert not (project / ".renex").exists()
+    for given in ((name,), ("digits", name)):
+        with pytest.raises(RenexError) as error:
+            rx.set_experiment(*given)
+        assert refused(error, name)
+    with rx.start_run("x" * 500) as run:
+        pass
+    found = rx.get_run(run.run_id)
+    assert (found.name, found.experiment, found.namespace) == ("x" * 500, "default", "default")
+
+
+def test_an_experiment_needs_a_name(project: Path) -> None:
+    with pytest.raises(RenexError) as error:
+        rx.set_experiment(None)  # type: ignore[arg-type]
+    assert refused(error, None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "value"),
+    [
+        ({"tags": ["a"]}, ["a"]),
+        ({"tags": "abc"}, "abc"),
+        ({"tags": 5}, 5),
+        ({"tags": ""}, ""),
+        ({"tags": {5: "a"}}, 5),
+        ({"run_id": 5}, 5),
+        ({"run_id": b"x"}, b"x"),
+        ({"run_id": "\ud800"}, "\ud800"),
+        ({"nested": "yes"}, "yes"),
+    ],
+)
+def test_any_other_argument_that_is_none_leaves_an_open_run_alone(
+    project: Path, wrong: dict[str, Any], value: object
+) -> None:
+    left = rx.start_run("left")
+    with pytest.raises(RenexError) as error:
+        rx.start_run(**wrong)
+    assert refused(error, value)
+    assert rx.active_run() is left
+    rx.end_run()
+    assert list(rx.search_runs()["status"]) == ["finished"]
+
+
+def test_a_script_with_a_name_that_is_none_of_ours_has_a_run_all_the_same(project: Path) -> None:
+    for name in ("   .py", "caf\udce9.py"):
+        (project / name).write_text("import renex_jupyter as rx\nwith rx.start_run() as run: print(ascii(run.name))")
+        done = subprocess.run([sys.executable, name], cwd=project, capture_output=True, text=True, check=False)
+        assert done.stdout in ("'run'\n", "'caf?'\n"), done.stderr
+
+
+class Interrupted:
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_is_interrupted_while_it_opens_does_not_stay_open(project: Path) -> None:
+    with rx.start_run("outer") as outer:
+        with pytest.raises(KeyboardInterrupt):
+            rx.start_run("one", tags={"who": Interrupted()})  # type: ignore[dict-item]
+        assert rx.active_run() is outer
+        rx.log_metric("loss", 1.0)
+    assert rx.get_run("one").status == "stopped"
+    assert rx.get_run("one").metrics == {}
+
+
+def test_a_run_that_cannot_be_told_to_children_does_not_stay_open(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ValueError("no room in the environment")
+
+    monkeypatch.setattr(family, "_say", failing)
+    with pytest.warns(UserWarning, match="no room"), pytest.raises(ValueError, match="no room"):
+        rx.start_run("one")
+    monkeypatch.undo()
+    assert rx.active_run() is None
+    assert (rx.get_run("one").status, rx.get_run("one").error) == ("failed", "ValueError: no room in the environment")
+
+
+def test_params_that_a_task_does_not_take_leave_no_run_open(project: Path) -> None:
+    with pytest.raises(RenexError, match="param key"):
+        rx.run_task(lambda: None, name="one", params={5: 1})  # type: ignore[dict-item]
+    assert rx.active_run() is None
+    assert rx.get_run("one").status == "failed"
+
+
+@pytest.mark.parametrize("wanted", [None, 5, b"train", ["train"], {"run_id": "train"}, "\ud800"])
+def test_what_names_no_run_is_refused(project: Path, wanted: Any) -> None:
+    with rx.start_run("train"):
+        pass
+    with pytest.raises(RenexError) as error:
+        rx.get_run(wanted)
+    assert refused(error, wanted)
+
+
+def test_a_run_is_found_by_what_start_run_and_get_run_returned(project: Path) -> None:
+    with rx.start_run("train") as run:
+        pass
+    with rx.start_run(run.run_id) as named_as_the_other:
+        pass
+    assert rx.get_run(rx.get_run(run)).run_id == run.run_id
+    assert rx.get_run(uuid.UUID(named_as_the_other.run_id)).run_id == named_as_the_other.run_id
+    with rx.start_run(run_id=run) as again:
+        rx.log_metric("loss", 1.0)
+    assert again.run_id == run.run_id
+
+
+@pytest.mark.parametrize(
+    ("wrong", "value"),
+    [
+        ({"limit": 2.5}, 2.5),
+        ({"limit": -1}, -1),
+        ({"limit": "x"}, "x"),
+        ({"limit": None}, None),
+        ({"limit": True}, True),
+        ({"limit": 2**63}, 2**63),
+        ({"where": 5}, 5),
+        ({"where": "name = '\ud800'"}, "name = '\ud800'"),
+        ({"order_by": ["name"]}, ["name"]),
+    ],
+)
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_search_for_what_is_none_is_refused(
+    project: Path, wrong: dict[str, Any], value: object, recorded: bool
+) -> None:
+    if recorded:
+        with rx.start_run("train"):
+            pass
+    with pytest.raises(RenexError) as error:
+        rx.search_runs(**wrong)
+    assert refused(error, value)
+
+
+@pytest.mark.parametrize("query", [None, 5, b"select 1", ["select 1"], "select '\ud800'"])
+def test_a_question_that_is_no_text_is_refused(project: Path, query: Any) -> None:
+    with rx.start_run("train"):
+        pass
+    for ask in (rx.sql, sql_rows):
+        with pytest.raises(RenexError) as error:
+            ask(query)
+        assert refused(error, query)
+
+
+@pytest.mark.parametrize("params", [["\ud800"], {"1": "\ud800"}])
+def test_a_value_of_a_question_that_is_no_utf_8_is_refused(project: Path, params: Any) -> None:
+    with rx.start_run("train"):
+        pass
+    with pytest.raises(RenexError) as error:
+        rx.sql("select $1", params)
+    assert refused(error, "\ud800")
+
+
+def test_a_limit_may_be_a_number_of_numpy(project: Path) -> None:
+    for _ in range(3):
+        with rx.start_run("train"):
+            pass
+    assert len(rx.search_runs(limit=np.int64(2))) == 2  # type: ignore[arg-type]
+    assert len(rx.search_runs(limit=0)) == 0
+
+
+@pytest.mark.parametrize("wrong", [{"params": 5}, {"params": "a"}, {"frames": 5}, {"frames": ["a"]}])
+def test_values_and_frames_of_a_question_that_are_none_are_refused(project: Path, wrong: dict[str, Any]) -> None:
+    with rx.start_run("train"):
+        pass
+    with pytest.raises(RenexError) as error:
+        rx.sql("select ?", **wrong)
+    assert refused(error, next(iter(wrong.values())))
 
 
 LEFT_OPEN = "import renex_jupyter as rx; rx.start_run('script'); rx.log_metric('loss', 0.5)"

@@ -1,8 +1,10 @@
 """Snapshots, diffs and checkouts through the Python API."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,3 +139,45 @@ def test_an_unknown_snapshot_is_named_with_the_nearest(project: Path) -> None:
         with pytest.raises(RenexError, match="baselin") as error:
             ask("baselinn")  # type: ignore[operator]
         assert error.value.code == "not_found"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *({"label": label} for label in (5, "  ", "a\0b", "\ud800", "x" * 501)),
+        *({"message": message} for message in (0, b"kept", "\ud800")),
+    ],
+    ids=ascii,
+)
+def test_words_that_are_none_are_refused_before_anything_is_kept(project: Path, words: dict[str, Any]) -> None:
+    with pytest.raises(RenexError) as caught:
+        rx.snapshot(**words)
+    assert caught.value.code == "invalid_argument"
+    assert not (project / ".renex").exists()
+    kept = rx.snapshot("kept", label="here")
+    with pytest.raises(RenexError):
+        rx.update_snapshot("here", **words)
+    assert (rx.get_snapshot("here").message, rx.get_snapshot("here").snapshot_id) == ("kept", kept.snapshot_id)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"name": 5},
+        {"name": ""},
+        {"name": " "},
+        {"name": "a\0b"},
+        {"name": "x" * 501},
+        {"params": "ab"},
+        {"params": [1]},
+    ],
+    ids=ascii,
+)
+def test_a_task_whose_name_or_params_are_none_is_refused_before_anything_is_kept(
+    project: Path, words: dict[str, Any]
+) -> None:
+    for action in (lambda: None, [sys.executable, "-c", ""]):
+        with pytest.raises(RenexError) as caught:
+            rx.run_task(action, **words)
+        assert caught.value.code == "invalid_argument"
+    assert not (project / ".renex").exists()

@@ -6,6 +6,7 @@ import re
 import struct
 import warnings
 from array import array
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -15,13 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from disk import full_disk
 from told import heard, rows
 
 import renex_jupyter as rx
+from renex_jupyter.config import settings
 from renex_jupyter.records import arrays
 from renex_jupyter.records.arrays import keep
 from renex_jupyter.records.params import DEEPEST, keep_param
 from renex_jupyter.records.values import LONGEST_NUMBER, LONGEST_VALUE
+from renex_jupyter.session import current as sessions
 from renex_jupyter.session import facts, points
 from renex_jupyter.session.current import current
 from renex_jupyter.store.format import LONGEST_LINE
@@ -130,6 +134,7 @@ def test_the_limits_are_those_of_the_documentation() -> None:
         "dimensions of a list in a metric": arrays.DEEPEST,
         "lists and mappings of a param inside each other": DEEPEST,
         "params of a run, from one process": facts.MOST_PARAMS,
+        "name of a run, an experiment or a namespace": points.LONGEST_KEY,
         "one record": LONGEST_LINE,
         "points that wait in memory": points.MOST_WAITING,
     }.items():
@@ -297,6 +302,37 @@ def test_a_warning_names_the_line_that_logged(project: Path) -> None:
         rx.log_metrics({"x": object()})
         rx.log_param("x", object())
     assert [each.filename for each in said] == [__file__] * 2
+
+
+def test_a_warning_names_the_line_that_left_the_run_also_through_python_itself(project: Path) -> None:
+    stack = ExitStack()
+    stack.enter_context(rx.start_run())
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with full_disk():
+            rx.log_metric("x", 1.0)
+            stack.close()
+    told = [each for each in said if re.search("metrics of run|points of run", str(each.message))]
+    assert [each.filename for each in told] == [__file__] * 2
+
+
+def test_a_warning_of_the_store_names_the_line_that_asked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings(), "fold_in_background", False)
+    with rx.start_run("train"):
+        pass
+    store = current().store
+    store.fold()
+    for path in (*store.layout.generations.iterdir(), store.layout.current, store.layout.about):
+        path.unlink()
+    pack = next(path for path in store.layout.archive.iterdir() if path.is_file())
+    pack.write_bytes(pack.read_bytes()[:-9])
+    sessions.reset()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        rx.sql("from runs")
+    texts = " ".join(str(each.message) for each in said)
+    assert "made again" in texts and "is damaged" in texts
+    assert {each.filename for each in said} == {__file__}
 
 
 def test_a_run_takes_so_many_params_and_says_when_it_takes_no_more(

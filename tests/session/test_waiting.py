@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -93,6 +95,8 @@ def test_points_that_no_disk_took_are_counted_at_the_end(project: Path, monkeypa
         assert len(run.points._waiting) == 0
     assert len([each for each in said if "wait in memory" in each]) == 1
     assert len([each for each in said if "25 points" in each and "lost" in each]) == 1
+    rx.snapshot("space again")
+    assert rx.get_run(run.run_id).tags == {"renex.lost_points": "25"}
 
 
 def test_the_oldest_are_dropped_where_too_many_wait(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +110,58 @@ def test_the_oldest_are_dropped_where_too_many_wait(project: Path, monkeypatch: 
         rx.end_run()
     assert len([each for each in said if "15 points" in each and "lost" in each]) == 1
     assert [each["step"] for each in rows("select step from metrics order by step")] == list(range(15, 25))
+    assert rx.get_run(run.run_id).tags == {"renex.lost_points": "15"}
+
+
+def test_points_that_were_all_written_after_all_leave_no_tag(project: Path) -> None:
+    with heard(), rx.start_run() as run, full_disk():
+        rx.log_metric("loss", 1.0)
+    assert rx.get_run(run.run_id).tags == {}
+
+
+def test_points_that_several_processes_of_a_run_lost_are_counted_together(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(points, "MOST_WAITING", 10)
+
+    def child() -> None:
+        lose(12)
+
+    with heard():
+        with rx.start_run() as run:
+            process = multiprocessing.get_context("fork").Process(target=child)
+            process.start()
+            process.join(60)
+            lose(13)
+        with rx.start_run(run_id=run.run_id):
+            lose(14)
+    assert rx.get_run(run.run_id).tags == {"renex.lost_points": "9"}
+
+
+def lose(count: int) -> None:
+    """Log on a full disk, whose waiting room takes ten."""
+    with full_disk():
+        for _ in range(count):
+            rx.log_metric("loss", 1.0)
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from disk import full_disk
+import renex_jupyter as rx
+from renex_jupyter.session import points
+points.MOST_WAITING = 10
+with full_disk():
+    for _ in range(25):
+        rx.log_metric("loss", 1.0)
+"""
+
+
+def test_points_that_a_command_of_a_task_lost_are_told_by_its_run(project: Path) -> None:
+    run = rx.run_task([sys.executable, "-c", SCRIPT, str(Path(__file__).parent)], name="train", echo=lambda _: None)
+    assert run.status == "finished"
+    assert run.tags == {"renex.lost_points": "15"}
 
 
 def test_a_secret_that_had_to_wait_does_not_come_back_after_its_purge(project: Path) -> None:

@@ -1,28 +1,12 @@
-"""What a running program is told: once each, at the line of its own that the notice is about, and never in its way."""
+"""Interrupts that must wait for a moment."""
 
 from __future__ import annotations
 
 import signal
-import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-_HERE = str(Path(__file__).parents[1])
-
-
-def warn(text: str) -> None:
-    """Warn at the nearest line that is not ours; where warnings are made errors, the text is printed instead."""
-    level, frame = 2, sys._getframe(1)  # noqa: SLF001  the documented way to look up the stack
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
-        level, frame = level + 1, frame.f_back
-    try:
-        warnings.warn(f"renex: {text}", stacklevel=level)
-    except Warning:
-        print(f"renex: {text}", file=sys.stderr)
 
 
 @contextmanager
