@@ -34,8 +34,9 @@ def page() -> str:
         "",
         "`rx.sql()`, `%%rxsql`, `renex sql` and any DuckDB client that opens `.renex/history.duckdb` offer these tables.",
         "Times are TIMESTAMPTZ in UTC, durations seconds, sizes bytes. NaN and infinities are kept as they are. Inside the",
-        "notebook a query sees every point that was logged before it; `history.duckdb` is renewed when a run or a snapshot",
-        "ends.",
+        "notebook a query sees every point that was written before it; `history.duckdb` is replaced by a new file when a run",
+        "or a snapshot ends. A client that has it open goes on with the old one until it opens it again, and what it wrote",
+        "into it stays behind; only a purge takes the old one away.",
         "",
         '`at` is a word of SQL: write `"at"` for the column of `change_events`.',
     ]
