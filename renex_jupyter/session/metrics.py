@@ -84,9 +84,9 @@ def metric_history(
         raise invalid_argument("no run is open.", "Name the runs, such as rx.metric_history(['train', 'baseline']).")
     wanted = _words("run", session.runs[-1] if runs is None else runs, "run_id")
     chosen = None if keys is None else _words("metric", keys)
-    if points is not None and (type(points) is not int or points < LEAST_POINTS):
+    if points is not None and (isinstance(points, bool) or not hasattr(points, "__index__") or points < LEAST_POINTS):
         hint = "Use points=2000, or None for all."
-        raise invalid_argument(f"a series cannot be thinned to {points!r} points.", hint)
+        raise invalid_argument(f"a series cannot be thinned to {shown(points)} points.", hint)
     mark_vanished(session)
     read = session.store.reader
     return many_series(read, find_runs(read, wanted), chosen, points=points)

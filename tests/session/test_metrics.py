@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -102,4 +103,5 @@ def test_a_long_series_is_thinned_on_demand_and_keeps_its_peak() -> None:
     thinned = rx.metric_history(run, points=100)
     assert 50 <= len(thinned) <= 100
     assert 777 in set(thinned["step"])
+    assert rx.metric_history(run, points=np.int64(100)).equals(thinned)
     assert rx.metric_history(run, points=10**30).equals(rx.metric_history(run))
