@@ -85,12 +85,17 @@ class ActiveRun:
 
     def _note_lost(self, lost: int) -> None:
         """Have the run itself say how many of its points are lost, by all its processes, as soon as a record is taken."""
+        tag_id = f"{self.run_id}/{LOST_POINTS}"
+        waiting = [each for each in self.session.unwritten if each.id == tag_id]
+        for each in waiting:  # which counts what the store says, too
+            self.session.unwritten.remove(each)
+            lost += int(each.after["value"])
         with never_in_the_way("how many points were lost before"):
             query = "select value from tags where owner_kind = 'run' and owner_id = ? and key = ?"
-            for row in self.session.store.reader.rows(query, [self.run_id, LOST_POINTS]):
+            for row in [] if waiting else self.session.store.reader.rows(query, [self.run_id, LOST_POINTS]):
                 lost += int(row["value"])
         tag = {"owner_kind": "run", "owner_id": self.run_id, "key": LOST_POINTS, "value": str(lost)}
-        change = Change("tags", f"{self.run_id}/{LOST_POINTS}", "update", tag, namespace=self.run.namespace)
+        change = Change("tags", tag_id, "update", tag, namespace=self.run.namespace)
         if self.pid == os.getpid():
             self.session.unwritten.append(change)
             return

@@ -10,8 +10,8 @@ from pathlib import Path
 from renex_jupyter.capture.files import search_files
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError, invalid_argument
-from renex_jupyter.ids import short
-from renex_jupyter.query.objects import RUN, find_object, find_only, namesakes
+from renex_jupyter.ids import prefix, short
+from renex_jupyter.query.objects import RUN, checked_word, find_object, find_only, namesakes
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.keeping import Collected, Exported, FsckReport, Holder, Imported, Purged, Rebuilt
 from renex_jupyter.session.current import Session, current
@@ -93,7 +93,7 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
     _write_what_waits(current())
     store = _sealed()
     if secret is None:
-        return _purge_object(store, find_purgeable(str(object_id)))
+        return _purge_object(store, find_purgeable(object_id))
     with current().purges.purging(store, _blot(secret)):
         done = apart.purge(store.layout.root, object_id=None, secret=secret)
     _rename(current(), _blot(secret))
@@ -151,7 +151,7 @@ def _newest(store: Store, wanted: str) -> str:
     return f"'{wanted}' is {short(same[0]['id'])}, the newest of {len(same)}" if len(same) > 1 else ""
 
 
-def find_purgeable(wanted: str) -> str:
+def find_purgeable(wanted: object) -> str:
     """Return the id of what is meant; by a name only where one has it.
 
     An id of which only the note of a purge is left may be one that was killed; one that only points name, a run whose
@@ -162,14 +162,16 @@ def find_purgeable(wanted: str) -> str:
     RenexError : `not_found`, `ambiguous`.
     """
     store = _existing()
+    word = checked_word(wanted)
     try:
-        return find_only(store.reader, wanted)[1]
+        return find_only(store.reader, word)[1]
     except RenexError as error:
         from renex_jupyter.store.keeping.purge import is_left
 
-        if error.code != "not_found" or not is_left(store.reader, wanted):
+        whole = prefix(word) or word
+        if error.code != "not_found" or not is_left(store.reader, whole):
             raise
-    return wanted
+    return whole
 
 
 def _still_in(secret: str) -> tuple[tuple[Holder, ...], str | None]:

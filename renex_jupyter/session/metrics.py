@@ -13,7 +13,7 @@ from renex_jupyter.records.changes import to_microseconds
 from renex_jupyter.session.active_run import ActiveRun
 from renex_jupyter.session.current import current
 from renex_jupyter.session.points import checked
-from renex_jupyter.session.runs import mark_vanished, run_to_log_on
+from renex_jupyter.session.runs import active_run, mark_vanished, run_to_log_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,9 +80,10 @@ def metric_history(
     from renex_jupyter.query.runs import find_runs
 
     session = current()
-    if runs is None and not session.runs:
+    given = active_run() if runs is None else runs
+    if given is None:
         raise invalid_argument("no run is open.", "Name the runs, such as rx.metric_history(['train', 'baseline']).")
-    wanted = _words("run", session.runs[-1] if runs is None else runs, "run_id")
+    wanted = _words("run", given, "run_id")
     chosen = None if keys is None else _words("metric", keys)
     if points is not None and (isinstance(points, bool) or not hasattr(points, "__index__") or points < LEAST_POINTS):
         hint = "Use points=2000, or None for all."
@@ -97,7 +98,8 @@ def _words(what: str, given: Any, attribute: str = "") -> list[str]:
     if attribute and attribute in getattr(given, "columns", ()):
         given = given[attribute]
     alone = isinstance(given, (str, UUID)) or (attribute and hasattr(given, attribute))
-    if not alone and (isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable)):
+    several = isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping)) and not hasattr(given, "columns")
+    if not alone and not several:
         raise _no_name(what, given)
     found = []
     for each in [given] if alone else given:

@@ -35,7 +35,8 @@ def sql(query: str, params: Params = None, *, frames: Mapping[str, Any] | None =
     _check_query(query)
     if params is not None and (isinstance(params, (str, bytes)) or not isinstance(params, Collection)):
         raise invalid_argument(f"params are {type(params).__name__}: {shown(params)}.", "Use params=[0.1] for one `?`.")
-    for value in (params.values() if isinstance(params, Mapping) else params) or ():
+    values = () if params is None else params.values() if isinstance(params, Mapping) else params
+    for value in values:
         if isinstance(value, str):
             text_argument(value, "a text", "Give it as bytes, or without its half of a surrogate pair.")
     if frames is not None and not isinstance(frames, Mapping):

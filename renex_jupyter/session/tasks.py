@@ -16,7 +16,7 @@ from renex_jupyter.query import runs as query
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session.active_run import ActiveRun, close, close_after
 from renex_jupyter.session.current import Session, current
-from renex_jupyter.session.points import checked_name
+from renex_jupyter.session.points import checked, checked_name
 from renex_jupyter.session.runs import finish_what_was_left, open_run
 from renex_jupyter.tasks import kernel
 from renex_jupyter.tasks.process import run_process, split_command
@@ -116,6 +116,8 @@ def _open(
     checked_name("task", name, "'train'")
     if params is not None and not isinstance(params, Mapping):
         raise invalid_argument(f"params are no {type(params).__name__}: {shown(params)}.", "Use params={'lr': 0.1}.")
+    for key in params or {}:
+        checked("param", key)
     finish_what_was_left(session)
     active = open_run(session, name, kind=kind, source=source, executor=executor, params=params or {})
     active.held = True

@@ -16,7 +16,6 @@ from uuid import uuid4
 import zstandard
 
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
-from renex_jupyter.store import locks
 from renex_jupyter.store.layout import os_errors, sync_folder
 from renex_jupyter.store.sought import Sought
 
@@ -24,7 +23,6 @@ CHUNK = 2**20  # bytes that are in memory at one time
 LEVEL = 3
 WORTH_IT = 0.9  # a content is compressed when its first chunk shrinks below this share
 FRESH = 3600.0  # seconds; a content that is put again shows a time of change no older than this: it is in use
-COLLECTING = "gc.lock"  # file beside the folder; who collects holds it
 SHA256 = re.compile(r"[0-9a-f]{64}")
 RESTORE = "Other contents are not affected. Restore this one from a backup of the store, if there is one."
 READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -141,24 +139,8 @@ class Blobs:
     def has(self, sha256: str) -> bool:
         """Say whether a content is here, and mark it as in use (see `FRESH`).
 
-        One that a collection just looks at is waited for: it goes for good, or comes back, in a moment. When that
-        collection was killed, it is not here for those who would name it, though `get` reads it: they put it anew.
+        One that a collection just looks at counts as gone, though it can be read: whoever would name it puts it anew.
         """
-        while not self._mark(sha256):
-            if not any(away_name(path).exists() for path in self._paths(sha256)):
-                return self._mark(sha256)  # it may have come back between the two looks
-            if not self._is_collected():
-                return False
-            time.sleep(0.002)
-        return True
-
-    def _is_collected(self) -> bool:
-        try:
-            return locks.is_held(self.folder.with_name(COLLECTING))
-        except FileNotFoundError:
-            return False
-
-    def _mark(self, sha256: str) -> bool:
         for path in self._paths(sha256):
             try:
                 changed = path.stat().st_mtime

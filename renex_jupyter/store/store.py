@@ -121,8 +121,10 @@ class Store:
             self._sealed_at_fold = self._journal.sealed if self._journal else 0
             self._fold_again = self._folding
             if not self._folding:
-                self._folding = True
-                threading.Thread(target=self._fold_in_child, name="renex-fold", daemon=True).start()
+                thread = threading.Thread(target=self._fold_in_child, name="renex-fold", daemon=True)
+                with suppress(RuntimeError):  # no more threads: a later call folds
+                    thread.start()
+                    self._folding = True
 
     def fold(self) -> int:
         """Seal what this process wrote and fold everything sealed, here and now; return the number of files folded."""

@@ -1,6 +1,7 @@
 """The series of runs, as a user asks for them."""
 
 import math
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def test_a_mistyped_run_comes_with_the_nearest_name() -> None:
         {"runs": ["first", math.nan]},
         {"runs": {"first": 1}},
         {"runs": "\ud800"},
-        {"runs": pd.DataFrame({"name": ["first"]})},
+        {"runs": pd.DataFrame({"name": ["first"]}, index=pd.Index(["a"], name="run_id"))},
         {"runs": "first", "keys": 5},
         {"runs": "first", "keys": ["loss", 5]},
         {"runs": "first", "keys": b"loss"},
@@ -90,8 +91,7 @@ def test_a_mistyped_run_comes_with_the_nearest_name() -> None:
 def test_what_names_no_run_no_metric_and_no_number_is_told(words: dict[str, Any]) -> None:
     with pytest.raises(RenexError) as caught:
         rx.metric_history(**words)
-    if "name" not in str(words.get("runs")):  # each column of a table is taken for a name
-        assert caught.value.code == "invalid_argument"
+    assert caught.value.code == "invalid_argument"
     assert caught.value.hint
 
 
@@ -105,3 +105,9 @@ def test_a_long_series_is_thinned_on_demand_and_keeps_its_peak() -> None:
     assert 777 in set(thinned["step"])
     assert rx.metric_history(run, points=np.int64(100)).equals(thinned)
     assert rx.metric_history(run, points=10**30).equals(rx.metric_history(run))
+
+
+def test_a_command_sees_the_run_that_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    script = "import renex_jupyter as rx; print('rows', len(rx.metric_history()))"
+    rx.run_task([sys.executable, "-c", script])
+    assert "rows 0" in capfd.readouterr().out

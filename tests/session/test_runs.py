@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import renex_jupyter as rx
@@ -298,11 +299,11 @@ def test_a_run_that_cannot_be_told_to_children_does_not_stay_open(
     assert (rx.get_run("one").status, rx.get_run("one").error) == ("failed", "ValueError: no room in the environment")
 
 
-def test_params_that_a_task_does_not_take_leave_no_run_open(project: Path) -> None:
+def test_params_that_a_task_does_not_take_are_refused_before_anything_is_recorded(project: Path) -> None:
     with pytest.raises(RenexError, match="param key"):
         rx.run_task(lambda: None, name="one", params={5: 1})  # type: ignore[dict-item]
     assert rx.active_run() is None
-    assert rx.get_run("one").status == "failed"
+    assert not (project / ".renex").exists()
 
 
 @pytest.mark.parametrize("wanted", [None, 5, b"train", ["train"], {"run_id": "train"}, "\ud800"])
@@ -402,3 +403,24 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(project: Path) -> No
     with pytest.raises(RenexError) as error:
         rx.start_run("train")
     assert str(project) in str(error.value)
+
+
+def test_params_of_a_question_may_be_an_array_or_a_series(project: Path) -> None:
+    with rx.start_run("train"):
+        pass
+    for params in (np.array(["a", "b"]), pd.Series(["a", "b"]), ("a", "b")):
+        assert rx.sql("select ? as x, ? as y", params).to_numpy().tolist() == [["a", "b"]]
+    assert rx.sql("select 1 as x", np.array([]))["x"].tolist() == [1]
+
+
+def test_what_is_purged_is_given_as_anywhere_else(project: Path) -> None:
+    for give in (
+        lambda run: run,
+        lambda run: uuid.UUID(run.run_id),
+        lambda run: run.run_id.upper(),
+        lambda run: run.name,
+    ):
+        with rx.start_run("train") as run:
+            rx.log_metric("loss", 1.0)
+        assert rx.purge(give(run)).points == 1
+    assert len(rx.search_runs()) == 0

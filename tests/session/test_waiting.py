@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -117,6 +118,28 @@ def test_points_that_were_all_written_after_all_leave_no_tag(project: Path) -> N
     with heard(), rx.start_run() as run, full_disk():
         rx.log_metric("loss", 1.0)
     assert rx.get_run(run.run_id).tags == {}
+
+
+def test_points_that_are_lost_again_before_the_first_are_told_are_counted_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(points, "MOST_WAITING", 10)
+    host = "import sys, renex_jupyter as rx; print(rx.start_run('host').run_id, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", host], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin and process.stdout
+        run_id = process.stdout.readline().split()[-1]
+        with heard():
+            for count in (2, 1):
+                rx.start_run(run_id=run_id)
+                with full_disk():
+                    for _ in range(count):
+                        rx.log_metric("loss", 1.0)
+                    rx.end_run()
+        process.stdin.close()
+    rx.snapshot("space again")
+    assert rx.get_run(run_id).tags == {"renex.lost_points": "3"}
 
 
 def test_points_that_several_processes_of_a_run_lost_are_counted_together(

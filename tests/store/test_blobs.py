@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records import paths
-from renex_jupyter.store import locks
 from renex_jupyter.store.blobs import CHUNK, Blobs, away_name
 
 NOISE = os.urandom(5000)
@@ -125,7 +124,6 @@ def test_a_write_that_fails_is_told_and_leaves_nothing_behind(tmp_path: Path) ->
 import os, resource, signal, sys
 from pathlib import Path
 from renex_jupyter.errors import RenexError
-from renex_jupyter.store import locks
 from renex_jupyter.store.blobs import Blobs
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -161,7 +159,6 @@ def test_a_killed_writer_leaves_no_content_that_is_not_whole(tmp_path: Path) -> 
     script = """
 import os, sys
 from pathlib import Path
-from renex_jupyter.store import locks
 from renex_jupyter.store.blobs import Blobs
 blobs = Blobs(Path(sys.argv[1]))
 while True:
@@ -196,26 +193,13 @@ def test_an_ordinary_path_is_kept_as_it_is(path: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"squeezed " * 100, os.urandom(900)], ids=["compressed", "plain"])
-def test_a_content_that_a_collection_looks_at_is_read_and_waited_for(
-    blobs: Blobs, monkeypatch: pytest.MonkeyPatch, data: bytes
-) -> None:
+def test_a_content_that_a_collection_looks_at_is_read_there_and_put_anew(blobs: Blobs, data: bytes) -> None:
     sha256 = blobs.put(data)
     [path] = blobs.folder.glob("??/*")
     path.rename(away_name(path))
     assert blobs.get(sha256) == data
     assert blobs.is_there(sha256)
-    assert not blobs.has(sha256)  # the collection was killed
-    waited: list[float] = []
-
-    def put_back(seconds: float) -> None:
-        waited.append(seconds)
-        away_name(path).rename(path)
-
-    monkeypatch.setattr(time, "sleep", put_back)
-    with locks.hold(blobs.folder.with_name("gc.lock"), timeout=0):
-        assert blobs.has(sha256)
-    assert len(waited) == 1
-    path.rename(away_name(path))
+    assert not blobs.has(sha256)
     assert blobs.put(data) == sha256
     assert path.exists()
     blobs.remove(sha256)

@@ -3,7 +3,8 @@
 Three rules make that safe. Whoever is about to name a content has put it within the last `FRESH` seconds before (a
 content that is put again shows so by its time of change), and only what is older than twice that is a candidate. The
 records are read after the candidates are listed. And a candidate goes by way of another name: what was put again in
-the meantime is seen there and goes back; whoever asks for it in between reads it there, or waits.
+the meantime is seen there and goes back; whoever asks for it in between reads it there,
+and whoever would name it writes it anew.
 """
 
 from __future__ import annotations

@@ -90,6 +90,7 @@ def import_store(store: Store, path: Path) -> Imported:
         layout.create(store.layout.root)
         # A collection in between would take the contents for unnamed, if this lasts for hours.
         with locks.hold(store.layout.root / gc.LOCK, timeout=WAIT):
+            gc.bring_back(store.layout.blobs)
             wanted = given.blobs.keys() - unwanted_contents(store, given.changes, given.blobs.keys())
             blobs = sum(_take_blob(store.blobs, given, sha256) for sha256 in sorted(wanted))
             if tells_of_purges(given.changes) and not store.layout.purged.exists():

@@ -252,7 +252,7 @@ while time.monotonic() < end:
     assert store.blobs.get(sha256) == data   # and then it must be there
     turns += 1
     time.sleep(rng.random() * 0.004)
-    assert store.blobs.has(sha256)
+    assert store.blobs.is_there(sha256)
     if rng.random() < 0.8:                   # nothing names it any more, and it is old
         for snapshot_id in kept.pop(sha256):
             store.write(Change("snapshots", snapshot_id, "delete", {}))

@@ -16,6 +16,7 @@ from renex_jupyter.records.metrics import Point
 from renex_jupyter.session import current as sessions
 from renex_jupyter.store import archive, parquet
 from renex_jupyter.store.blobs import Blobs, away_name
+from renex_jupyter.store.keeping import gc
 from renex_jupyter.store.keeping.fsck import fsck
 from renex_jupyter.store.keeping.rebuild import rebuild
 from renex_jupyter.store.keeping.transfer import export_store, import_store
@@ -274,6 +275,16 @@ def test_a_content_that_a_collection_gives_another_name_or_its_own_meanwhile_is_
     monkeypatch.setattr(Blobs, "verify", and_move)
     made = export_store(source, tmp_path / "all.zip")
     assert (made.damaged, made.blobs) == ((), len(turns))
+
+
+def test_an_import_brings_back_contents_at_which_a_collection_was_killed(source: Store, tmp_path: Path) -> None:
+    exported = tmp_path / "all.zip"
+    export_store(source, exported)
+    kept = list(gc.contents_in(source.layout.blobs))
+    for each in kept:
+        each.path.rename(away_name(each.path))
+    assert import_store(source, exported).blobs == 0
+    assert list(gc.contents_in(source.layout.blobs)) == kept
 
 
 def test_contents_whose_loss_was_accepted_are_told_no_more_by_an_export(source: Store, tmp_path: Path) -> None:
