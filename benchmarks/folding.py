@@ -84,10 +84,11 @@ def measure(folder: Path, rounds: int, sizes: list[int]) -> list[Row]:
 
 
 def read(run_id: str) -> dict[str, list[float]]:
-    """Return the milliseconds of two questions, the first time and warm; runs in a process of its own."""
+    """Return the milliseconds of some questions, the first time and warm; runs in a process of its own."""
     import pandas as pd  # noqa: F401  loaded before the clock starts
 
     from renex_jupyter.query.metrics import metric_series
+    from renex_jupyter.query.runs import search_runs
     from renex_jupyter.store.reader import Reader
     from renex_jupyter.store.store import Store
 
@@ -96,6 +97,7 @@ def read(run_id: str) -> dict[str, list[float]]:
     reader: Reader = store.reader
     questions: dict[str, Callable[[], Any]] = {
         "count per key": lambda: reader.frame(COUNT),
+        "runs table": lambda: search_runs(reader),
         "one series": lambda: metric_series(reader, run_id, generated.OFTEN[0]),
     }
     counted = questions["count per key"]()
@@ -134,6 +136,7 @@ def measure_tail(folder: Path, rounds: int) -> list[Row]:
     for question, what in (
         ("opened", "count per key in a fresh process, after imports"),
         ("count per key", "count per key, warm"),
+        ("runs table", "runs table with params and last metrics, warm"),
         ("one series", "one series that lies in the tail, warm"),
     ):
         with_tail, without = (median([median(each[question]) for each in samples[name]]) for name in ("tail", "folded"))

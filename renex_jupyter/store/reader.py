@@ -212,7 +212,7 @@ class Reader:
         if switched or names != self._listed:
             self._folded, self._listed = self._base.folded(connection, names), names
         kinds, points = self._tail.update(entry for entry in files if entry.name not in self._folded)
-        self._shown.changed(kinds, points=points)
+        self._shown.changed(kinds, points=points, forgot=self._tail.forgot)
 
     def _base_of(self, generation: str | None) -> Base:
         """Return what the journals were folded into.

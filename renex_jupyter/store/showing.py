@@ -29,17 +29,20 @@ class Shown:
         self._base: Base = bases.EMPTY
         self._stale = set(_inside())  # names of the schema `inside` that must be made before they are asked
         self._public: set[str] = set()  # names of public tables that are made
+        self._summed = 0  # points of the tail that are in `tail.latest`
 
     def switch(self, base: Base) -> None:
         """Take note that all that is folded lies elsewhere now."""
         self._base = base
         self._stale = set(_inside())
 
-    def changed(self, kinds: Iterable[str], *, points: bool) -> None:
-        """Take note that the tail has other changes of some kinds, or other points."""
+    def changed(self, kinds: Iterable[str], *, points: bool, forgot: bool) -> None:
+        """Take note that the tail has other changes of some kinds, or other points, and whether some are gone."""
         self._stale.update(each for each in kinds if each in _inside())
         if points:
             self._stale |= {"points", "latest"}
+        if forgot:
+            self._summed = 0
 
     def make(self, query: str | None) -> None:
         """Make what a query may name, or all (None)."""
@@ -52,8 +55,10 @@ class Shown:
                 self._public.add(name)
 
     def _make_inside(self, names: set[str]) -> None:
-        if names & {"points", "latest"}:
+        if "points" in names:
             self._show_points()
+        if "latest" in names:
+            self._show_latest()
         kinds = [kind for kind in tables.schema().tables if kind in names]
         waiting = self._waiting() if kinds else set()
         if "changes" in self._stale and ("changes" in names or waiting.intersection(kinds)):
@@ -68,17 +73,30 @@ class Shown:
         return {kind for (kind,) in found}
 
     def _show_points(self) -> None:
-        """Make the views of points and of their series anew."""
-        connection = self._connection
-        (waiting,) = connection.execute("select count(*) from tail.points").fetchone() or (0,)
-        points, latest = self._base.points, self._base.latest
-        if waiting:
+        """Make the view of points anew."""
+        points = self._base.points
+        if self._count_waiting():
             points = f"{points} union all by name select * exclude (name) from tail.points"
-            fresh = tables.latest_of("from tail.points")
-            latest = tables.merged_latest(f"({latest}) union all by name ({fresh})")
-        connection.execute(f"create or replace view inside.points as {points}")
-        connection.execute(f"create or replace view inside.latest as {latest}")
-        self._stale -= {"points", "latest"}
+        self._connection.execute(f"create or replace view inside.points as {points}")
+        self._stale.remove("points")
+
+    def _show_latest(self) -> None:
+        """Make the view of the series anew; what the tail adds is summed up once, not by every question."""
+        latest = self._base.latest
+        if waiting := self._count_waiting():
+            fresh = tables.latest_of(f"from tail.points where rowid >= {self._summed}")  # no row is deleted in place
+            known = "" if not self._summed else " union all by name from tail.latest"
+            self._connection.execute(
+                f"create or replace table tail.latest as {tables.merged_latest(f'({fresh}){known}')}"
+            )
+            self._summed = waiting
+            latest = tables.merged_latest(f"({latest}) union all by name from tail.latest")
+        self._connection.execute(f"create or replace view inside.latest as {latest}")
+        self._stale.remove("latest")
+
+    def _count_waiting(self) -> int:
+        (waiting,) = self._connection.execute("select count(*) from tail.points").fetchone() or (0,)
+        return int(waiting)
 
     def _show_all_changes(self) -> None:
         self._connection.execute(
