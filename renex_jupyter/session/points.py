@@ -14,8 +14,8 @@ from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argum
 from renex_jupyter.records.arrays import keep
 from renex_jupyter.records.values import Kept
 from renex_jupyter.session.current import never_in_the_way
-from renex_jupyter.session.interrupts import interrupts_held_back
 from renex_jupyter.store.format import number_line, point_head, value_line
+from renex_jupyter.store.interrupts import interrupts_held_back
 from renex_jupyter.store.store import Store
 
 LONGEST_KEY = 500  # characters, also of a name

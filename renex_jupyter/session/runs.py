@@ -26,9 +26,9 @@ from renex_jupyter.records.runs import STATUSES, Run, Task
 from renex_jupyter.session import exits
 from renex_jupyter.session.active_run import ActiveRun, close, close_after, snapshot_for, tell_children
 from renex_jupyter.session.current import Session, current, never_in_the_way
-from renex_jupyter.session.interrupts import interrupts_held_back
 from renex_jupyter.session.points import LONGEST_KEY, checked, checked_name
 from renex_jupyter.store import liveness
+from renex_jupyter.store.interrupts import interrupts_held_back
 
 if TYPE_CHECKING:
     import pandas as pd

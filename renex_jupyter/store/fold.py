@@ -20,6 +20,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep
 from renex_jupyter.store.building import Building, Unsound
 from renex_jupyter.store.database import database_errors
+from renex_jupyter.store.interrupts import interrupts_held_back
 from renex_jupyter.store.layout import Layout, json_object, os_errors, write_whole
 from renex_jupyter.store.publish import is_published, publish
 from renex_jupyter.store.salvage import salvage
@@ -31,7 +32,8 @@ BATCH = 64 * 2**20  # bytes of journals that one fold takes: half a million poin
 def fold(layout: Layout, *, timeout: float = 30.0, doubted: bool = False) -> int:
     """Fold sealed journal files that are not yet in the index, at most `BATCH` bytes of them; return how many.
 
-    An index that is missing, damaged or of another version is made again from the archive.
+    An index that is missing, damaged or of another version is made again from the archive. An interrupt waits for the end
+    of it, a second or two.
 
     Parameters
     ----------
@@ -41,7 +43,8 @@ def fold(layout: Layout, *, timeout: float = 30.0, doubted: bool = False) -> int
     ------
     RenexError : `locked` when another process folds for longer than `timeout` seconds; `disk_full` and its like.
     """
-    with folding(layout, timeout=timeout):
+    # DuckDB may crash or hang where an interrupt makes Python drop a connection that a query is leaving just then.
+    with folding(layout, timeout=timeout), interrupts_held_back():
         before = layout.generation_in_force()
         name, count = take_sealed(layout, doubted=doubted)
         try:
