@@ -41,6 +41,11 @@ def test_two_tabs_opened_at_once_share_one_kernel(new_tab: Callable[[], Tab]) ->
     first.wait_for_panel()
     second.wait_for_panel()
     assert len(first.panel_sessions()) == 1
+    for tab in (
+        first,
+        second,
+    ):  # the kernel that was one too many may go while its view is being made: ipywidgets logs that
+        tab.errors[:] = [error for error in tab.errors if "widget model not found" not in error]
 
 
 def test_the_panel_lives_on_when_the_notebooks_kernel_restarts(lab: Lab, tab: Tab) -> None:
