@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from renex_jupyter.store.reader import Reader
-from renex_jupyter.store.tables import literal
+from renex_jupyter.store.tables import among, literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FEW = 100  # texts that a condition lists
 AT_ONCE = 2_000_000  # points; what is fetched with one query, so that a question about long runs takes little memory
 
 
@@ -73,8 +72,8 @@ def _sizes(read: Reader, run_ids: Sequence[str], keys: Sequence[str] | None) -> 
     """Return run id -> key -> points, of the series that have any; the runs in the order given."""
     if not run_ids or (keys is not None and not keys):
         return {}
-    which = "" if keys is None else f" and {_among('key', keys)}"
-    query = f"select run_id, key, points from latest_metrics where {_among('run_id', run_ids)}{which}"
+    which = "" if keys is None else f" and {among('key', keys)}"
+    query = f"select run_id, key, points from latest_metrics where {among('run_id', run_ids)}{which}"
     found: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
     for row in read.rows(query):
         found[row["run_id"]][row["key"]] = row["points"]
@@ -110,7 +109,7 @@ def _fetched(
         select run_place, key_place, step, wallclock, value
         from metrics join ({_places(run_ids, "owner_id", "run_place")}) using (owner_id)
              join ({_places(keys, "key", "key_place")}) using (key)
-        where owner_kind = 'run' and value is not null and {_among("owner_id", run_ids)}
+        where owner_kind = 'run' and value is not null and {among("owner_id", run_ids)}
         order by run_place, key_place, step, wallclock""")
     if points is not None:
         series = frame["run_place"].to_numpy() * len(keys) + frame["key_place"].to_numpy()
@@ -125,12 +124,6 @@ def _fetched(
         columns["name"] = at([names[run_id] or "" for run_id in run_ids], "run_place")
     order = ["run_id", *(["name"] if names is not None else []), "key", "step", "wallclock", "value"]
     return frame.assign(**columns)[order]
-
-
-def _among(column: str, texts: Sequence[str]) -> str:
-    """Return a condition; a few literals tell DuckDB which parts of a file to read, many take longer to plan."""
-    few = 0 < len(texts) <= FEW
-    return f"{column} in {literal(tuple(texts)) if few else f'(select unnest({literal(list(texts))}::varchar[]))'}"
 
 
 def _places(texts: list[str], name: str, place: str) -> str:

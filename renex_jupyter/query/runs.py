@@ -12,7 +12,7 @@ from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store import liveness
 from renex_jupyter.store.reader import Reader
-from renex_jupyter.store.tables import literal
+from renex_jupyter.store.tables import among
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,6 @@ _MAPS = {  # what a condition of `search_runs` may name beside the columns of ru
     "from tags where owner_kind = 'run' group by owner_id",
 }
 NUMBER_OF_PARAM = "try_cast(params['lr'] as double) < 0.1"
-_FEW = 100  # runs, as a page has at most
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
 
@@ -51,7 +50,7 @@ def find_runs(read: Reader, wanted: Sequence[str]) -> dict[str, str | None]:
 
 
 def _names(read: Reader, run_ids: Sequence[str]) -> dict[str, str | None]:
-    query = f"select run_id, name from inside.runs where run_id in (select unnest({literal(list(run_ids))}))"
+    query = f"select run_id, name from inside.runs where {among('run_id', run_ids)}"
     return {row["run_id"]: row["name"] for row in read.rows(query)}
 
 
@@ -130,20 +129,16 @@ def _values(read: Reader, run_ids: Sequence[str], *, param: str = "value_text") 
     """
     if not run_ids:
         return {}
-    # A list of literals is pushed down below the aggregation of what is not folded yet, which a subquery is not; but
-    # to plan with many of them takes longer than the question.
-    few = len(run_ids) <= _FEW
-    some = ", ".join(map(literal, run_ids)) if few else f"select unnest({literal(list(run_ids))})"
     query = f"""
         select * from (
             select 'params' as kind, run_id, key, {param}::varchar as text, null::double as number from params
-            where run_id in ({some})
+            where {among("run_id", run_ids)}
             union all
             select 'metrics', run_id, key, null, value from latest_metrics
-            where run_id in ({some})
+            where {among("run_id", run_ids)}
             union all
             select 'tags', owner_id, key, value, null from tags
-            where owner_kind = 'run' and owner_id in ({some})
+            where owner_kind = 'run' and {among("owner_id", run_ids)}
         ) order by key"""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for row in read.rows(query):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from renex_jupyter.errors import RenexError, invalid_argument, shown
+from renex_jupyter.errors import invalid_argument, shown, text_argument
+from renex_jupyter.query.objects import RUN, checked_word
 from renex_jupyter.records.changes import to_microseconds
 from renex_jupyter.session.active_run import ActiveRun
 from renex_jupyter.session.current import current
@@ -83,8 +84,8 @@ def metric_history(
     given = active_run() if runs is None else runs
     if given is None:
         raise invalid_argument("no run is open.", "Name the runs, such as rx.metric_history(['train', 'baseline']).")
-    wanted = _words("run", given, "run_id")
-    chosen = None if keys is None else _words("metric", keys)
+    wanted = _several(given, "run", "run_id", _run_word)
+    chosen = None if keys is None else _several(keys, "metric", "", _metric_key)
     if points is not None and (isinstance(points, bool) or not hasattr(points, "__index__") or points < LEAST_POINTS):
         hint = "Use points=2000, or None for all."
         raise invalid_argument(f"a series cannot be thinned to {shown(points)} points.", hint)
@@ -93,29 +94,23 @@ def metric_history(
     return many_series(read, find_runs(read, wanted), chosen, points=points)
 
 
-def _words(what: str, given: Any, attribute: str = "") -> list[str]:
-    """Return texts from one or several texts, UUIDs, or objects with an attribute that is one; of a table its column."""
-    if attribute and attribute in getattr(given, "columns", ()):
+def _several(given: Any, what: str, attribute: str, check: Callable[[Any], str]) -> list[str]:
+    """Return the words of one or several things, each checked; of a table, those of its column."""
+    if attribute in getattr(given, "columns", ()):
         given = given[attribute]
-    alone = isinstance(given, (str, UUID)) or (attribute and hasattr(given, attribute))
-    several = isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping)) and not hasattr(given, "columns")
-    if not alone and not several:
-        raise _no_name(what, given)
-    found = []
-    for each in [given] if alone else given:
-        word = getattr(each, attribute, each) if attribute else each
-        if not isinstance(word, (str, UUID)):
-            raise _no_name(what, each)
-        found.append(str(word))
-        try:
-            found[-1].encode()
-        except UnicodeEncodeError as error:
-            raise _no_name(what, each) from error
-    return found
+    if isinstance(given, (str, bytes, UUID)) or (attribute and hasattr(given, attribute)):
+        return [check(given)]
+    if not isinstance(given, Iterable) or isinstance(given, Mapping) or hasattr(given, "columns"):
+        raise invalid_argument(f"{shown(given)} names no {what}.", f"Give the name of a {what}, or a list of them.")
+    return [check(each) for each in given]
 
 
-def _no_name(what: str, given: Any) -> RenexError:
-    return invalid_argument(f"{shown(given)} names no {what}.", f"Give the name of a {what}, or a list of them.")
+def _run_word(given: Any) -> str:
+    return checked_word(given, (RUN,))
+
+
+def _metric_key(given: Any) -> str:
+    return text_argument(given, "the key of a metric", 'Use a text, such as "loss".')
 
 
 def _log(values: Collection[tuple[str, Any]], step: int | None, wallclock: float | datetime | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,6 +14,7 @@ import duckdb
 
 from renex_jupyter.store.format import LONGEST_LINE
 
+FEW = 100  # texts that a condition lists: a page of runs has no more
 POINT_COLUMNS = {
     "owner_kind": "varchar",
     "owner_id": "varchar",
@@ -154,6 +156,16 @@ def literal(value: Any) -> str:
         return begin + ", ".join(literal(each) for each in value) + end
     text = "'" + str(value).replace("'", "''") + "'"
     return "(" + text.replace("\0", "' || chr(0) || '") + ")" if "\0" in text else text  # else the statement ends there
+
+
+def among(column: str, texts: Sequence[str]) -> str:
+    """Return a condition that a column is one of some texts.
+
+    A few literals tell DuckDB which parts of a file to read, also below an aggregation; to plan with many takes longer
+    than the question.
+    """
+    few = 0 < len(texts) <= FEW
+    return f"{column} in {literal(tuple(texts)) if few else f'(select unnest({literal(list(texts))}::varchar[]))'}"
 
 
 def changes_of(lines: str) -> str:
