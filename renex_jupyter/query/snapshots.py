@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from renex_jupyter.errors import not_found
 from renex_jupyter.query.objects import SNAPSHOT, find_object
 from renex_jupyter.records import display
-from renex_jupyter.records.snapshots import Cell, FileEntry, LeftOut, Snapshot
+from renex_jupyter.records.snapshots import Cell, FileEntry, Finding, LeftOut, Snapshot
 from renex_jupyter.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def get_snapshot(read: Reader, snapshot_id: str) -> Snapshot:
     for column in ("config", "metrics"):
         row[column] = json.loads(row[column]) if row[column] else {}
     row["left_out"] = tuple(LeftOut(**each) for each in json.loads(row["left_out"] or "[]"))
+    row["findings"] = tuple(Finding(**each) for each in json.loads(row["findings"] or "[]"))
     return Snapshot(**row, summary=summary(read, snapshot_id))
 
 
@@ -70,7 +71,9 @@ def snapshot_cells(read: Reader, snapshot_id: str) -> tuple[Cell, ...]:
         "select * exclude (snapshot_id, position) from snapshot_cells where snapshot_id = ? order by position",
         [snapshot_id],
     )
-    return tuple(Cell(**{**row, "stale": bool(row["stale"])}) for row in rows)
+    return tuple(
+        Cell(**{**row, "stale": bool(row["stale"]), "out_of_order": bool(row["out_of_order"])}) for row in rows
+    )
 
 
 def snapshot_files(read: Reader, snapshot_id: str) -> tuple[FileEntry, ...]:

@@ -14,6 +14,7 @@ class Package:
     name: str
     version: str
     imported: bool = False  # by the process that was captured
+    origin: str | None = None  # "git+https://host/repo@commit", "editable /path", "file /path"; None: an index
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class Cell:
     duration_s: float | None = None
     status: str | None = None  # ok, error, interrupted, running; None: never run in this session
     stale: bool = False  # the source changed since it ran
+    out_of_order: bool = False  # it ran later than a cell below it, or earlier than one above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class FileEntry:
     )  # of the content; of the target text for a link; None for a folder or a file that is only pointed at
     size: int  # bytes
     mode: int  # permission bits
+    mtime_ns: int | None = None  # when the content was last changed, nanoseconds since the epoch; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,16 @@ class LeftOut:
 
     path: str
     reason: str  # secret, too large, unreadable, changed while read, vanished, special file
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A place of a file that was kept and that looks as if it held a secret."""
+
+    path: str
+    line: int  # from 1; of the notebook: within the cell
+    kind: str  # what it looks like, such as "AWS key"; never a part of it
+    cell: int | None = None  # position of the notebook's cell, from 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ class FileTree:
     entries: tuple[FileEntry, ...]  # ordered by path
     left_out: tuple[LeftOut, ...] = ()
     partial: bool = False  # something could not be read
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,7 @@ class Snapshot:
     notebook_sha256: str | None = None
     notebook_size: int | None = None
     left_out: tuple[LeftOut, ...] = ()
+    findings: tuple[Finding, ...] = ()
     summary: str = ""  # "12 cells, 4 files (3.1 MB), 109 packages"
 
     @property

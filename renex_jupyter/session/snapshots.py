@@ -187,6 +187,7 @@ def keep(
             "duration_s": cell.duration_s,
             "status": cell.status,
             "stale": cell.stale,
+            "out_of_order": cell.out_of_order,
         }
         for cell in state.code.cells
     ]

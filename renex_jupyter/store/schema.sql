@@ -52,8 +52,9 @@ create table inside.snapshots (
     session_id varchar, notebook varchar, notebook_source varchar, code_id varchar, environment_id varchar, files_id varchar,
     hardware_id varchar, notebook_sha256 varchar, notebook_size bigint, config json, metrics json, partial boolean, hidden boolean,
     created_at timestamptz,
-    cell_states json,       -- by position: execution_count, executed_at, duration_s, status, stale
-    left_out json           -- what was not kept: path, reason
+    cell_states json,       -- by position: execution_count, executed_at, duration_s, status, stale, out_of_order
+    left_out json,          -- what was not kept: path, reason
+    findings json           -- what looks like a secret in what was kept: path, line, kind, cell
 );
 
 create table inside.codes (code_id varchar, notebook varchar, cells json);              -- by position: cell_id, cell_type, source
@@ -67,7 +68,7 @@ create table inside.cell_executions (
 
 create table inside.environments (
     environment_id varchar, python varchar, implementation varchar, platform varchar, name varchar, requirements varchar,
-    lock_files json, dockerfile varchar, packages json                          -- name, version, imported
+    lock_files json, dockerfile varchar, packages json                          -- name, version, imported, origin
 );
 
 create table inside.hardware (hardware_id varchar, cpu varchar, cores bigint, memory_bytes bigint, gpus json, host varchar);
@@ -94,7 +95,7 @@ from inside.points;
 create view latest_metrics as
 select owner_id as run_id, key, value, step, wallclock, min_value, max_value, points from inside.latest where owner_kind = 'run';
 
-create view snapshots as select * exclude (cell_states, left_out, notebook_source, notebook_sha256, notebook_size) from inside.snapshots;
+create view snapshots as select * exclude (cell_states, left_out, findings, notebook_source, notebook_sha256, notebook_size) from inside.snapshots;
 
 create view snapshot_files as
 select snapshot_id, e.path, e.role, e.kind, e.sha256, e.size, e.mode
@@ -109,13 +110,13 @@ from inside.snapshots where notebook_sha256 is not null;
 
 create view snapshot_cells as
 select snapshot_id, position, c.cell_id, c.cell_type, c.source, s.execution_count, make_timestamptz(s.executed_at) as executed_at,
-       s.duration_s, s.status, s.stale
+       s.duration_s, s.status, s.stale, s.out_of_order
 from (
     select snapshot_id, unnest(range(len(cells))) as position, unnest(cells) as c, unnest(states) as s
     from (
         select snapshot_id,
                from_json(cells, '[{"cell_id":"VARCHAR","cell_type":"VARCHAR","source":"VARCHAR"}]') as cells,
-               from_json(cell_states, '[{"execution_count":"BIGINT","executed_at":"BIGINT","duration_s":"DOUBLE","status":"VARCHAR","stale":"BOOLEAN"}]') as states
+               from_json(cell_states, '[{"execution_count":"BIGINT","executed_at":"BIGINT","duration_s":"DOUBLE","status":"VARCHAR","stale":"BOOLEAN","out_of_order":"BOOLEAN"}]') as states
         from inside.snapshots join inside.codes using (code_id)
     )
 );
@@ -125,9 +126,9 @@ create view cell_executions as select * exclude (execution_id) from inside.cell_
 create view environments as select * exclude (packages) from inside.environments;
 
 create view packages as
-select environment_id, p.name, p.version, p.imported
+select environment_id, p.name, p.version, p.imported, p.origin
 from (
-    select environment_id, unnest(from_json(packages, '[{"name":"VARCHAR","version":"VARCHAR","imported":"BOOLEAN"}]')) as p
+    select environment_id, unnest(from_json(packages, '[{"name":"VARCHAR","version":"VARCHAR","imported":"BOOLEAN","origin":"VARCHAR"}]')) as p
     from inside.environments
 );
 

@@ -23,7 +23,24 @@ OURS = frozenset(
 )
 NAMED = ("params", "tags", "namespaces")  # kinds whose ids may have a name in them that the user chose
 NUMBERS = frozenset({"value_number"})
-_NESTED = {"path", "role", "sha256", "size", "mode", "cell_type", "source", "version", "imported", "stale", "reason"}
+_NESTED = {
+    "path",
+    "role",
+    "sha256",
+    "size",
+    "mode",
+    "cell_type",
+    "source",
+    "version",
+    "imported",
+    "stale",
+    "reason",
+    "out_of_order",
+    "mtime_ns",
+    "origin",
+    "line",
+    "cell",
+}
 
 
 @dataclass(frozen=True, slots=True)
