@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from renex_jupyter.session.diffs import diff as diff
     from renex_jupyter.session.environments import capture_environment as capture_environment
     from renex_jupyter.session.environments import list_environments as list_environments
+    from renex_jupyter.session.housekeeping import get_snapshot as get_snapshot
+    from renex_jupyter.session.housekeeping import list_snapshots as list_snapshots
+    from renex_jupyter.session.housekeeping import update_snapshot as update_snapshot
     from renex_jupyter.session.keeping import export_store as export_store
     from renex_jupyter.session.keeping import fsck as fsck
     from renex_jupyter.session.keeping import gc as gc
@@ -33,10 +36,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.runs import search_runs as search_runs
     from renex_jupyter.session.runs import set_experiment as set_experiment
     from renex_jupyter.session.runs import start_run as start_run
-    from renex_jupyter.session.snapshots import get_snapshot as get_snapshot
-    from renex_jupyter.session.snapshots import list_snapshots as list_snapshots
     from renex_jupyter.session.snapshots import snapshot as snapshot
-    from renex_jupyter.session.snapshots import update_snapshot as update_snapshot
     from renex_jupyter.session.sql import sql as sql
     from renex_jupyter.session.tasks import run_task as run_task
     from renex_jupyter.views.panel import show
@@ -68,10 +68,10 @@ _WHERE = {
     "set_tag": "session.params",
     "set_tags": "session.params",
     "start_run": "session.runs",
-    "get_snapshot": "session.snapshots",
-    "list_snapshots": "session.snapshots",
+    "get_snapshot": "session.housekeeping",
+    "list_snapshots": "session.housekeeping",
     "snapshot": "session.snapshots",
-    "update_snapshot": "session.snapshots",
+    "update_snapshot": "session.housekeeping",
     "sql": "session.sql",
     "run_task": "session.tasks",
     "panel": "views.panel:show",

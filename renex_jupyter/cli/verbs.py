@@ -16,7 +16,7 @@ from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.cli.tables import NOTEBOOK, Table, as_text
 from renex_jupyter.errors import from_os_error, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
-from renex_jupyter.session import checkouts, diffs, environments, keeping, runs, snapshots, status
+from renex_jupyter.session import checkouts, diffs, environments, housekeeping, keeping, runs, status
 from renex_jupyter.session.current import current
 from renex_jupyter.session.sql import sql, sql_rows
 
@@ -194,7 +194,7 @@ def _list(args: argparse.Namespace) -> pd.DataFrame:
         frame = runs.search_runs(limit=args.limit)
         return frame[RUN_COLUMNS + [name for name in map(str, frame) if name.startswith(("metrics.", "params."))]]
     if args.kind == "snapshots":
-        return snapshots.list_snapshots(hidden=args.all, limit=args.limit)[SNAPSHOT_COLUMNS]
+        return housekeeping.list_snapshots(hidden=args.all, limit=args.limit)[SNAPSHOT_COLUMNS]
     if args.kind == "environments":
         return environments.list_environments().head(args.limit)
     return sql(f"select * from {args.kind} order by created_at desc limit {args.limit}", frames={})
@@ -210,7 +210,7 @@ def _sql_table(args: argparse.Namespace) -> Table:
 
 def _show(args: argparse.Namespace) -> Any:
     kind, object_id = find_object(current().store.reader, args.id)
-    return runs.get_run(object_id) if kind == RUN else snapshots.get_snapshot(object_id)
+    return runs.get_run(object_id) if kind == RUN else housekeeping.get_snapshot(object_id)
 
 
 def _panel(_args: argparse.Namespace) -> Any:

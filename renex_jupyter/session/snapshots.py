@@ -1,4 +1,4 @@
-"""Snapshots: take one, list, show, change their words."""
+"""Snapshots: take one and keep it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from renex_jupyter.capture import cells, environment, files, hardware, values
 from renex_jupyter.capture import notebook as notebooks
 from renex_jupyter.capture.secrets import redact
 from renex_jupyter.config import settings
-from renex_jupyter.errors import invalid_argument, text_argument
+from renex_jupyter.errors import text_argument
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.records.changes import Change, fields, now, plain
@@ -22,9 +22,6 @@ from renex_jupyter.session import purges
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.points import checked_name
 from renex_jupyter.store.store import Store
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PART = 5000  # file entries in one record: a line of the journal stays far below its limit
 
@@ -102,7 +99,7 @@ def snapshot(
     ------
     RenexError : `unsupported_value`, `not_found`, `disk_full`, `permission`, `timeout`. Nothing half-kept is ever listed.
     """
-    _check_words(message, label)
+    check_words(message, label)
     chosen_config = read_given(config, "config")
     chosen_metrics = read_given(metrics, "metrics")
     include = [files] if isinstance(files, str) else list(files or ())
@@ -239,37 +236,9 @@ def summary_of(state: Captured) -> str:
     return query.summarise(len(state.code.cells), stale, n_files, size, len(state.environment.packages))
 
 
-def get_snapshot(snapshot_id: str) -> Snapshot:
-    """Return a snapshot by id, unique prefix or label.
-
-    Raises
-    ------
-    RenexError : `not_found`, `ambiguous`.
-    """
-    read = current().store.reader
-    return query.get_snapshot(read, query.find_snapshot(read, snapshot_id))
-
-
-def _check_words(message: str | None, label: str | None) -> None:
+def check_words(message: str | None, label: str | None) -> None:
+    """Refuse what is no text, or no name."""
     if message is not None:
         text_argument(message, "the message of a snapshot", 'Use a text, such as "before the new loss".')
     if label is not None and label != "":
         checked_name("snapshot", label, '"baseline"')
-
-
-def list_snapshots(*, hidden: bool = False, limit: int = 1000) -> pd.DataFrame:
-    """Return snapshots as a DataFrame, the newest first; `hidden` adds those that runs made by themselves."""
-    return query.list_snapshots(current().store.reader, hidden=hidden, limit=limit)
-
-
-def update_snapshot(snapshot_id: str, *, message: str | None = None, label: str | None = None) -> Snapshot:
-    """Change the words of a snapshot; its state and its id stay. An empty string takes a word away."""
-    if message is None and label is None:
-        raise invalid_argument("nothing to change.", "Give message= or label=.")
-    _check_words(message, label)
-    before = get_snapshot(snapshot_id)
-    given = {"message": message, "label": label}
-    after: dict[str, Any] = {name: value or None for name, value in given.items() if value is not None}
-    was = {name: getattr(before, name) for name in after}
-    current().store.write(Change("snapshots", before.snapshot_id, "update", after, was, namespace=before.namespace))
-    return dataclasses.replace(before, **after)
