@@ -6,11 +6,13 @@ import hashlib
 import io
 import os
 import re
+import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 from uuid import uuid4
 
 import zstandard
@@ -77,14 +79,18 @@ class Blobs:
         """
         with os_errors("a file's content cannot be kept"):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary = self.folder / f".{uuid4().hex}.tmp"
+            temporary = self.temporary()
             try:
-                sha256, size, suffix = _write(temporary, fileobj)
+                sha256, size, suffix = write_content(temporary, fileobj)
                 if sha256 not in refused and not self.has(sha256):
-                    self._put_in_place(temporary, sha256, suffix)
+                    sync_folder(self.put_in_place(temporary, sha256, suffix))
                 return sha256, size
             finally:
                 temporary.unlink(missing_ok=True)
+
+    def temporary(self) -> Path:
+        """Return a name for a content whose hash is not known yet; what is left there is collected."""
+        return self.folder / f".{uuid4().hex}.tmp"
 
     def get(self, sha256: str) -> bytes:
         """Return a content, verified.
@@ -166,7 +172,8 @@ class Blobs:
         paths = self._paths(sha256)
         return (*paths, *map(away_name, paths), *paths)
 
-    def _put_in_place(self, temporary: Path, sha256: str, suffix: str) -> None:
+    def put_in_place(self, temporary: Path, sha256: str, suffix: str) -> Path:
+        """Give a durable content its name; return the folder, which the caller makes durable."""
         compressed, plain = self._paths(sha256)
         path = compressed if suffix else plain
         if not path.parent.is_dir():
@@ -177,7 +184,7 @@ class Blobs:
         except PermissionError:
             if not path.exists():  # Windows refuses to replace the same content that another process has just put
                 raise
-        sync_folder(path.parent)
+        return path.parent
 
     def _chunks(self, sha256: str) -> Iterator[bytes]:
         with os_errors(f"the content {sha256[:8]} cannot be read"), self._open(sha256) as (raw, compressed):
@@ -215,24 +222,57 @@ class _Nowhere:
         return len(data)
 
 
-def _write(path: Path, source: Readable) -> tuple[str, int, str]:
-    """Write a new durable file; return SHA-256 and size of the content, and the suffix that says how it is kept."""
-    digest, size = hashlib.sha256(), 0
+def write_content(path: Path, source: Readable, *, sync: bool = True) -> tuple[str, int, str]:
+    """Write a new file; return SHA-256 and size of the content, and the suffix that says how it is kept.
+
+    Parameters
+    ----------
+    sync : make it durable at once.
+    """
     chunk = source.read(CHUNK)
-    squeeze = len(zstandard.ZstdCompressor(LEVEL).compress(chunk)) < WORTH_IT * len(chunk)
-    with os.fdopen(os.open(path, CREATE, 0o600), "wb") as file:
-        sink = zstandard.ZstdCompressor(LEVEL).stream_writer(file, closefd=False) if squeeze else file
-        while chunk:
-            digest.update(chunk)
-            size += len(chunk)
+    first = _compressor().compress(chunk)
+    squeeze, more = len(first) < WORTH_IT * len(chunk), source.read(CHUNK) if chunk else b""
+    with os.fdopen(os.open(path, CREATE, 0o400), "wb", buffering=0) as file:
+        if more:
+            digest, size = _write_chunks(file, chain([chunk, more], iter(lambda: source.read(CHUNK), b"")), squeeze)
+        else:
+            digest, size = hashlib.sha256(chunk).hexdigest(), len(chunk)
+            write_all(file, first if squeeze else chunk)
+        if sync:
+            os.fsync(file.fileno())
+    return digest, size, ".zst" if squeeze else ""
+
+
+def write_all(file: io.RawIOBase, data: bytes) -> None:
+    """Write all of `data`, however little the system takes at one time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+
+
+def _write_chunks(file: io.RawIOBase, chunks: Iterable[bytes], squeeze: bool) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    sink = zstandard.ZstdCompressor(LEVEL).stream_writer(file, closefd=False) if squeeze else None
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        if sink:
             sink.write(chunk)
-            chunk = source.read(CHUNK)
-        if squeeze:
-            sink.close()
-        file.flush()
-        path.chmod(0o400)
-        os.fsync(file.fileno())
-    return digest.hexdigest(), size, ".zst" if squeeze else ""
+        else:
+            write_all(file, chunk)
+    if sink:
+        sink.close()  # type: ignore[no-untyped-call]
+    return digest.hexdigest(), size
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    """Return this thread's compressor: to make one takes longer than to compress a small file."""
+    if not hasattr(_local, "compressor"):
+        _local.compressor = zstandard.ZstdCompressor(LEVEL)
+    return cast("zstandard.ZstdCompressor", _local.compressor)
+
+
+_local = threading.local()
 
 
 def _corrupt(sha256: str, why: str) -> RenexError:
