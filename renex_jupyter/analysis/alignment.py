@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
+from renex_jupyter.records.order import out_of_order
 from renex_jupyter.records.snapshots import Cell
 
 SIMILAR = 0.6
@@ -27,18 +27,8 @@ def pairs_of_cells(a: Sequence[Cell], b: Sequence[Cell]) -> dict[int, int]:
 def moved_pairs(pairs: Mapping[int, int]) -> set[tuple[int, int]]:
     """Return the pairs that moved against the others: the fewest whose removal leaves the rest in order."""
     ordered = sorted(pairs.items())
-    tails: list[int] = []  # position in b at the end of the best increasing run of each length
-    ends: list[int] = []  # index of that pair
-    earlier: list[int] = []
-    for index, (_, j) in enumerate(ordered):
-        length = bisect_left(tails, j)
-        earlier.append(ends[length - 1] if length else -1)
-        tails[length : length + 1], ends[length : length + 1] = [j], [index]
-    index, stayed = ends[-1] if ends else -1, set()
-    while index >= 0:
-        stayed.add(ordered[index])
-        index = earlier[index]
-    return set(ordered) - stayed
+    moved = out_of_order([j for _, j in ordered])
+    return {pair for index, pair in enumerate(ordered) if index in moved}
 
 
 def line_changes(before: str, after: str) -> tuple[str, ...]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture.notebook import LiveNotebook
 from renex_jupyter.ids import content_id
+from renex_jupyter.records.order import out_of_order
 from renex_jupyter.records.snapshots import Cell, CellExecution, Code
 
 CELL_TYPES = ("code", "markdown", "raw")
@@ -43,8 +44,7 @@ def capture_code(
     """
     path = notebook or (live.path if live else None)
     kept, source = _chosen(executions, live, document)
-    ran = _Ran.of(executions, kept["cells"])
-    cells = tuple(_cell(each, ran) for each in kept["cells"])
+    cells = _cells(kept["cells"], executions, ordered=source != "history")
     name = _relative(path, root)
     fields = [text for cell in cells for text in (cell.cell_type, cell.source)]
     text = None if source == "none" else as_text(_with_ids(kept))
@@ -139,33 +139,61 @@ def _valid_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     return valid
 
 
-@dataclass(frozen=True, slots=True)
-class _Ran:
-    """The last execution of each cell of this notebook."""
-
-    by_id: Mapping[str, CellExecution] = field(default_factory=dict)
-    by_source: Mapping[str, CellExecution] = field(default_factory=dict)  # of those that name no cell of the notebook
-
-    @classmethod
-    def of(cls, executions: Iterable[CellExecution], cells: Iterable[Mapping[str, Any]]) -> _Ran:
-        here = {cell.get("id") for cell in cells}
-        by_id, by_source = {}, {}
-        for each in executions:
-            if each.cell_id is not None and each.cell_id in here:
-                by_id[each.cell_id] = each
-            else:
-                by_source[each.source.rstrip()] = each
-        return cls(by_id, by_source)
-
-    def last(self, cell_id: str | None, source: str) -> CellExecution | None:
-        """A cell that ran under its id is never taken for another one with the same words."""
-        found = self.by_id.get(cell_id) if cell_id else None
-        return found or self.by_source.get(source.rstrip())
+def _cells(
+    cells: Sequence[Mapping[str, Any]], executions: Iterable[CellExecution], *, ordered: bool
+) -> tuple[Cell, ...]:
+    """Return the cells with what was run of them; `ordered`: their order is the notebook's, and not that of the runs."""
+    runs = _last_runs(executions, cells)
+    ran = [position for position, run in enumerate(runs) if run is not None]
+    moved = out_of_order([run.seq for run in runs if run is not None]) if ordered else frozenset()
+    astray = {ran[index] for index in moved}
+    return tuple(_cell(cell, run, at in astray) for at, (cell, run) in enumerate(zip(cells, runs, strict=True)))
 
 
-def _cell(cell: Mapping[str, Any], ran: _Ran) -> Cell:
+def _last_runs(
+    executions: Iterable[CellExecution], cells: Sequence[Mapping[str, Any]]
+) -> tuple[CellExecution | None, ...]:
+    """Return the last execution of each cell: that of its id, else one of the same words that names no cell of here.
+
+    nbclient, papermill and a terminal name no cells. Of several cells with the same words the first one is then taken
+    for the one that ran first. A cell that ran under its id is never taken for another one with the same words.
+    """
+    here = {cell["id"] for cell in cells if "id" in cell}
+    by_id: dict[str, CellExecution] = {}
+    strangers: dict[str, dict[object, CellExecution]] = {}  # by source, then by the cell that it names or by itself
+    for each in executions:
+        if each.cell_id in here:
+            by_id[str(each.cell_id)] = each
+        else:
+            same = strangers.setdefault(each.source.rstrip(), {})
+            same.pop(each.cell_id, None)
+            same[each.cell_id or each.seq] = each
+    twins = Counter(_words(cell) for cell in cells if _can_run(cell) and cell.get("id") not in by_id)
+    waiting = {words: list(same.values())[-twins[words] :] for words, same in strangers.items() if twins[words]}
+    return tuple(_take(cell, by_id, waiting) for cell in cells)
+
+
+def _take(
+    cell: Mapping[str, Any], by_id: Mapping[str, CellExecution], waiting: Mapping[str, list[CellExecution]]
+) -> CellExecution | None:
+    if not _can_run(cell):
+        return None
+    if cell.get("id") in by_id:
+        return by_id[cell["id"]]
+    same = waiting.get(_words(cell))
+    return same.pop(0) if same else None
+
+
+def _can_run(cell: Mapping[str, Any]) -> bool:
+    return cell["cell_type"] == "code" and bool(cell["source"].strip())
+
+
+def _words(cell: Mapping[str, Any]) -> str:
+    return str(cell["source"]).rstrip()
+
+
+def _cell(cell: Mapping[str, Any], run: CellExecution | None, astray: bool) -> Cell:
     cell_id, kind, source = cell.get("id"), cell["cell_type"], cell["source"]
-    run = ran.last(cell_id, source) if kind == "code" and source.strip() else None
     if run is None:
         return Cell(cell_id, kind, source)
     return Cell(
@@ -177,6 +205,7 @@ def _cell(cell: Mapping[str, Any], ran: _Ran) -> Cell:
         duration_s=run.duration_s,
         status=run.status,
         stale=run.source.rstrip() != source.rstrip(),
+        out_of_order=astray,
     )
 
 

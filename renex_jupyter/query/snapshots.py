@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.errors import not_found
 from renex_jupyter.query.objects import SNAPSHOT, find_object
 from renex_jupyter.records import display
-from renex_jupyter.records.snapshots import Cell, FileEntry, Finding, LeftOut, Snapshot
+from renex_jupyter.records.snapshots import Cell, FileEntry, Finding, LeftOut, Snapshot, cells_in_words
 from renex_jupyter.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -42,20 +43,17 @@ def summary(read: Reader, snapshot_id: str) -> str:
     """Return what a snapshot holds, in a few words."""
     row = read.rows(
         """
-        select (select count(*) from snapshot_cells where snapshot_id = $id) as cells,
-               (select count(*) from snapshot_cells where snapshot_id = $id and stale) as stale,
-               (select count(*) from snapshot_files where snapshot_id = $id and kind <> 'dir') as files,
+        select (select count(*) from snapshot_files where snapshot_id = $id and kind <> 'dir') as files,
                (select coalesce(sum(size), 0) from snapshot_files where snapshot_id = $id) as bytes,
                (select count(*) from packages join snapshots using (environment_id) where snapshot_id = $id) as packages""",
         {"id": snapshot_id},
     )[0]
-    return summarise(row["cells"], row["stale"], row["files"], int(row["bytes"]), row["packages"])
+    return summarise(snapshot_cells(read, snapshot_id), row["files"], int(row["bytes"]), row["packages"])
 
 
-def summarise(cells: int, stale: int, files: int, size: int, packages: int) -> str:
+def summarise(cells: Sequence[Cell], files: int, size: int, packages: int) -> str:
     """Return "12 cells (2 changed since they ran), 4 files (3.1 MB), 109 packages"."""
-    changed = f" ({stale} changed since run)" if stale else ""
-    parts = [display.count(cells, "cell") + changed, f"{display.count(files, 'file')} ({display.size(size)})"]
+    parts = [cells_in_words(cells), f"{display.count(files, 'file')} ({display.size(size)})"]
     return ", ".join([*parts, display.count(packages, "package")])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,37 @@ class Cell:
     status: str | None = None  # ok, error, interrupted, running; None: never run in this session
     stale: bool = False  # the source changed since it ran
     out_of_order: bool = False  # it ran later than a cell below it, or earlier than one above it
+
+    @property
+    def has_run(self) -> bool:
+        """Whether it ran in this session; of a cell that ran before renex was loaded only the count is known."""
+        return self.status is not None or self.execution_count is not None
+
+    @property
+    def state(self) -> str:
+        """The cell in words: "run", "never run", "changed since run, out of order"; "" where there is nothing to run."""
+        if self.cell_type != "code" or not self.source.strip():
+            return ""
+        if not self.has_run:
+            return "never run"
+        said = [text for text, so in (("changed since run", self.stale), ("out of order", self.out_of_order)) if so]
+        return ", ".join(said) or "run"
+
+
+def cells_in_words(cells: Sequence[Cell]) -> str:
+    """Return "12 cells (3 changed since they ran, 1 out of order, 2 never run)".
+
+    Where none of them has run, nothing is said of that: whoever takes a snapshot from a terminal knows of no execution.
+    """
+    never = sum(cell.state == "never run" for cell in cells) if any(cell.has_run for cell in cells) else 0
+    stale = sum(cell.stale for cell in cells)
+    told = (
+        (stale, f"changed since {'it' if stale == 1 else 'they'} ran"),
+        (sum(cell.out_of_order for cell in cells), "out of order"),
+        (never, "never run"),
+    )
+    parts = ", ".join(f"{n} {words}" for n, words in told if n)
+    return display.count(len(cells), "cell") + (f" ({parts})" if parts else "")
 
 
 @dataclass(frozen=True, slots=True)

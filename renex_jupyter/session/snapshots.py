@@ -229,11 +229,10 @@ def keep_environment(store: Store, made: Environment) -> None:
 
 def summary_of(state: Captured) -> str:
     """Return what a captured state holds, in a few words."""
-    stale = sum(cell.stale for cell in state.code.cells)
     document = state.code.document
     size = sum(entry.size for entry in state.files.entries) + len((document or "").encode())
     n_files = sum(entry.kind != "dir" for entry in state.files.entries) + (document is not None)
-    return query.summarise(len(state.code.cells), stale, n_files, size, len(state.environment.packages))
+    return query.summarise(state.code.cells, n_files, size, len(state.environment.packages))
 
 
 def check_words(message: str | None, label: str | None) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from renex_jupyter.capture.cells import capture_code
 from renex_jupyter.capture.notebook import LiveNotebook, read_document
-from renex_jupyter.records.snapshots import CellExecution, Code
+from renex_jupyter.records.snapshots import CellExecution, Code, cells_in_words
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)
 PRINTED = {"output_type": "stream", "name": "stdout", "text": ["1\n"]}
@@ -167,3 +167,56 @@ def test_a_notebook_outside_the_project_goes_by_its_name(tmp_path: Path) -> None
 def test_the_browser_names_the_notebook_where_nobody_else_does(tmp_path: Path) -> None:
     live = LiveNotebook(tmp_path / "sub/renamed.ipynb", True, notebook())
     assert capture_code(tmp_path, None, (), live=live, document=None).notebook == "sub/renamed.ipynb"
+
+
+def states(found: Code) -> list[str]:
+    return [cell.state for cell in found.cells]
+
+
+def test_each_cell_says_what_was_run_of_it_and_the_line_counts_it() -> None:
+    markdown = {"cell_type": "markdown", "source": "# title", "id": "m"}
+    cells = [markdown, *(code(f"{name} = 1", name) for name in "abcde"), code("  ", "blank")]
+    runs = [ran(1, "a = 1", "a"), ran(2, "c = 1", "c"), ran(3, "d = 0", "d"), ran(4, "b = 1", "b", "running")]
+    found = capture(*runs, disk=notebook(*cells))
+    assert states(found) == ["", "run", "out of order", "run", "changed since run", "never run", ""]
+    words = cells_in_words(found.cells)
+    assert words == "7 cells (1 changed since it ran, 1 out of order, 1 never run)"
+
+
+def test_a_cell_that_was_changed_and_ran_too_late_is_both() -> None:
+    found = capture(ran(1, "b", "b"), ran(2, "c", "c"), ran(3, "old", "a"), disk=notebook(*map(code, "abc", "abc")))
+    assert states(found) == ["changed since run, out of order", "run", "run"]
+
+
+def test_a_cell_that_ran_again_in_its_turn_is_in_order() -> None:
+    runs = [ran(1, "b", "b"), ran(2, "a", "a"), ran(3, "b", "b"), ran(4, "c", "c")]
+    assert states(capture(*runs, disk=notebook(*map(code, "abc", "abc")))) == ["run", "run", "run"]
+
+
+def test_where_nothing_is_known_to_have_run_no_cell_is_said_to_have_never_run() -> None:
+    assert cells_in_words(capture(disk=notebook(code("x", "a"), code("y", "b"))).cells) == "2 cells"
+    other = capture(ran(1, "z"), disk=notebook(code("x", "a")))
+    assert cells_in_words(other.cells) == "1 cell"
+
+
+def test_a_cell_of_which_only_the_count_is_known_has_run() -> None:
+    before = CellExecution("s", 1, "x", None, 1)  # as the recorder fills it from the history
+    assert states(capture(before, disk=notebook(code("x", "a")))) == ["run"]
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_twins_that_a_client_without_ids_runs_top_down_are_in_order(rounds: int) -> None:
+    sources = ["df.head()", "df = df * 2", "df.head()"]
+    runs = [ran(3 * turn + seq, source) for turn in range(rounds) for seq, source in enumerate(sources, start=1)]
+    found = capture(*runs, disk=notebook(*map(code, sources, "abc")))
+    assert states(found) == ["run", "run", "run"]
+    assert [cell.execution_count for cell in found.cells] == [3 * rounds - 2, 3 * rounds - 1, 3 * rounds]
+
+
+def test_of_twins_the_first_is_the_one_that_ran_when_only_one_did() -> None:
+    found = capture(ran(1, "x"), ran(2, "y"), disk=notebook(*map(code, "xyx", "abc")))
+    assert states(found) == ["run", "run", "never run"]
+
+
+def test_the_history_is_in_no_order_but_that_of_the_runs() -> None:
+    assert states(capture(ran(1, "a"), ran(2, "b"), ran(3, "a"), name=None)) == ["run", "run"]
