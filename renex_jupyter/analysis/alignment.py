@@ -1,4 +1,4 @@
-"""Which cell of one notebook is which of another, and which lines of it differ."""
+"""Which cell of one notebook is which of another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ SIMILAR = 0.6
 MOST_PAIRS = 2000  # that are looked at for similarity: beyond that only neighbours
 MOST_WORDS = 120  # a longer cell is compared by lines: the effort grows with the square
 WORDS = re.compile(r"\w+|[^\w\s]")
-CONTEXT = 2  # unchanged lines around a change
 
 
 def pairs_of_cells(a: Sequence[Cell], b: Sequence[Cell]) -> dict[int, int]:
@@ -29,18 +28,6 @@ def moved_pairs(pairs: Mapping[int, int]) -> set[tuple[int, int]]:
     ordered = sorted(pairs.items())
     moved = out_of_order([j for _, j in ordered])
     return {pair for index, pair in enumerate(ordered) if index in moved}
-
-
-def line_changes(before: str, after: str) -> tuple[str, ...]:
-    """Return the lines of a unified diff with a little context; an empty one stands between two places."""
-    a, b = before.splitlines(), after.splitlines()
-    lines: list[str] = []
-    for group in SequenceMatcher(None, a, b, autojunk=False).get_grouped_opcodes(CONTEXT):
-        lines += [""] if lines else []
-        for tag, i1, i2, j1, j2 in group:
-            lines += [f" {line}" for line in a[i1:i2]] if tag == "equal" else [f"-{line}" for line in a[i1:i2]]
-            lines += [] if tag == "equal" else [f"+{line}" for line in b[j1:j2]]
-    return tuple(lines)
 
 
 def _ids(cells: Sequence[Cell]) -> list[object]:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from renex_jupyter.analysis.alignment import line_changes, moved_pairs, pairs_of_cells
+from renex_jupyter.analysis.alignment import moved_pairs, pairs_of_cells
+from renex_jupyter.analysis.lines import line_changes
+from renex_jupyter.analysis.packages import diff_packages
 from renex_jupyter.records.changes import plain
 from renex_jupyter.records.diffs import CellChange, Diff, FileChange, State, ValueChange
 from renex_jupyter.records.snapshots import Cell, FileEntry
@@ -14,24 +16,26 @@ from renex_jupyter.records.snapshots import Cell, FileEntry
 NUMBERS_AS_TEXT = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # as the journal keeps them
 ABSENT = object()
 
-__all__ = ["Diff", "State", "diff_cells", "diff_files", "diff_states", "diff_values", "flatten"]
+__all__ = ["Diff", "State", "diff_cells", "diff_files", "diff_packages", "diff_states", "diff_values", "flatten"]
 
 
 def diff_states(a: State, b: State) -> Diff:
     """Return what changed from `a` to `b`.
 
     Cells are aligned by id, then by the same source, then by similar source. A file whose content went from one path to
-    another is renamed. Nested config is compared by dotted keys; 1 equals 1.0, and NaN equals NaN.
+    another is renamed; lines of files are not compared here, where their contents are not known (`file_lines.py`).
+    Nested config is compared by dotted keys; 1 equals 1.0, and NaN equals NaN.
     """
-    python = _value("python", a.python or ABSENT, b.python or ABSENT)
+    notebooks = (a.notebook, b.notebook)
     return Diff(
         a=a.title,
         b=b.title,
         cells=diff_cells(a.cells, b.cells),
         files=diff_files(a.files, b.files),
-        packages=((python,) if python else ()) + diff_values(a.packages, b.packages, text=True),
+        packages=diff_packages(a, b),
         config=diff_values(flatten(a.config), flatten(b.config)),
-        metrics=diff_values(flatten(a.metrics), flatten(b.metrics)),
+        metrics=diff_values(flatten(a.metrics), flatten(b.metrics), relative=True),
+        notes=(f"Two notebooks: {a.notebook} and {b.notebook}.",) if all(notebooks) and len(set(notebooks)) > 1 else (),
     )
 
 
@@ -39,11 +43,11 @@ def diff_cells(a: tuple[Cell, ...], b: tuple[Cell, ...]) -> tuple[CellChange, ..
     """Return the cells that were added, removed, changed or moved, by position; removed ones where they stood."""
     pairs = pairs_of_cells(a, b)
     moved = moved_pairs(pairs)
-    changes = [each for i, j in pairs.items() if (each := _paired(a[i], b[j], i, j, moved=(i, j) in moved))]
-    changes += [_single("removed", cell, i) for i, cell in enumerate(a) if i not in pairs]
+    changes = [_paired(a[i], b[j], i, j, len(b), moved=(i, j) in moved) for i, j in pairs.items()]
+    changes += [_single("removed", cell, i, len(a)) for i, cell in enumerate(a) if i not in pairs]
     there = set(pairs.values())
-    changes += [_single("added", cell, j) for j, cell in enumerate(b) if j not in there]
-    return tuple(sorted(changes, key=_place))
+    changes += [_single("added", cell, j, len(b)) for j, cell in enumerate(b) if j not in there]
+    return tuple(sorted(filter(None, changes), key=_place))
 
 
 def diff_files(a: Mapping[str, FileEntry], b: Mapping[str, FileEntry]) -> tuple[FileChange, ...]:
@@ -58,10 +62,10 @@ def diff_files(a: Mapping[str, FileEntry], b: Mapping[str, FileEntry]) -> tuple[
     return tuple(sorted(changes, key=lambda each: each.path))
 
 
-def diff_values(a: Mapping[str, Any], b: Mapping[str, Any], *, text: bool = False) -> tuple[ValueChange, ...]:
-    """Return the keys whose values differ, ordered by key; with `text` values are words."""
+def diff_values(a: Mapping[str, Any], b: Mapping[str, Any], *, relative: bool = False) -> tuple[ValueChange, ...]:
+    """Return the keys whose values differ, ordered by key; with `relative` also by how much of what it was."""
     keys = sorted(a.keys() | b.keys())
-    found = (_value(key, a.get(key, ABSENT), b.get(key, ABSENT), text=text) for key in keys)
+    found = (_value(key, a.get(key, ABSENT), b.get(key, ABSENT), relative=relative) for key in keys)
     return tuple(each for each in found if each is not None)
 
 
@@ -77,18 +81,19 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _paired(a: Cell, b: Cell, i: int, j: int, *, moved: bool) -> CellChange | None:
+def _paired(a: Cell, b: Cell, i: int, j: int, of: int, *, moved: bool) -> CellChange | None:
     if a.source == b.source and a.cell_type == b.cell_type:
-        return CellChange("moved", b.cell_type, b.cell_id, i, j, moved=True) if moved else None
-    kind = b.cell_type if a.cell_type == b.cell_type else f"{a.cell_type} -> {b.cell_type}"
-    return CellChange("changed", kind, b.cell_id, i, j, moved, line_changes(a.source, b.source))
+        return CellChange("moved", b.cell_type, b.cell_id, i, j, moved=True, of=of) if moved else None
+    before_type = None if a.cell_type == b.cell_type else a.cell_type
+    lines = line_changes(a.source, b.source) if a.source != b.source else ()
+    return CellChange("changed", b.cell_type, b.cell_id, i, j, moved, lines, of, before_type)
 
 
-def _single(kind: str, cell: Cell, position: int) -> CellChange:
+def _single(kind: str, cell: Cell, position: int, of: int) -> CellChange:
     sign = "+" if kind == "added" else "-"
     lines = tuple(f"{sign}{line}" for line in cell.source.splitlines())
     before, after = (None, position) if kind == "added" else (position, None)
-    return CellChange(kind, cell.cell_type, cell.cell_id, before, after, lines=lines)
+    return CellChange(kind, cell.cell_type, cell.cell_id, before, after, lines=lines, of=of)
 
 
 def _place(change: CellChange) -> tuple[int, int]:
@@ -129,20 +134,22 @@ def _file(kind: str, path: str, a: FileEntry | None, b: FileEntry | None, before
         after_size=b.size if b else None,
         before_mode=a.mode if a else None,
         after_mode=b.mode if b else None,
+        before_kind=a.kind if a else None,
+        after_kind=b.kind if b else None,
+        content_differs=a is not None and b is not None and (a.sha256, a.size) != (b.sha256, b.size),
     )
 
 
-def _value(key: str, before: Any, after: Any, *, text: bool = True) -> ValueChange | None:
+def _value(key: str, before: Any, after: Any, *, relative: bool) -> ValueChange | None:
     if before is ABSENT or after is ABSENT:
-        if before is after:
-            return None
         kind = "added" if before is ABSENT else "removed"
         return ValueChange(kind, key, *(None if each is ABSENT else each for each in (before, after)))
-    if not text:
-        before, after = _comparable(before), _comparable(after)
+    before, after = _comparable(before), _comparable(after)
     if _equal(before, after):
         return None
-    return ValueChange("changed", key, before, after, None if text else _delta(before, after))
+    delta = _delta(before, after)
+    share = delta / abs(before) if relative and delta is not None and before else None
+    return ValueChange("changed", key, before, after, delta, share if share is None or math.isfinite(share) else None)
 
 
 def _comparable(value: Any) -> Any:

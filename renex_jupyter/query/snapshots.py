@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from renex_jupyter.errors import not_found
 from renex_jupyter.query.objects import SNAPSHOT, find_object
 from renex_jupyter.records import display
+from renex_jupyter.records.environments import Package
 from renex_jupyter.records.snapshots import Cell, FileEntry, Finding, LeftOut, Snapshot, cells_in_words
 from renex_jupyter.store.reader import Reader
 
@@ -63,6 +64,16 @@ def list_snapshots(read: Reader, *, hidden: bool = False, limit: int = 1000) -> 
     return read.frame(f"select * from snapshots where {clause} order by created_at desc limit ?", [limit])
 
 
+def newest_snapshot(read: Reader, notebook: str | None = None) -> str | None:
+    """Return the id of the newest snapshot that somebody took, of one notebook or of any."""
+    query = """
+        select snapshot_id from snapshots
+        where not coalesce(hidden, false) and ($notebook is null or notebook = $notebook)
+        order by created_at desc limit 1"""
+    rows = read.rows(query, {"notebook": notebook})
+    return rows[0]["snapshot_id"] if rows else None
+
+
 def snapshot_cells(read: Reader, snapshot_id: str) -> tuple[Cell, ...]:
     """Return the cells of a snapshot in the order of the notebook."""
     rows = read.rows(
@@ -82,10 +93,12 @@ def snapshot_files(read: Reader, snapshot_id: str) -> tuple[FileEntry, ...]:
     return tuple(FileEntry(**{**row, "size": row["size"] or 0}) for row in rows)
 
 
-def snapshot_packages(read: Reader, snapshot_id: str) -> dict[str, str]:
-    """Return name and version of every package of a snapshot's environment."""
-    query = "select p.name, p.version from packages p join snapshots using (environment_id) where snapshot_id = ?"
-    return {row["name"]: row["version"] for row in read.rows(query, [snapshot_id])}
+def snapshot_packages(read: Reader, snapshot_id: str) -> tuple[Package, ...]:
+    """Return every package of a snapshot's environment, ordered by name."""
+    query = """
+        select p.* exclude (environment_id) from packages p join snapshots using (environment_id)
+        where snapshot_id = ? order by p.name"""
+    return tuple(Package(**{**row, "imported": bool(row["imported"])}) for row in read.rows(query, [snapshot_id]))
 
 
 def environment_of(read: Reader, snapshot_id: str) -> dict[str, Any]:

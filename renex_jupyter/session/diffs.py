@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import suppress
 from dataclasses import replace
 
 from renex_jupyter.analysis.diff import Diff, State, diff_states
+from renex_jupyter.analysis.file_lines import LARGEST, comparable, with_lines
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
 from renex_jupyter.query import runs as run_query
 from renex_jupyter.query import snapshots as query
-from renex_jupyter.query.objects import SNAPSHOT, find_object
+from renex_jupyter.query.objects import SNAPSHOT, checked_word, find_object
+from renex_jupyter.records.diffs import FileChange
+from renex_jupyter.records.snapshots import FileEntry
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.purges import contents_gone
 from renex_jupyter.session.snapshots import capture
@@ -17,25 +22,50 @@ from renex_jupyter.session.snapshots import capture
 NOW = "now"
 
 
-def diff(a: str, b: str = NOW) -> Diff:
+def diff(a: object = None, b: object = NOW) -> Diff:
     """Compare two snapshots (or runs: their state after) over code, environment, files, config and metrics.
 
     Parameters
     ----------
-    a, b : snapshot or run by id, unique prefix, label or name; "now" is the present state, which is not kept.
+    a, b : snapshot or run, itself or by id, unique prefix, label or name; "now" is the present state, which is not kept.
+        No `a` means the last snapshot: of this notebook, or where it has none, of the project.
 
     Raises
     ------
-    RenexError : `not_found`, `ambiguous`.
+    RenexError : `not_found`, `ambiguous`, `invalid_argument`.
     """
     session = current()
-    kept = {word: _kept(session, find_state(session, word)) for word in (a, b) if word != NOW}
+    found = [None if _is_now(each) else _find(session, each) for each in (a, b)]
+    kept = {each: _kept(session, each) for each in found if each is not None}
     against = next(iter(kept.values()), None)
-    one, other = (kept[word] if word in kept else _present(session, against) for word in (a, b))
-    return diff_states(one, other)
+    present = _present(session, against) if None in found else None
+    one, other = (state for each in found if (state := present if each is None else kept[each]))
+    difference = diff_states(one, other)
+    sides = {
+        each.path: (_content(session, one, each), _content(session, other, each))
+        for each in comparable(difference, one, other)
+    }
+    difference = with_lines(difference, sides)
+    unknown = present is not None and against is not None and present.cells is against.cells and bool(against.cells)
+    note = ("The notebook is not known here, so its cells are not compared.",) if unknown else ()
+    return replace(difference, notes=(*difference.notes, *note))
 
 
-def find_state(session: Session, wanted: str) -> str:
+def last_snapshot(session: Session) -> str:
+    """Return the id of the last snapshot that somebody took of this notebook, or where it has none, of the project.
+
+    Raises
+    ------
+    RenexError : `not_found`.
+    """
+    read = session.store.reader
+    found = query.newest_snapshot(read, session.relative(session.notebook)) or query.newest_snapshot(read)
+    if found is None:
+        raise RenexError("not_found", "there is no snapshot yet to compare with.", "Take one: %snapshot")
+    return found
+
+
+def find_state(session: Session, wanted: object) -> str:
     """Return the id of the snapshot that a word means; a run means its state after, or before where it has no other."""
     read = session.store.reader
     kind, object_id = find_object(read, wanted)
@@ -44,8 +74,18 @@ def find_state(session: Session, wanted: str) -> str:
     run = run_query.get_run(read, object_id)
     found = run.after_snapshot_id or run.before_snapshot_id
     if found is None:
-        raise RenexError("not_found", f"run '{wanted}' has no snapshot.", "Its state could not be captured.")
+        raise RenexError(
+            "not_found", f"run '{checked_word(wanted)}' has no snapshot.", "Its state could not be captured."
+        )
     return found
+
+
+def _is_now(word: object) -> bool:
+    return isinstance(word, str) and word == NOW
+
+
+def _find(session: Session, wanted: object) -> str:
+    return last_snapshot(session) if wanted is None else find_state(session, wanted)
 
 
 def _kept(session: Session, snapshot_id: str) -> State:
@@ -61,7 +101,7 @@ def _kept(session: Session, snapshot_id: str) -> State:
         title=" ".join(part for part in (short(snapshot_id), snapshot.label, snapshot.message) if part),
         cells=query.snapshot_cells(read, snapshot_id),
         files={e.path: e for e in files if e.role != "notebook"},
-        packages=query.snapshot_packages(read, snapshot_id),
+        packages={package.name: package for package in query.snapshot_packages(read, snapshot_id)},
         python=environment.get("python") or "",
         config=config,
         metrics=dict(snapshot.metrics),
@@ -81,9 +121,29 @@ def _present(session: Session, against: State | None) -> State:
         title=NOW,
         cells=state.code.cells if known or against is None else against.cells,
         files={entry.path: entry for entry in state.files.entries},
-        packages={package.name: package.version for package in state.environment.packages},
+        packages={package.name: package for package in state.environment.packages},
         python=state.environment.python,
         config=against.config if against else {},
         metrics=logged if logged is not None else against.metrics if against else {},
         notebook=state.code.notebook,
     )
+
+
+def _content(session: Session, state: State, change: FileChange) -> bytes | None:
+    """Return what a file held, where the store has it."""
+    entry: FileEntry = state.files[change.path]
+    found = _Bounded()
+    with suppress(RenexError):  # purged or damaged: fsck tells
+        if entry.sha256:
+            session.store.blobs.copy_to(entry.sha256, found)
+            return found.getvalue()
+    return None
+
+
+class _Bounded(io.BytesIO):
+    """Takes a content that is as small as its record says."""
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]
+        if self.tell() + len(data) > LARGEST:
+            raise RenexError("too_large", "a content is larger than its record says.")
+        return super().write(data)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renex_jupyter.analysis.diff import Diff, State, diff_states, flatten
+from renex_jupyter.records.environments import Package
 from renex_jupyter.records.snapshots import Cell, FileEntry
 
 
@@ -24,6 +25,10 @@ def file(path: str, content: str, **more: Any) -> FileEntry:
 
 def files(*entries: FileEntry) -> dict[str, FileEntry]:
     return {entry.path: entry for entry in entries}
+
+
+def packages(**versions: str) -> dict[str, Package]:
+    return {name: Package(name, version) for name, version in versions.items()}
 
 
 def of_cells(a: tuple[Cell, ...], b: tuple[Cell, ...]) -> list[tuple[str, int | None, int | None]]:
@@ -42,7 +47,7 @@ def of_config(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, str, Any,
 
 def test_a_state_is_the_same_as_itself() -> None:
     state = State(
-        "a", cells("x", "x", ""), files(file("f", "1")), {"numpy": "1"}, "3.11", {"a": [math.nan]}, {"b": math.nan}
+        "a", cells("x", "x", ""), files(file("f", "1")), packages(numpy="1"), "3.11", {"a": [math.nan]}, {"b": math.nan}
     )
     found = diff_states(state, state)
     assert found.same
@@ -157,16 +162,47 @@ def test_a_mode_alone_is_a_change_and_is_shown() -> None:
     found = diff_states(
         State("a", files=files(file("run.sh", "x"))), State("b", files=files(file("run.sh", "x", mode=0o755)))
     )
-    assert "~ run.sh (1 bytes, mode 644 -> 755)" in str(found)
+    assert "~ run.sh (same content, mode 644 -> 755)" in str(found)
 
 
-def test_packages_and_the_interpreter_are_compared_by_version_text() -> None:
-    a = State("a", packages={"numpy": "1.10", "old": "1"}, python="3.11.7")
-    b = State("b", packages={"numpy": "1.1", "new": "2"}, python="3.12.0")
-    assert [(each.kind, each.key) for each in diff_states(a, b).packages] == [
-        ("changed", "python"), ("added", "new"), ("changed", "numpy"), ("removed", "old"),
+def test_packages_and_the_interpreter_went_up_or_down() -> None:
+    a = State("a", packages=packages(numpy="1.10", old="1", pip="9", odd="2026a-x!"), python="3.11.7")
+    b = State("b", packages=packages(numpy="1.9", new="2", pip="10", odd="2026b-x!"), python="3.12.0")
+    found = diff_states(a, b)
+    assert [(each.kind, each.key) for each in found.packages] == [
+        ("upgraded", "python"), ("added", "new"), ("downgraded", "numpy"), ("changed", "odd"), ("removed", "old"), ("upgraded", "pip"),
     ]  # fmt: skip
-    assert "~ numpy 1.10 -> 1.1" in str(diff_states(a, b))
+    assert "~ numpy 1.10 -> 1.9 (downgraded)" in str(found)
+    assert "environment: 1 added, 1 changed, 1 downgraded, 1 removed, 2 upgraded" in str(found)
+
+
+def test_the_same_version_from_elsewhere_is_a_changed_package() -> None:
+    a = State(
+        "a", packages={"mine": Package("mine", "1.0"), "her": Package("her", "1", origin="git+https://h/her@aaa")}
+    )
+    b = State(
+        "b",
+        packages={
+            "mine": Package("mine", "1.0", origin="editable /src/mine"),
+            "her": Package("her", "1", origin="git+https://h/her@bbb"),
+        },
+    )
+    found = diff_states(a, b)
+    assert [(each.kind, each.key) for each in found.packages] == [("changed", "her"), ("changed", "mine")]
+    assert "~ mine 1.0 from an index -> editable /src/mine" in str(found)
+
+
+def test_a_package_that_spells_its_name_in_another_way_is_the_same_one() -> None:
+    a, b = (
+        State("a", packages=packages(typing_extensions="4")),
+        State("b", packages=packages(**{"Typing-Extensions": "4"})),
+    )
+    assert diff_states(a, b).same
+
+
+def test_a_package_that_is_imported_now_is_no_difference() -> None:
+    a, b = ({"x": Package("x", "1", imported=imported)} for imported in (False, True))
+    assert diff_states(State("a", packages=a), State("b", packages=b)).same
 
 
 @pytest.mark.parametrize(
@@ -231,7 +267,7 @@ def everything() -> Diff:
         "a1b2 base",
         cells("lr = 0.1\nfit(lr)", ids="a"),
         files(file("x.csv", "1")),
-        {"numpy": "1"},
+        packages(numpy="1"),
         "3.11",
         {"lr": 0.1},
         {"acc": 0.9},
@@ -240,7 +276,7 @@ def everything() -> Diff:
         "now",
         cells("lr = 0.2\nfit(lr)", ids="a"),
         files(file("x.csv", "22")),
-        {"numpy": "2"},
+        packages(numpy="2"),
         "3.11",
         {"lr": 0.2},
         {"acc": math.nan},
@@ -250,16 +286,16 @@ def everything() -> Diff:
 
 def test_the_text_shows_each_part_on_lines_with_signs() -> None:
     assert str(everything()).splitlines() == [
-        "a1b2 base -> now",
+        "a1b2 base -> now: 1 cell, 1 file, 1 package, 1 config value, 1 metric",
         "code: 1 changed",
-        "  ~ code cell 0",
+        "  ~ code cell 1 (of 1)",
         "      - lr = 0.1",
         "      + lr = 0.2",
         "        fit(lr)",
         "files: 1 changed",
-        "  ~ x.csv (1 bytes -> 2 bytes)",
-        "environment: 1 changed",
-        "  ~ numpy 1 -> 2",
+        "  ~ x.csv (1 B -> 2 B)",
+        "environment: 1 upgraded",
+        "  ~ numpy 1 -> 2 (upgraded)",
         "config: 1 changed",
         "  ~ lr 0.1 -> 0.2 (+0.1)",
         "metrics: 1 changed",
@@ -270,14 +306,16 @@ def test_the_text_shows_each_part_on_lines_with_signs() -> None:
 def test_it_goes_through_strict_json() -> None:
     found = json.loads(json.dumps(everything().as_dict(), allow_nan=False))
     assert found["same"] is False
-    assert found["metrics"] == [{"kind": "changed", "key": "acc", "before": 0.9, "after": "NaN", "delta": None}]
+    assert found["metrics"] == [
+        {"kind": "changed", "key": "acc", "before": 0.9, "after": "NaN", "delta": None, "relative": None}
+    ]
     assert found["code"][0]["lines"][0] == "-lr = 0.1"
 
 
 def test_hostile_text_reaches_neither_page_nor_terminal() -> None:
     bad = "<script>alert(1)</script>\x1b[2J\u202e"
     found = diff_states(
-        State(bad, cells("x", ids="a"), files(file(bad, "1")), {bad: bad}, bad, {bad: bad}, {bad: 1}),
+        State(bad, cells("x", ids="a"), files(file(bad, "1")), {bad: Package(bad, bad)}, bad, {bad: bad}, {bad: 1}),
         State(bad, cells(bad, ids="a"), files(), {}, "", {}, {}),
     )
     page = found._repr_html_()
