@@ -9,10 +9,10 @@ import re
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import IO, BinaryIO, Protocol, cast
 from uuid import uuid4
 
 import zstandard
@@ -116,7 +116,7 @@ class Blobs:
             size += len(chunk)
             fileobj.write(chunk)
         if digest.hexdigest() != sha256:
-            raise _corrupt(sha256, "its bytes have another hash")
+            raise corrupt(sha256, "its bytes have another hash")
         return size
 
     def verify(self, sha256: str) -> None:
@@ -140,7 +140,7 @@ class Blobs:
 
     def is_there(self, sha256: str) -> bool:
         """Say whether a content is here, and touch nothing."""
-        return any(path.exists() for path in self._places(sha256))
+        return any(map(os.path.exists, self._names(sha256)))
 
     def has(self, sha256: str) -> bool:
         """Say whether a content is here, and mark it as in use (see `FRESH`).
@@ -186,6 +186,27 @@ class Blobs:
                 raise
         return path.parent
 
+    def descriptor(self, sha256: str) -> tuple[int, bool]:
+        """Open a content as it is kept, and say whether that is compressed; whoever reads it has to verify it.
+
+        Raises
+        ------
+        RenexError : `not_found`.
+        """
+        with os_errors(f"the content {sha256[:8]} cannot be read"):
+            for name in self._names(sha256):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    return os.open(name, READ), ".zst" in name[-9:]
+        raise RenexError("not_found", f"the content {sha256} is not in {self.folder}.", RESTORE)
+
+    def _names(self, sha256: str) -> tuple[str, ...]:
+        """Return the same as `_places`, as texts: paths cost more than a look at a file."""
+        if not SHA256.fullmatch(sha256):
+            raise invalid_argument(f"'{sha256}' is not a SHA-256.", "Give 64 lower-case hex digits.")
+        start, end = sha256[:2], sha256[2:]
+        here, away = f"{self.folder}/{start}/{end}", f"{self.folder}/.{start}{end}"
+        return f"{here}.zst", here, f"{away}.zst.gone", f"{away}.gone", f"{here}.zst", here
+
     def _chunks(self, sha256: str) -> Iterator[bytes]:
         with os_errors(f"the content {sha256[:8]} cannot be read"), self._open(sha256) as (raw, compressed):
             if not compressed:
@@ -194,7 +215,7 @@ class Blobs:
             try:
                 yield from zstandard.ZstdDecompressor().read_to_iter(raw, write_size=CHUNK)
             except zstandard.ZstdError as error:
-                raise _corrupt(sha256, f"zstd says {error}") from error
+                raise corrupt(sha256, f"zstd says {error}") from error
 
     @contextmanager
     def _open(self, sha256: str) -> Iterator[tuple[BinaryIO, bool]]:
@@ -252,7 +273,7 @@ def write_all(file: io.RawIOBase, data: bytes) -> None:
 
 def _write_chunks(file: io.RawIOBase, chunks: Iterable[bytes], squeeze: bool) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    sink = zstandard.ZstdCompressor(LEVEL).stream_writer(file, closefd=False) if squeeze else None
+    sink = zstandard.ZstdCompressor(LEVEL).stream_writer(cast("IO[bytes]", file), closefd=False) if squeeze else None
     for chunk in chunks:
         digest.update(chunk)
         size += len(chunk)
@@ -275,5 +296,6 @@ def _compressor() -> zstandard.ZstdCompressor:
 _local = threading.local()
 
 
-def _corrupt(sha256: str, why: str) -> RenexError:
+def corrupt(sha256: str, why: str) -> RenexError:
+    """Return the error for a content whose bytes are not those that were kept."""
     return RenexError("corrupt", f"the content {sha256} is damaged: {why}.", RESTORE)
