@@ -34,19 +34,13 @@ def checkout(snapshot_id: str, to: str | os.PathLike[str] | None = None, *, forc
     here = session.notebook.parent if session.notebook else Path.cwd()
     target = here / to if to is not None else session.project / f"checkout-{short(snapshot.snapshot_id)}"
     files = query.snapshot_files(read, snapshot.snapshot_id)
-    notebook = next((entry for entry in files if entry.role == "notebook"), None)
-    gone = purges.gone(session.store, {entry.sha256 for entry in files})
-    content = None
-    if notebook is not None and notebook.sha256 and notebook.sha256 not in gone:
-        content = (notebook.path, session.store.blobs.get(notebook.sha256))
     result = write_tree(
-        [entry for entry in files if entry is not notebook or content is None],
-        content,
+        files,
         session.store.blobs,
         target,
         snapshot_id=snapshot.snapshot_id,
         force=force,
-        gone=gone,
+        gone=purges.gone(session.store, {entry.sha256 for entry in files}),
     )
     after = {"path": str(target), "files": result.files}
     session.store.write(Change("snapshots", snapshot.snapshot_id, "checkout", after, namespace=snapshot.namespace))

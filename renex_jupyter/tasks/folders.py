@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from renex_jupyter.errors import RenexError
 
@@ -16,6 +17,9 @@ FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW",
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 for _flag in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
     CREATE |= getattr(os, _flag, 0)
+LINK_TIMES = os.utime in os.supports_follow_symlinks
+
+Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +30,24 @@ class Folder:
     descriptor: int | None
 
     @contextmanager
-    def below(self, parts: tuple[str, ...]) -> Iterator[Folder]:
+    def below(self, parts: Parts) -> Iterator[Folder]:
         """Open the folder at `parts`, made where it is missing, one part at a time.
 
         Raises
         ------
         RenexError : `unsafe_path` when one of the parts is a link.
         """
-        folder, opened = self, list[Folder]()
-        try:
-            for part in parts:
-                with suppress(FileExistsError):
-                    os.mkdir(folder._at(part), dir_fd=folder.descriptor)
-                folder = _open(folder.path / part, folder._at(part), folder.descriptor)
-                opened.append(folder)
-            yield folder
-        finally:
-            for each in opened:
-                each.close()
+        with Branch(self, make=True) as branch:
+            yield branch.at(parts)
+
+    def make(self, name: str) -> None:
+        """Make a folder, unless it is there."""
+        with suppress(FileExistsError):
+            os.mkdir(self._at(name), dir_fd=self.descriptor)
+
+    def open(self, name: str) -> Folder:
+        """Open a folder of this one."""
+        return _open(self.path / name, self._at(name), self.descriptor)
 
     def create(self, name: str) -> int:
         """Return the descriptor of a new file that only its owner can read."""
@@ -57,9 +61,35 @@ class Folder:
         """Move an entry into another folder; it replaces a file or a link of that name."""
         os.replace(self._at(name), to._at(name), src_dir_fd=self.descriptor, dst_dir_fd=to.descriptor)
 
+    def stat(self, name: str) -> os.stat_result | None:
+        """Look at an entry itself, also where it is a link; None when there is none."""
+        try:
+            return os.stat(self._at(name), dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def names(self) -> list[str]:
+        """Return the names of all entries."""
+        return os.listdir(self.path if self.descriptor is None else self.descriptor)  # noqa: PTH208  a descriptor
+
+    def remove(self, name: str) -> None:
+        """Remove a file or a link."""
+        os.unlink(self._at(name), dir_fd=self.descriptor)
+
+    def remove_folder(self, name: str) -> None:
+        """Remove an empty folder."""
+        os.rmdir(self._at(name), dir_fd=self.descriptor)
+
     def set_mode(self, mode: int) -> None:
         """Set the permission bits of the folder."""
         os.chmod(self.path if self.descriptor is None else self.descriptor, mode)  # noqa: PTH101  a descriptor
+
+    def set_time(self, name: str, mtime_ns: int) -> None:
+        """Set when an entry was last changed; of a link its own time, where the system can do that."""
+        if LINK_TIMES:
+            os.utime(self._at(name), ns=(mtime_ns, mtime_ns), dir_fd=self.descriptor, follow_symlinks=False)
+        elif not (self.path / name).is_symlink():
+            os.utime(self.path / name, ns=(mtime_ns, mtime_ns))
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -68,6 +98,60 @@ class Folder:
 
     def _at(self, name: str) -> str:
         return str(self.path / name) if self.descriptor is None else name
+
+
+class Branch:
+    """The folders from a top down to the one that is worked in; they stay open for whatever comes next in them.
+
+    Parameters
+    ----------
+    make : make a folder that is missing.
+    """
+
+    def __init__(self, top: Folder, *, make: bool) -> None:
+        self._make = make
+        self._parts: list[str] = []
+        self._open = [top]  # one more than parts
+
+    def at(self, parts: Parts) -> Folder:
+        """Return the folder at `parts`, opened one part at a time.
+
+        Raises
+        ------
+        RenexError : `unsafe_path` when one of the parts is a link.
+        """
+        common = 0
+        for here, wanted in zip(self._parts, parts, strict=False):
+            if here != wanted:
+                break
+            common += 1
+        self._close(common)
+        for part in parts[common:]:
+            if self._make:
+                self._open[-1].make(part)
+            self._open.append(self._open[-1].open(part))
+            self._parts.append(part)
+        return self._open[-1]
+
+    def find(self, parts: Parts) -> Folder | None:
+        """Return the folder at `parts`; None when it is not there, or what is there is a file or a link."""
+        try:
+            return self.at(parts)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except RenexError:
+            return None
+
+    def _close(self, depth: int) -> None:
+        while len(self._parts) > depth:
+            self._parts.pop()
+            self._open.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close(0)
 
 
 @contextmanager
@@ -93,6 +177,7 @@ def _open(path: Path, name: str, within: int | None) -> Folder:
     try:
         return Folder(path, os.open(name, FOLDER, dir_fd=within))
     except OSError as error:
-        if stat.S_ISLNK(os.lstat(name, dir_fd=within).st_mode):
-            raise unsafe(str(path), "it is a link") from error
+        with suppress(FileNotFoundError):
+            if stat.S_ISLNK(os.lstat(name, dir_fd=within).st_mode):
+                raise unsafe(str(path), "it is a link") from error
         raise

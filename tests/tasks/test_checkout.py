@@ -12,7 +12,8 @@ from renex_jupyter.capture.files import capture_files, stop_worker
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.snapshots import FileEntry
 from renex_jupyter.store.blobs import Blobs
-from renex_jupyter.tasks.checkout import MARKER, CheckoutResult, safe_parts, write_tree
+from renex_jupyter.tasks.checkout import CheckoutResult, write_tree
+from renex_jupyter.tasks.plan import MARKER, safe_parts
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def folder(path: str, mode: int = 0o755) -> FileEntry:
 
 
 def check_out(entries: list[FileEntry], blobs: Blobs, target: Path, **options) -> CheckoutResult:
-    return write_tree(entries, options.pop("notebook", None), blobs, target, **{"snapshot_id": "5" * 32, **options})
+    return write_tree(entries, blobs, target, **{"snapshot_id": "5" * 32, **options})
 
 
 def refused(code: str, entries: list[FileEntry], blobs: Blobs, target: Path, **options) -> RenexError:
@@ -88,8 +89,10 @@ def test_the_folder_that_a_checkout_made_is_not_captured_again(tmp_path: Path, b
 
 
 def test_the_notebook_stands_in_for_the_file_of_its_path(blobs: Blobs, target: Path) -> None:
-    on_disk = FileEntry("n.ipynb", "code", "file", None, 5, 0o644)
-    result = check_out([file(blobs, "a.py"), on_disk], blobs, target, notebook=("n.ipynb", b"{}"))
+    on_disk, notebook = (
+        FileEntry("n.ipynb", role, "file", blobs.put(data), 2, 0o644) for role, data in (("code", b"no"), ("notebook", b"{}"))
+    )
+    result = check_out([file(blobs, "a.py"), on_disk, notebook], blobs, target)
     assert (target / "n.ipynb").read_bytes() == b"{}"
     assert result.skipped == ()
     assert (result.files, result.size) == (2, 3)
@@ -123,9 +126,9 @@ def test_a_path_that_leads_out_or_into_a_repository_is_refused(
         "file": [good, file(blobs, path)],
         "folder": [good, folder(path)],
         "link": [good, file(blobs, path, b"t", kind="link")],
-        "notebook": [good],
+        "notebook": [good, FileEntry(path, "notebook", "file", good.sha256, 1, 0o644)],
     }[place]
-    refused("unsafe_path", entries, blobs, target, notebook=(path, b"{}") if place == "notebook" else None)
+    refused("unsafe_path", entries, blobs, target)
     assert not target.exists()
 
 
@@ -234,11 +237,11 @@ def test_a_link_that_appears_after_the_check_is_not_gone_through(blobs: Blobs, t
     (target / "keep").write_text("mine")
 
     class Swapping(Blobs):
-        def copy_to(self, sha256, fileobj):
+        def descriptor(self, sha256):
             if not (target / "d").is_symlink():
                 (target / "d").rmdir()
                 (target / "d").symlink_to(outside)
-            return super().copy_to(sha256, fileobj)
+            return super().descriptor(sha256)
 
     with pytest.raises(RenexError) as caught:
         check_out([file(blobs, "d/x")], Swapping(blobs.folder), target, force=True)
