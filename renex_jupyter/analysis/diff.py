@@ -83,7 +83,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _paired(a: Cell, b: Cell, i: int, j: int, of: int, *, moved: bool) -> CellChange | None:
     if a.source == b.source and a.cell_type == b.cell_type:
-        return CellChange("moved", b.cell_type, b.cell_id, i, j, moved=True, of=of) if moved else None
+        known_by = tuple(f" {line}" for line in b.source.strip().splitlines()[:1])
+        return CellChange("moved", b.cell_type, b.cell_id, i, j, moved=True, lines=known_by, of=of) if moved else None
     before_type = None if a.cell_type == b.cell_type else a.cell_type
     lines = line_changes(a.source, b.source) if a.source != b.source else ()
     return CellChange("changed", b.cell_type, b.cell_id, i, j, moved, lines, of, before_type)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from renex_jupyter.analysis.lines import line_changes
-from renex_jupyter.records import display
 from renex_jupyter.records.diffs import Diff, FileChange, State
 
 LARGEST = 256 * 1024  # bytes of a file whose lines are compared
@@ -56,7 +55,7 @@ def _told(change: FileChange, sides: Sides) -> dict[str, Any]:
     if not lines:
         return {"note": "only line ends differ"}
     more = len(lines) - MOST_LINES
-    note = f"{display.count(more, 'line')} more" if more > 0 else ""
+    note = f"{more:,} lines more" if more > 0 else ""
     return {"lines": lines[:MOST_LINES], "note": note}
 
 

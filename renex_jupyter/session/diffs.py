@@ -98,7 +98,7 @@ def _kept(session: Session, snapshot_id: str) -> State:
     if snapshot.run_id and snapshot.hidden:
         config = {**run_query.get_run(read, snapshot.run_id).params, **config}
     return State(
-        title=" ".join(part for part in (short(snapshot_id), snapshot.label, snapshot.message) if part),
+        title=" ".join(part for part in (short(snapshot_id), snapshot.label, _quoted(snapshot.message)) if part),
         cells=query.snapshot_cells(read, snapshot_id),
         files={e.path: e for e in files if e.role != "notebook"},
         packages={package.name: package for package in query.snapshot_packages(read, snapshot_id)},
@@ -127,6 +127,10 @@ def _present(session: Session, against: State | None) -> State:
         metrics=logged if logged is not None else against.metrics if against else {},
         notebook=state.code.notebook,
     )
+
+
+def _quoted(message: str | None) -> str:
+    return f'"{message}"' if message else ""
 
 
 def _content(session: Session, state: State, change: FileChange) -> bytes | None:
