@@ -22,8 +22,12 @@ NEVER = frozenset(
         *("jupyter_cookie_secret", "notebook_cookie_secret"),
     )
 )
-# Connection files, server files with their tokens, and half-saved notebooks.
-RUNTIME = re.compile(r"(?:kernel-[0-9a-f-]{8,}|jpserver-\d+|nbserver-\d+)(?:-open)?\.(?:json|html)|\.~.*\.ipynb")
+# Connection files, server files with their tokens, half-saved notebooks, and what a checkout has not put in place yet.
+RUNTIME = re.compile(
+    r"(?:kernel-[0-9a-f-]{8,}|jpserver-\d+|nbserver-\d+)(?:-open)?\.(?:json|html)|\.~.*\.ipynb"
+    r"|\..+\.renex-tmp-[0-9a-f]{8}",
+    re.DOTALL,
+)
 # A folder that holds one of these is a virtual environment, or a tree that a checkout wrote.
 FOREIGN = frozenset({"pyvenv.cfg", "conda-meta", ".renex-checkout"})
 IGNORE_FILES = (".gitignore", ".renexignore")

@@ -9,14 +9,16 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
+from renex_jupyter.cli.parsing import HelpShown, Parser, add_verb
+from renex_jupyter.cli.snapshot_verbs import add_filters, add_snapshot_verbs, list_snapshots, refuse_filters
 from renex_jupyter.cli.tables import NOTEBOOK, Table, as_text
 from renex_jupyter.errors import from_os_error, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
-from renex_jupyter.session import checkouts, diffs, environments, housekeeping, keeping, runs, status
+from renex_jupyter.session import checkouts, environments, housekeeping, keeping, runs, status
 from renex_jupyter.session.current import current
 from renex_jupyter.session.sql import sql, sql_rows
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 KINDS = ("runs", "snapshots", "experiments", "environments", "tasks")
 RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
-SNAPSHOT_COLUMNS = ["snapshot_id", "label", "message", "notebook", "created_at", "run_id"]
 
 EXIT = (
     "Exit status: 0 done, 1 something was found wrong (fsck, doctor), was lost (rebuild) or is missing in the file "
@@ -39,48 +40,32 @@ QUOTED = re.compile(_QUOTED, re.VERBOSE)
 WORD = re.compile(rf"""(?: [^\s"'] | {_QUOTED} )+""", re.VERBOSE)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises our error instead of ending the process."""
-
-    def error(self, message: str) -> NoReturn:
-        raise invalid_argument(message + ".", f"Usage: {' '.join(self.format_usage().split()[1:])}")
-
-    def exit(self, _status: int = 0, _message: str | None = None) -> NoReturn:
-        raise _Shown
-
-
-class _Shown(Exception):
-    """The help was printed."""
-
-
 def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     """Return the parser of every verb; a terminal lacks those whose result only a notebook can show."""
-    parser = _Parser(prog=program, description="Runs, snapshots and their history in this project.")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    _verb(verbs, "status", "where the store is, what it holds, what is recorded now").set_defaults(do=_status)
-    listing = _verb(verbs, "ls", "list, newest first")
+    parser = Parser(prog=program, description="Runs, snapshots and their history in this project.")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+    add_verb(verbs, "status", "where the store is, what it holds, what is recorded now").set_defaults(do=_status)
+    listing = add_verb(verbs, "ls", "list, newest first")
     listing.add_argument("kind", nargs="?", default="runs", choices=KINDS)
     listing.add_argument("-n", "--limit", type=int, default=20, help="at most this many (default 20)")
-    listing.add_argument("-a", "--all", action="store_true", help="snapshots that runs made by themselves, too")
+    add_filters(listing)
     listing.set_defaults(do=_list)
-    show = _verb(verbs, "show", "show a run or a snapshot")
+    show = add_verb(verbs, "show", "show a run or a snapshot")
     show.add_argument("id", help="id, unique prefix, name or label")
     show.set_defaults(do=_show)
-    compare = _verb(verbs, "diff", "compare two snapshots or runs, or one with the present state")
-    compare.add_argument("a")
-    compare.add_argument("b", nargs="?", default=diffs.NOW)
-    compare.set_defaults(do=lambda args: diffs.diff(args.a, args.b))
-    bring = _verb(verbs, "checkout", "write the notebook and files of a state into a folder")
+    add_snapshot_verbs(verbs, notebook=notebook)
+    bring = add_verb(verbs, "checkout", "write the notebook and files of a state into a folder, or back in place")
     bring.add_argument("id")
     bring.add_argument("--to", help="the folder (default: checkout-ID in the project)")
-    bring.add_argument("-f", "--force", action="store_true", help="overwrite files of a folder that is not empty")
-    bring.set_defaults(do=lambda args: checkouts.checkout(args.id, args.to, force=args.force))
-    ask = _verb(verbs, "sql", "ask the history with SQL")
+    bring.add_argument("--in-place", action="store_true", help="make the project that state; a snapshot is taken first")
+    bring.add_argument("-f", "--force", action="store_true", help="overwrite files of a folder, or an open notebook")
+    bring.set_defaults(do=_checkout)
+    ask = add_verb(verbs, "sql", "ask the history with SQL")
     ask.add_argument("query", nargs="+")
     ask.set_defaults(do=_sql_frame if notebook else _sql_table)
     if notebook:
-        _verb(verbs, "panel", "the side panel's view in this cell").set_defaults(do=_panel)
-    _verb(verbs, "doctor", "check the installation").set_defaults(do=_doctor)
+        add_verb(verbs, "panel", "the side panel's view in this cell").set_defaults(do=_panel)
+    add_verb(verbs, "doctor", "check the installation").set_defaults(do=_doctor)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
         for each in (parser, *verbs.choices.values()):
@@ -89,39 +74,33 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
-    """Add the parser of a verb, which says of itself what the list says of it."""
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
-    return parser
-
-
 def _add_keeping(verbs: Any, *, notebook: bool) -> None:
     """Add the verbs that work on the store as a whole."""
-    check = _verb(verbs, "fsck", "check the store; changes nothing of what is recorded")
+    check = add_verb(verbs, "fsck", "check the store; changes nothing of what is recorded")
     check.add_argument(
         "--accept", action="store_true", help="tell no more of files that were set aside or went missing"
     )
     check.set_defaults(do=lambda args: keeping.fsck(accept=args.accept))
-    _verb(verbs, "rebuild", "make the index anew").set_defaults(do=lambda _: keeping.rebuild())
-    free = _verb(verbs, "gc", "say which contents nothing names any more, or free them")
+    add_verb(verbs, "rebuild", "make the index anew").set_defaults(do=lambda _: keeping.rebuild())
+    free = add_verb(verbs, "gc", "say which contents nothing names any more, or free them")
     free.add_argument("-y", "--yes", action="store_true", help="free them")
     free.set_defaults(do=lambda args: keeping.gc(dry_run=not args.yes))
-    purge = _verb(verbs, "purge", "take a run, a snapshot or a secret out for good")
+    purge = add_verb(verbs, "purge", "take a run, a snapshot or a secret out for good")
     purge.add_argument("id", nargs="?", help="id, unique prefix, or a name or label that nothing else has")
     purge.add_argument("--secret", action="store_true", help="a text instead, asked for, or read from standard input")
     purge.add_argument("--secret-file", metavar="FILE", help="the same, read from a file")
     purge.add_argument("-y", "--yes", action="store_true", help="yes: this cannot be undone")
     purge.set_defaults(do=lambda args: _purge(args, notebook=notebook))
-    give = _verb(verbs, "export", "write the store, or some runs of it, into one file")
+    give = add_verb(verbs, "export", "write the store, or some runs of it, into one file")
     give.add_argument("file", metavar="FILE", help="the file to make")
     give.add_argument("runs", nargs="*", default=[], metavar="RUN", help="id, prefix or name (default: everything)")
     give.set_defaults(do=lambda args: keeping.export_store(args.file, args.runs or None))
-    take = _verb(verbs, "import", "take in what another store exported")
+    take = add_verb(verbs, "import", "take in what another store exported")
     take.add_argument("file", metavar="FILE", help="what export made")
     take.set_defaults(do=lambda args: keeping.import_store(args.file))
 
 
-ASKING = ("status", "ls", "show", "diff", "checkout", "sql", "panel", "doctor")
+ASKING = ("status", "ls", "show", "diff", "edit", "delete", "checkout", "sql", "panel", "doctor")
 VERBS = (*ASKING, "fsck", "rebuild", "gc", "purge", "export", "import")
 
 
@@ -129,7 +108,7 @@ def run_verb(parser: argparse.ArgumentParser, words: Sequence[str]) -> Any:
     """Parse the words, call the verb and return its result; None when only the help was shown."""
     try:
         args = parser.parse_args(list(words))
-    except _Shown:
+    except HelpShown:
         return None
     do: Callable[[argparse.Namespace], Any] = args.do
     try:
@@ -190,11 +169,12 @@ def _status(_args: argparse.Namespace) -> status.Status:
 def _list(args: argparse.Namespace) -> pd.DataFrame:
     if args.limit < 1:
         raise invalid_argument(f"-n {args.limit} lists nothing.", "Give a number from 1.")
+    if args.kind == "snapshots":
+        return list_snapshots(args)
+    refuse_filters(args)
     if args.kind == "runs":
         frame = runs.search_runs(limit=args.limit)
         return frame[RUN_COLUMNS + [name for name in map(str, frame) if name.startswith(("metrics.", "params."))]]
-    if args.kind == "snapshots":
-        return housekeeping.list_snapshots(hidden=args.all, limit=args.limit)[SNAPSHOT_COLUMNS]
     if args.kind == "environments":
         return environments.list_environments().head(args.limit)
     return sql(f"select * from {args.kind} order by created_at desc limit {args.limit}", frames={})
@@ -211,6 +191,10 @@ def _sql_table(args: argparse.Namespace) -> Table:
 def _show(args: argparse.Namespace) -> Any:
     kind, object_id = find_object(current().store.reader, args.id)
     return runs.get_run(object_id) if kind == RUN else housekeeping.get_snapshot(object_id)
+
+
+def _checkout(args: argparse.Namespace) -> Any:
+    return checkouts.checkout(args.id, args.to, in_place=args.in_place, force=args.force)
 
 
 def _panel(_args: argparse.Namespace) -> Any:

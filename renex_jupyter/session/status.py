@@ -9,6 +9,7 @@ from renex_jupyter.ids import short
 from renex_jupyter.records import display
 from renex_jupyter.session.current import current
 from renex_jupyter.session.runs import mark_vanished
+from renex_jupyter.session.unfinished import unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Status:
     snapshots: int
     metric_points: int
     store_bytes: int
+    unfinished_checkout: str | None = None  # what to do about it
 
     def _rows(self) -> list[tuple[str, str]]:
         if not self.exists:
@@ -38,6 +40,7 @@ class Status:
             ("notebook", self.notebook or "unknown"),
             ("experiment", self.experiment),
             ("open run", self.active_run or "none"),
+            ("checkout", self.unfinished_checkout or ""),
         ]
 
     def __str__(self) -> str:
@@ -62,6 +65,7 @@ def status() -> Status:
             select (select count(*) from runs) as runs, (select count(*) from metrics) as points,
                    (select count(*) from snapshots where not coalesce(hidden, false)) as snapshots"""
         )[0]
+    left = unfinished(store.layout)
     active = session.runs[-1] if session.runs else None
     return Status(
         store=str(store.layout.root),
@@ -73,4 +77,5 @@ def status() -> Status:
         snapshots=counts["snapshots"],
         metric_points=counts["points"],
         store_bytes=sum(path.stat().st_size for path in store.layout.root.rglob("*") if path.is_file()),
+        unfinished_checkout=left.line if left else None,
     )

@@ -44,6 +44,11 @@ class Layout:
         return self.root / "blobs"
 
     @property
+    def index(self) -> Path:
+        """Folder of what is remembered of the project's files, so that unchanged ones are not read again."""
+        return self.root / "index"
+
+    @property
     def archive(self) -> Path:
         """Folder of the packs: folded journals, kept for ever."""
         return self.root / "archive"
@@ -94,6 +99,16 @@ class Layout:
     def fold_lock(self) -> Path:
         """File whose `flock` lets one folder work at a time."""
         return self.root / "fold.lock"
+
+    @property
+    def unfinished_checkout(self) -> Path:
+        """File that names the checkout in place that is under way, or was when its process died."""
+        return self.root / "CHECKOUT"
+
+    @property
+    def checkout_lock(self) -> Path:
+        """File whose `flock` lets one checkout in place work at a time."""
+        return self.root / "checkout.lock"
 
     @property
     def project(self) -> Path:

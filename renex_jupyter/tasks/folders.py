@@ -80,6 +80,11 @@ class Folder:
         """Remove an empty folder."""
         os.rmdir(self._at(name), dir_fd=self.descriptor)
 
+    @property
+    def device(self) -> int:
+        """The number of the file system."""
+        return os.stat(self.path if self.descriptor is None else self.descriptor).st_dev  # noqa: PTH116  a descriptor
+
     def set_mode(self, mode: int) -> None:
         """Set the permission bits of the folder."""
         os.chmod(self.path if self.descriptor is None else self.descriptor, mode)  # noqa: PTH101  a descriptor

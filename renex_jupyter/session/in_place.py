@@ -1,0 +1,140 @@
+"""Make the project itself become an earlier state, with a snapshot of all that is replaced or removed by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from renex_jupyter.errors import RenexError, from_os_error
+from renex_jupyter.ids import short
+from renex_jupyter.query import snapshots as query
+from renex_jupyter.records.snapshots import FileEntry, Snapshot
+from renex_jupyter.session import purges, safety
+from renex_jupyter.session.current import Session
+from renex_jupyter.session.unfinished import Unfinished, command, unfinished
+from renex_jupyter.store import locks
+from renex_jupyter.store.layout import os_errors
+from renex_jupyter.tasks import in_place
+from renex_jupyter.tasks.checkout import CheckoutResult
+from renex_jupyter.tasks.folders import opened
+from renex_jupyter.tasks.in_place import Changes
+from renex_jupyter.tasks.plan import NOTEBOOK, Plan, plan_of
+from renex_jupyter.tasks.staging import staged, sweep, write_contents
+
+STAGING = "checkout"  # a part of the name of the folder for what is not in place yet
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One checkout in place."""
+
+    session: Session
+    snapshot: Snapshot
+    plan: Plan
+    before: Unfinished | None  # a checkout that did not end
+    force: bool
+
+    @property
+    def project(self) -> Path:
+        """The folder that becomes what the snapshot holds; not a link."""
+        return self.session.project.resolve()
+
+
+def checkout_in_place(
+    session: Session, snapshot: Snapshot, files: Sequence[FileEntry], *, force: bool, notes: Sequence[str] = ()
+) -> CheckoutResult:
+    """Make the project become what a snapshot holds.
+
+    Raises
+    ------
+    RenexError : `locked` while another one is at it; `conflict` for what would be lost, for an open notebook, after
+        another checkout that did not end, and when somebody changes a file meanwhile. But for the last, nothing was
+        changed then.
+    """
+    layout = session.store.layout
+    with os_errors("the project cannot be changed"), locks.hold(layout.checkout_lock, timeout=0.0):
+        before = unfinished(layout)
+        if before and snapshot.snapshot_id not in (before.snapshot_id, before.safety_id) and not force:
+            raise before.in_the_way()
+        gone = purges.gone(session.store, {entry.sha256 for entry in files})
+        plan = plan_of(_on_disk(snapshot, files), session.store.blobs, gone)
+        return _run(Work(session, snapshot, plan, before, force), notes)
+
+
+def _run(work: Work, notes: Sequence[str]) -> CheckoutResult:
+    state = safety.capture(work.session, work.plan, work.project)
+    sweep(work.project)
+    with opened(work.project) as top:
+        changes = in_place.compare(top, work.plan, state.present, safety.kept_out(work.snapshot))
+        changes.refuse()
+        noted = [*notes, *_check_notebook(work, state, changes)]
+        needed = Plan(
+            files={parts: entry for parts in changes.write if (entry := work.plan.files.get(parts))},
+            links={parts: entry for parts in changes.write if (entry := work.plan.links.get(parts))},
+            targets=work.plan.targets,
+        )
+        with staged(work.project, STAGING, work.snapshot.snapshot_id) as staging:
+            size = write_contents(staging, needed, work.session.store.blobs, durable=True)
+            safety_id, told = _safety(work, state, changes)
+            with _recorded(work, safety_id, changes):
+                in_place.apply(top, staging, work.plan, changes)
+    removed = len(changes.remove) + len(changes.clear)
+    skipped = tuple(work.plan.skipped)
+    notes = (*noted, *told)
+    return CheckoutResult(str(work.project), len(changes.write), size, skipped, removed, safety_id, notes)
+
+
+def _on_disk(snapshot: Snapshot, files: Sequence[FileEntry]) -> list[FileEntry]:
+    """Return the entries that were files: cells that were only executed are no notebook of the project."""
+    made_up = snapshot.notebook_source not in ("live", "disk")
+    return [entry for entry in files if not (entry.role == NOTEBOOK and made_up)]
+
+
+def _check_notebook(work: Work, state: safety.State, changes: Changes) -> list[str]:
+    """Refuse to change the notebook that a browser shows, or that asks for this; it would write its own copy back."""
+    touched = {*changes.write, *changes.remove, *changes.clear}
+    if state.notebook is None or state.notebook not in touched:
+        return []
+    name = "/".join(state.notebook)
+    if not work.force:
+        fact = f"{name} is open, and would be {'replaced' if work.plan.entry(state.notebook) else 'removed'}."
+        hint = (
+            "Nothing was changed. Use force, and reload it in the browser after that; or close it and use a terminal."
+        )
+        raise RenexError("conflict", fact, hint)
+    return [f"reload {name} in the browser (File > Reload Notebook from Disk): it still shows what was there before"]
+
+
+def _safety(work: Work, state: safety.State, changes: Changes) -> tuple[str, list[str]]:
+    """Return the snapshot to go back to, and what to say of it; it is taken now, unless all is held by one already."""
+    before, wanted = work.before, work.snapshot.snapshot_id
+    first = before.other_than(wanted) if before else None
+    if before and first:
+        known = [entry for each in before.ids for entry in query.snapshot_files(work.session.store.reader, each)]
+        if safety.are_held(state, changes, known):
+            return first, [f"a checkout of {before.began} that did not end is finished by this one"]
+    taken = safety.keep(work.session, state, f"before checkout of {short(wanted)}")
+    if first:
+        return first, [f"what was here when the unfinished checkout was gone on with is in snapshot {short(taken)}"]
+    return taken, []
+
+
+@contextmanager
+def _recorded(work: Work, safety_id: str, changes: Changes) -> Iterator[None]:
+    """Have a record of the checkout for as long as the project is neither the one state nor the other."""
+    layout, wanted = work.session.store.layout, work.snapshot.snapshot_id
+    record = Unfinished.of(wanted, safety_id, work.project)
+    record.write(layout)
+    try:
+        yield
+    except (RenexError, OSError) as error:
+        if changes.done == 0 and work.before is None:
+            layout.unfinished_checkout.unlink(missing_ok=True)
+            raise
+        told = from_os_error(error, "a file cannot be put in place") if isinstance(error, OSError) else error
+        fact = f"{told.message} {changes.done} of {changes.count} files were done."
+        hint = f"Finish it with {command(wanted)}, or go back with {command(safety_id)}."
+        raise RenexError(told.code, fact, hint) from error
+    layout.unfinished_checkout.unlink(missing_ok=True)
