@@ -1,7 +1,8 @@
 """Names that say "secret": of files that are not captured and of values that are never kept.
 
-Names decide, values do not: a hash of a short secret can be guessed, and no scanner finds all. Where
-a name can mean both, such as `token`, the words beside it decide; in doubt the value is left out.
+Names decide first: a hash of a short secret can be guessed, and no scanner finds all. Where a name can mean both, such
+as `token`, the words beside it decide; in doubt the value is left out. Then the form decides: a text that is the key of
+a known service is taken out wherever it stands.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 from typing import Any
+
+from renex_jupyter.capture.secret_formats import Secret, secrets_in
 
 REDACTED = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}redacted\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
@@ -65,8 +68,9 @@ HARMLESS_ENDS = _words(
 )
 
 WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\W\d_A-Za-z]+")
-USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://)([^\s:@/\"']*):([^\s/\"']+)@")
-BARE_USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s:@/\"']{20,}@")  # https://ghp_...@github.com
+# A scheme is bounded, so that a long text takes no more than time in proportion to its length.
+USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{0,40}://)([^\s:@/\"']*):([^\s/\"']+)@")
+BARE_USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{0,40}://)[^\s:@/\"']{20,}@")  # https://ghp_...@github.com
 QUERY = re.compile(r"([?&])([^=&\s?]+)=([^&\s#\"']+)")
 
 
@@ -109,7 +113,8 @@ def redact(value: Any, name: str = "") -> Any:
 
     Returns
     -------
-    A copy: secrets become `REDACTED`, passwords in URLs `***`; keys, order and types of containers stay.
+    A copy: secrets become `REDACTED`, those known by their form say of what kind they were, passwords in URLs become
+    `***`; keys, order and types of containers stay.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -142,11 +147,20 @@ def redact_argv(items: Sequence[Any]) -> list[Any]:
 
 
 def redact_text(text: str) -> str:
-    """Return `text` with the passwords inside its URLs replaced by `***`."""
-    if "://" not in text:
-        return text
-    text = BARE_USERINFO.sub(r"\1***@", USERINFO.sub(r"\1\2:***@", text))
-    return QUERY.sub(lambda m: f"{m[1]}{m[2]}=***" if is_secret_name(m[2]) else m[0], text)
+    """Return `text` with the passwords inside its URLs replaced by `***`, and the secrets of known formats by their kind."""
+    if "://" in text:
+        text = BARE_USERINFO.sub(r"\1***@", USERINFO.sub(r"\1\2:***@", text))
+        text = QUERY.sub(lambda m: f"{m[1]}{m[2]}=***" if is_secret_name(m[2]) else m[0], text)
+    parts, done = [], 0
+    for each in secrets_in(text):
+        parts += [text[done : each.start], redacted(each)]
+        done = each.end
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def redacted(secret: Secret) -> str:
+    """Return what stands in place of a secret of a known format."""
+    return f"{REDACTED[:-1]}:{secret.format.kind}{REDACTED[-1]}"
 
 
 def _ends_as_secret(words: list[str]) -> bool:

@@ -1,8 +1,14 @@
+import subprocess
+import sys
+from base64 import b64encode
+from random import Random
+from time import perf_counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renex_jupyter.capture.secrets import REDACTED, is_secret_file, is_secret_name, redact, redact_argv
+from renex_jupyter.capture.secrets import REDACTED, is_secret_file, is_secret_name, redact, redact_argv, redact_text
 
 
 def words(text: str) -> list[str]:
@@ -145,3 +151,141 @@ def test_redacting_twice_is_redacting_once(value: object) -> None:
 @given(st.dictionaries(st.sampled_from(SECRET_NAMES), st.text(min_size=1).map(lambda text: f"canary{text}")))
 def test_no_value_of_a_secret_name_survives(value: dict[str, str]) -> None:
     assert "canary" not in str(redact([{"deep": value}]))
+
+
+def made_of(*parts: str) -> str:
+    """Join a secret from parts, so that it stands in no file."""
+    return "".join(parts)
+
+
+HEX = "9f86d081884c7d659a2feaa0c55ad015"
+MIXED = "Zk3Vt9QmX2bLr7WcYh5NpJs8DfGa4TuE"
+PEM = "MIIEpAIBAAKCAQEA3Tz2mr7SZiAMfQyuvBjM9Oi\nhkZ1vPqLr0WcYh5NpJs8DfGa4TuE"
+CLAIMS = "eyJzdWIiOiIxMjM0NSIsIm5hbWUiOiJhZGEifQ"
+KNOWN = {
+    "aws": made_of("AK", "IA", "Q3EGRXWQ7ZKH2YVB"),
+    "azure": made_of("AccountKey", "=", MIXED, MIXED, MIXED[:22], "=="),
+    "anthropic": made_of("sk", "-ant-api03-", MIXED, "-_", MIXED),
+    "openai": made_of("sk", "-proj-", MIXED, "_", MIXED),
+    "github": made_of("gh", "p_", MIXED, "a1B2"),
+    "gitlab": made_of("gl", "pat-", MIXED[:20]),
+    "huggingface": made_of("h", "f_", MIXED, "aB"),
+    "google": made_of("AI", "za", MIXED, "a_1"),
+    "slack": made_of("xo", "xb-", "213456789012-213456789012-", MIXED[:24]),
+    "stripe": made_of("sk", "_live_", MIXED, MIXED, MIXED),
+    "pypi": made_of("py", "pi-AgEIcHlwaS5vcmc", MIXED, "-", MIXED, "_", MIXED),
+    "npm": made_of("np", "m_", MIXED, "a1B2"),
+    "jwt": made_of("ey", "JhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.", CLAIMS, ".", MIXED),
+    "sendgrid": made_of("S", "G.", MIXED[:22], ".", MIXED, "a-2_5678901"),
+    "telegram": made_of("213456789", ":AA", MIXED, "a"),
+    "discord": made_of("MT", "k4NjIyNDgzNDcxOTI1MjQ4", ".Cl2FMQ.", MIXED[:27]),
+    "twilio": made_of("S", "K", HEX),
+    "square": made_of("sq", "0csp-", MIXED, "a-2_5678901"),
+    "mailchimp": made_of(HEX, "-u", "s12"),
+    "databricks": made_of("da", "pi", HEX),
+    "groq": made_of("gs", "k_", MIXED, MIXED[:20]),
+    "nvidia": made_of("nv", "api-", MIXED, MIXED),
+    "key": made_of("-----BEGIN RSA PRIV", "ATE KEY-----\n", PEM, "\n-----END RSA PRIV", "ATE KEY-----"),
+}
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+@pytest.mark.parametrize("around", ["{}", "see {} there", "key='{}'\n", "ä\n{}\nö", "https://x.org/?q={}"])
+def test_a_secret_of_a_known_form_is_replaced_by_its_kind_and_nothing_else_is(kind: str, around: str) -> None:
+    kept = redact_text(around.format(KNOWN[kind]))
+    replaced = f"{REDACTED[:-1]}:{kind}{REDACTED[-1]}"
+    expected = {replaced, f"AccountKey={replaced}"}
+    assert kept in {around.format(each) for each in expected}
+
+
+def test_a_secret_key_of_aws_is_known_by_the_name_beside_it() -> None:
+    secret = made_of(MIXED, "/a+b1C2d")
+    for text in (
+        f"aws_secret_access_key = {secret}",
+        f'{{"SecretAccessKey": "{secret}"}}',
+        f"AWS_SECRET_ACCESS_KEY={secret}",
+    ):
+        assert secret not in redact_text(text)
+    assert redact_text(f"sha1 {HEX}{HEX[:8]} aws") == f"sha1 {HEX}{HEX[:8]} aws"
+
+
+def test_a_key_without_its_end_and_one_inside_a_program_are_taken_out() -> None:
+    head = made_of("-----BEGIN PRIV", "ATE KEY-----")
+    assert redact_text(f"{head}\n{PEM}\nand then") == f"{REDACTED[:-1]}:key{REDACTED[-1]}\nand then"
+    program = 'KEY = "' + head + "\\n" + PEM.replace("\n", "\\n") + '\\n"'
+    assert PEM[:30] not in redact_text(program)
+    assert redact_text(f"if '{head}' in text: pass") == f"if '{head}' in text: pass"
+
+
+def random_text(alphabet: str, length: int) -> str:
+    return "".join(Random(1).choices(alphabet, k=length))
+
+
+HARMLESS = {
+    "the example of the AWS documentation": made_of("AKIA", "IOSFODNN7EXAMPLE"),
+    "sha256": HEX + HEX,
+    "uuid": "123e4567-e89b-12d3-a456-426614174000",
+    "placeholder": made_of("gh", "p_") + "x" * 36,
+    "no token": made_of("ey", "JhYmNkZWZnaGlq.YWJjZGVmZ2hpams.xyz"),
+    "image": b64encode(random_text("".join(map(chr, range(256))), 300_000).encode("latin-1")).decode(),
+    "package lock": "integrity sha512-" + b64encode(bytes(range(64))).decode(),
+    "words": "task-oriented risk-averse-and-very-long-description desk-with-a-long-name-that-goes-on-and-on",
+    "time and hash": f"1700000000:{HEX}{HEX[:8]}",
+    "wheel": "numpy-2.3.1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_only_resembles_a_secret_stays(name: str) -> None:
+    assert redact_text(HARMLESS[name]) == HARMLESS[name]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            "a",
+            "a.",
+            "://",
+            "http://a:",
+            "@",
+            "-eyJ",
+            "eyJ.",
+            " eyJhbGciOi.",
+            "sk-",
+            "-sk-ant-",
+            "?a=",
+            "&token",
+            "xoxb-1-",
+        ),
+        *(
+            made_of("-----BEGIN PRIV", "ATE KEY-----\n"),
+            made_of("-----BEGIN PRIV", "ATE KEY-----\n") + "A" * 20,
+            "1:AA",
+        ),
+        *(" Aaa: ", "AccountKey=", "aws_secret_access_key = ", "ghp_", "MT", HEX, "SG.aaaaaaaaaaaaaaaaaaaaaaa."),
+    ],
+)
+def test_a_million_characters_take_no_seconds(piece: str) -> None:
+    text = "://" + piece * (1_000_000 // len(piece))
+    started = perf_counter()
+    redact_text(text)
+    assert perf_counter() - started < 2
+
+
+def test_secrets_are_replaced_in_params_and_command_lines_by_their_kind() -> None:
+    token = KNOWN["github"]
+    assert redact({"where": [f"git+https://{token}@github.com/a", token]}) == {
+        "where": ["git+https://***@github.com/a", f"{REDACTED[:-1]}:github{REDACTED[-1]}"]
+    }
+    assert token not in " ".join(redact_argv(["run", "--where", token, f"x={token}"]))
+
+
+def test_neither_import_nor_an_ordinary_text_loads_the_scanner() -> None:
+    program = """
+import sys
+from renex_jupyter.capture.secrets import redact
+redact({"lr": 0.1, "model": "a-task-with-a-long-name-and-eyes_on_it", "url": "postgres://a:b@c/d"}, "config")
+assert not [each for each in sys.modules if each.startswith(("detect_secrets", "requests"))]
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
