@@ -26,6 +26,8 @@ def capture_code(
     *,
     live: LiveNotebook | None,
     document: dict[str, Any] | None,
+    expected: bool = False,
+    script: str | None = None,
 ) -> Code:
     """Return the notebook's cells: from the browser, else from disk, else what was executed.
 
@@ -36,6 +38,8 @@ def capture_code(
     executions : what the kernel ran in this session, in order.
     live : the notebook in the browser, with unsaved edits and without outputs.
     document : the notebook on disk.
+    expected : there is a page that might have told of unsaved edits.
+    script : path in the project of the script that runs here, where there is no notebook.
 
     Returns
     -------
@@ -44,11 +48,15 @@ def capture_code(
     """
     path = notebook or (live.path if live else None)
     kept, source = _chosen(executions, live, document)
+    if source == "disk" and expected:
+        source = "unanswered"
+    if source == "none" and script:
+        source = "script"
     cells = _cells(kept["cells"], executions, ordered=source != "history")
     name = _relative(path, root)
     fields = [text for cell in cells for text in (cell.cell_type, cell.source)]
-    text = None if source == "none" else as_text(_with_ids(kept))
-    return Code(content_id([name, *fields]), name, source, cells, text)
+    text = None if source in ("none", "script") else as_text(_with_ids(kept))
+    return Code(content_id([name, *fields]), name, source, cells, text, script if source == "script" else None)
 
 
 def as_text(document: Mapping[str, Any]) -> str:

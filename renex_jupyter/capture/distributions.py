@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -9,13 +10,20 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from renex_jupyter.capture.secrets import redact_text
+
 # Of "numpy/linalg/x.py,sha256=..." the folder, of "six.py," and "_cffi.cpython-311-x86_64-linux-gnu.so," the module.
 TOP_LEVEL = re.compile(r"^([A-Za-z_]\w*)(?:/|\.py,|(?:\.[\w-]+)*\.(?:so|pyd),)", re.MULTILINE)
 MODULE_FILE = re.compile(r"^([A-Za-z_][\w/]*?)(?:/__init__)?(?:\.py|(?:\.[\w-]+)*\.(?:so|pyd)),", re.MULTILINE)
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,21 @@ class Distribution:
         # An editable install lists a .pth file only; its package is then nearly always called as the distribution.
         plain = {name for name in names - {"__pycache__"} if not name.startswith("__editable__")}
         return frozenset(plain or {self.name.replace("-", "_")})
+
+    @cached_property
+    def origin(self) -> str | None:
+        """Where it was installed from, if not from an index, as `Package.origin` says it; no user and no token is in it.
+
+        References
+        ----------
+        direct_url.json: packaging.python.org/specifications/direct-url
+        """
+        if _text(self.found, "INSTALLER").strip() == "conda":
+            return None  # it names the folder of the machine that built the package
+        try:
+            return _origin(json.loads(_text(self.found, "direct_url.json") or "{}"))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return None
 
     @cached_property
     def modules(self) -> frozenset[str]:
@@ -88,6 +111,38 @@ def _required_name(line: str) -> str | None:
         return canonicalize_name(requirement.name) if applies else None
     except (InvalidRequirement, ValueError, LookupError):
         return None  # old metadata holds lines that no tool reads; what is imported is listed anyway
+
+
+def _origin(told: Mapping[str, Any]) -> str | None:
+    if not told:
+        return None
+    address = _without_user(told["url"])
+    inside = f"#subdirectory={told['subdirectory']}" if told.get("subdirectory") else ""
+    if "vcs_info" in told:
+        return f"{told['vcs_info']['vcs']}+{address}@{told['vcs_info']['commit_id']}{inside}"
+    if "dir_info" in told:
+        return f"{'editable' if told['dir_info'].get('editable') else 'file'} {_path(address)}"
+    sha256 = _sha256(told["archive_info"])
+    place = f"file {_path(address)}" if address.startswith("file:") else address
+    return f"{place}#sha256={sha256}" if sha256 else f"{place}{inside}"
+
+
+def _sha256(archive: Mapping[str, Any]) -> str | None:
+    found = archive.get("hashes", {}).get("sha256") or str(archive.get("hash", "")).removeprefix("sha256=")
+    return found if SHA256.fullmatch(found) else None
+
+
+def _path(address: str) -> str:
+    return url2pathname(urlsplit(address).path) if address.startswith("file:") else address
+
+
+def _without_user(address: str) -> str:
+    """An address may carry a token before the "@" of its host or in its query; the user of ssh is part of the way."""
+    scheme, mark, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    user, _, place = host.rpartition("@")
+    kept = f"{user}@" if "ssh" in scheme and user and ":" not in user else ""
+    return redact_text(f"{scheme}{mark}{kept}{place}{slash}{path}")
 
 
 def _owners(distributions: Iterable[Distribution]) -> dict[str, list[Distribution]]:

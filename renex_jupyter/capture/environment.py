@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from renex_jupyter.capture.distributions import Distribution, imported, installed, needed
+from renex_jupyter.capture.lock_files import capture_lock_files
 from renex_jupyter.ids import content_id
 from renex_jupyter.records.environments import Environment, Package
+from renex_jupyter.store.blobs import Blobs
 
-LOCK_FILES = (
-    "uv.lock",
-    "poetry.lock",
-    "pdm.lock",
-    "pixi.lock",
-    "pylock.toml",
-    "Pipfile.lock",
-    "conda-lock.yml",
-    "environment.yml",
-    "environment.yaml",
-    "requirements*.txt",
-)
-MAX_LOCK_FILE = 64 * 2**20  # bytes
 MAX_DOCKERFILE = 2**20  # bytes
+EDITABLE, FOLDER = "editable ", "file "  # how origins begin
+VERSION_CONTROL = re.compile(r"(?:git|hg|svn|bzr)\+")
 
 
 @dataclass
@@ -48,22 +40,36 @@ class _Inventory:
 _inventory = _Inventory()
 
 
-def capture_environment(root: Path | None = None) -> Environment:
+def capture_environment(
+    root: Path | None = None,
+    *,
+    beside: Path | None = None,
+    blobs: Blobs | None = None,
+    purged: Collection[str] = (),
+) -> Environment:
     """Return interpreter, packages and lock files as they are now.
 
     Parameters
     ----------
     root : folder of the project, in which lock files and a Dockerfile are looked for; None: nowhere.
+    beside : the notebook's folder, in which lock files may lie, too.
+    blobs : where the contents of lock files are kept, so that the environment can be made again although the files
+        of a snapshot are not those; None: nothing is written.
+    purged : SHA-256 of contents that are not kept again.
 
     Returns
     -------
     Environment whose id covers python, platform, packages, lock files and Dockerfile: neither the machine nor what
-    happens to be imported, so that the same installation has the same id everywhere.
+    happens to be imported, so that the same installation has the same id everywhere. The commit of a package from
+    version control and the hash of an archive count, since its version does not tell them apart; a folder does not:
+    it has another path on every machine, and nobody knows what was in it.
     """
     inventory = _current()
     used = imported(inventory.distributions)
-    packages = tuple(Package(each.name, each.version, each.name in used) for each in inventory.distributions)
-    locks = {path.name: digest for path in _lock_files(root) if (digest := _sha256(path))}
+    packages = tuple(
+        Package(each.name, each.version, each.name in used, each.origin) for each in inventory.distributions
+    )
+    locks = {} if root is None else capture_lock_files(root, beside, blobs=blobs, purged=purged)
     dockerfile = _dockerfile(root)
     python, implementation = platform.python_version(), platform.python_implementation()
     system = f"{sys.platform}-{platform.machine().lower()}"
@@ -77,15 +83,33 @@ def capture_environment(root: Path | None = None) -> Environment:
         requirements=_requirements(inventory, used),
         lock_files=locks,
         dockerfile=dockerfile,
+        locks_kept=blobs is not None,
     )
+
+
+def editable_folders(environment: Environment) -> tuple[str, ...]:
+    """Return the folders of distributions that are installed in place."""
+    origins = (each.origin for each in environment.packages)
+    return tuple(each.removeprefix(EDITABLE) for each in origins if each and each.startswith(EDITABLE))
 
 
 def _identity(
     interpreter: tuple[str, ...], packages: tuple[Package, ...], locks: Mapping[str, str], dockerfile: str | None
 ) -> str:
-    pinned = [f"{each.name}=={each.version}" for each in packages]
+    pinned = [f"{each.name}=={each.version}{_exact(each.origin)}" for each in packages]
     hashes = [text for pair in sorted(locks.items()) for text in pair]
-    return content_id([*interpreter, len(pinned), *pinned, len(hashes), *hashes, dockerfile])
+    # Records of before the contents of lock files were kept have other ids, so that none of them is taken for one of now.
+    kept = ["kept"] if locks else []
+    return content_id([*interpreter, len(pinned), *pinned, len(hashes), *hashes, *kept, dockerfile])
+
+
+def _exact(origin: str | None) -> str:
+    """Return the commit or the hash that an origin ends with."""
+    if origin is None or origin.startswith(EDITABLE):
+        return ""
+    if VERSION_CONTROL.match(origin):
+        return f"@{origin.rpartition('@')[2]}"
+    return "".join(origin.partition("#sha256=")[1:])
 
 
 def _current() -> _Inventory:
@@ -118,37 +142,21 @@ def _requirements(inventory: _Inventory, used: frozenset[str]) -> str:
 
 
 def _pinned(distribution: Distribution) -> str:
-    pin = f"{distribution.name}=={distribution.version}"
+    """Return a line for pip; what pip could not install by it is a comment."""
+    pin, origin = f"{distribution.name}=={distribution.version}", distribution.origin
+    if origin is not None and origin.startswith((EDITABLE, FOLDER)):
+        how, _, where = origin.partition(" ")
+        return f"# {pin} was installed from {_on_one_line(where)}{' (editable)' if how == 'editable' else ''}"
+    line = pin if origin is None else f"{distribution.name} @ {origin}"
     try:
-        origin = json.loads(distribution.found.read_text("direct_url.json") or "{}")
-        if "vcs_info" in origin:
-            address, commit = _without_user(origin["url"]), origin["vcs_info"]["commit_id"]
-            return f"{distribution.name} @ {origin['vcs_info']['vcs']}+{address}@{commit}"
-        return f"# {pin} was installed from a local folder" if "dir_info" in origin else pin
-    except (OSError, ValueError, LookupError, TypeError):
-        return pin
+        Requirement(line)
+    except InvalidRequirement:
+        return f"# {_on_one_line(line)} is no requirement that pip reads"
+    return line
 
 
-def _without_user(address: str) -> str:
-    """An address may carry a token before the "@" of its host, and requirements are shown."""
-    scheme, mark, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
-
-
-def _lock_files(root: Path | None) -> Iterator[Path]:
-    if root is not None:
-        for pattern in LOCK_FILES:
-            yield from sorted(root.glob(pattern))
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        if not path.is_file() or path.stat().st_size > MAX_LOCK_FILE:
-            return None
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return None
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _dockerfile(root: Path | None) -> str | None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from renex_jupyter.config import NOTEBOOK_VARIABLE
 from renex_jupyter.ids import new_id
 
 SESSION_VARIABLE = "JPY_SESSION_NAME"  # set by the Jupyter server that started this kernel
+PARENT_VARIABLE = "JPY_PARENT_PID"  # set by jupyter_client: who started this kernel
+PAPERMILL = ("PAPERMILL_OUTPUT_PATH", "PAPERMILL_INPUT_PATH")  # variables, with --inject-paths
 QUESTION = "renex:notebook"
 ANSWER = "renex:reply"
 MAX_NOTEBOOK = 512 * 2**20  # bytes
@@ -32,7 +35,7 @@ class LiveNotebook:
 def notebook_path(user_ns: Mapping[str, Any]) -> Path | None:
     """Return the notebook's file where a front end or the user names one that exists, else None.
 
-    Asked in this order: RENEX_NOTEBOOK, VS Code, the Jupyter server, papermill.
+    Asked in this order: RENEX_NOTEBOOK, VS Code, papermill, the Jupyter server.
     """
     return next((path for each in _named(user_ns) if (path := _existing(each)) is not None), None)
 
@@ -72,12 +75,31 @@ def live_notebook(timeout: float) -> LiveNotebook | None:
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     kernel = getattr(shell, "kernel", None)
     manager = getattr(kernel, "comm_manager", None)
-    if manager is None or not os.environ.get(SESSION_VARIABLE) or _exchange.silent:
+    if manager is None or not server_session() or _exchange.silent:
         return None
     try:
         return _understood(_exchange.ask(manager, timeout))
     except Exception:  # noqa: BLE001  # a closed socket, a front end with ideas of its own: the file on disk will do
         return None
+
+
+def server_session() -> str | None:
+    """Return how the Jupyter server that started this kernel calls its session: nearly always the notebook's path.
+
+    A kernel that a cell of a notebook started, such as by `!papermill`, has the variable from there: that is not its own.
+    """
+    told = os.environ.get(SESSION_VARIABLE)
+    return None if not told or _is_inherited(told, os.environ.get(PARENT_VARIABLE, "")) else told
+
+
+@lru_cache(maxsize=4)
+def _is_inherited(told: str, launcher: str) -> bool:
+    try:
+        import psutil
+
+        return psutil.Process(int(launcher)).environ().get(SESSION_VARIABLE) == told
+    except Exception:  # noqa: BLE001  # another machine, another user, or no such process any more
+        return False
 
 
 class _Exchange:
@@ -126,7 +148,7 @@ def _placed(told: object) -> Path | None:
     """Find the file of a path that is told relative to the server's root, which the kernel does not know."""
     if not isinstance(told, str) or not told:
         return None
-    session = Path(os.environ.get(SESSION_VARIABLE, "")).absolute()
+    session = Path(server_session() or "").absolute()
     if session.as_posix().endswith(f"/{told.lstrip('/')}") and session.is_file():
         return session
     bases = [*session.parents, Path.cwd(), *Path.cwd().parents]
@@ -137,10 +159,12 @@ def _placed(told: object) -> Path | None:
 def _named(user_ns: Mapping[str, Any]) -> Iterator[object]:
     yield os.environ.get(NOTEBOOK_VARIABLE)
     yield user_ns.get("__vsc_ipynb_file__")
-    yield os.environ.get(SESSION_VARIABLE)
-    yield user_ns.get("__session__")
-    yield from (os.environ.get(name) for name in ("PAPERMILL_OUTPUT_PATH", "PAPERMILL_INPUT_PATH"))
-    yield from (user_ns.get(name) for name in ("PAPERMILL_OUTPUT_PATH", "PAPERMILL_INPUT_PATH"))
+    yield from (user_ns.get(name) for name in PAPERMILL)
+    own = server_session()
+    yield own
+    if own or not os.environ.get(SESSION_VARIABLE):
+        yield user_ns.get("__session__")  # the same again, as ipykernel keeps it
+    yield from (os.environ.get(name) for name in PAPERMILL)
 
 
 def _existing(named: object) -> Path | None:

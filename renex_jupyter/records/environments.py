@@ -14,7 +14,7 @@ class Package:
     name: str
     version: str
     imported: bool = False  # by the process that was captured
-    origin: str | None = None  # "git+https://host/repo@commit", "editable /path", "file /path"; None: an index
+    origin: str | None = None  # "git+https://host/repo@commit", "editable /path", "file /path"; None: an index or conda
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Environment:
     name: str | None = None
     lock_files: Mapping[str, str] | None = None  # path in the project -> sha256 of its content
     dockerfile: str | None = None
+    locks_kept: bool = False  # the contents of the lock files are in the store
 
 
 @dataclass(frozen=True, slots=True)

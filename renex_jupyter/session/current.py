@@ -105,9 +105,19 @@ class Session:
         if self._recording:
             self._write_executions()
             return
+        self._listen()
         self.store.write(self._session_record())
         self._recording = True
         self._write_executions()
+
+    def _listen(self) -> None:
+        """Record the cells also where the functions are used and nobody has loaded the extension."""
+        shell = self.shell
+        if self.recorder is None and shell is not None:
+            from renex_jupyter.capture.recorder import Recorder
+
+            self.recorder = Recorder(shell, self.session_id, self.executed)
+            self.recorder.start()
 
     def _session_record(self) -> Change:
         kernel = getattr(self.shell, "kernel", None)

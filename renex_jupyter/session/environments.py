@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from renex_jupyter.capture import environment
 from renex_jupyter.records.environments import Environment
 from renex_jupyter.session.current import current
+from renex_jupyter.session.purges import contents_gone
 from renex_jupyter.session.snapshots import keep_environment
 
 if TYPE_CHECKING:
@@ -14,10 +15,19 @@ if TYPE_CHECKING:
 
 
 def capture_environment() -> Environment:
-    """Keep the environment of this process and return it; the same packages give the same `environment_id`."""
+    """Keep the environment of this process and return it; the same packages give the same `environment_id`.
+
+    The contents of its lock files are kept with it.
+    """
     session = current()
     session.begin()
-    made = environment.capture_environment(session.project)
+    path = session.notebook
+    made = environment.capture_environment(
+        session.project,
+        beside=path.parent if path else None,
+        blobs=session.store.blobs,
+        purged=contents_gone(session.store),
+    )
     keep_environment(session.store, made)
     return made
 

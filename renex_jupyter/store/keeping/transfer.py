@@ -213,11 +213,8 @@ def _sound_blobs(store: Store, chosen: Objects | None) -> tuple[list[Kept], set[
     One of which it is accepted that it is missing is not told.
     """
     kept = {each.sha256: each for each in gc.every_content(store.layout.blobs)}
-    snapshots = None if chosen is None else list(chosen.get("snapshots", ()))
-    files = "select distinct sha256 from snapshot_files where sha256 is not null"
-    mine = "" if snapshots is None else " and snapshot_id in (select unnest($snapshots::varchar[]))"
-    rows = store.reader.rows(files + mine, None if snapshots is None else {"snapshots": snapshots})
-    missing = {row["sha256"] for row in rows} - kept.keys() - references.purged(store.reader)
+    owners = None if chosen is None else {*chosen.get("snapshots", ()), *chosen.get("environments", ())}
+    missing = references.contents_of(store.reader, owners) - kept.keys() - references.purged(store.reader)
     damaged = missing - losses.accepted(store.layout)
     wanted = gc.named_among(store, kept) if chosen is None else gc.named_by(store, chosen, kept)
     sound = []
