@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.diffs import diff as diff
     from renex_jupyter.session.environments import capture_environment as capture_environment
     from renex_jupyter.session.environments import list_environments as list_environments
+    from renex_jupyter.session.housekeeping import delete_snapshot as delete_snapshot
     from renex_jupyter.session.housekeeping import get_snapshot as get_snapshot
     from renex_jupyter.session.housekeeping import list_snapshots as list_snapshots
     from renex_jupyter.session.housekeeping import update_snapshot as update_snapshot
@@ -68,6 +69,7 @@ _WHERE = {
     "set_tag": "session.params",
     "set_tags": "session.params",
     "start_run": "session.runs",
+    "delete_snapshot": "session.housekeeping",
     "get_snapshot": "session.housekeeping",
     "list_snapshots": "session.housekeeping",
     "snapshot": "session.snapshots",

@@ -13,7 +13,7 @@ OPTIONS = {
     "task": ("--out", "--"),
     "rxsql": ("--out",),
 }
-WITH_OBJECTS = frozenset({"show", "diff", "checkout", "purge"})
+WITH_OBJECTS = frozenset({"show", "diff", "edit", "delete", "checkout", "purge"})
 
 
 def complete(shell: Any, event: Any) -> list[str]:

@@ -72,18 +72,18 @@ def namesakes(read: Reader, wanted: object, kinds: Sequence[str] = (SNAPSHOT, RU
     return read.rows(named, {"kinds": list(kinds), "wanted": checked_word(wanted, kinds)})
 
 
-def find_only(read: Reader, wanted: object) -> tuple[str, str]:
+def find_only(read: Reader, wanted: object, kinds: Sequence[str] = (SNAPSHOT, RUN)) -> tuple[str, str]:
     """Return kind and id as `find_object` does, for what cannot be undone: a name must be that of one object only.
 
     Raises
     ------
     RenexError : `not_found`, `ambiguous`.
     """
-    same = namesakes(read, wanted)
-    if len(same) > 1 and _id_of(wanted, (SNAPSHOT, RUN)) is None:
+    same = namesakes(read, wanted, kinds)
+    if len(same) > 1 and _id_of(wanted, kinds) is None:
         fitting = [f"{each['kind']} {ids.short(each['id'])} of {display.moment(each['since'])}" for each in same]
         raise ambiguous("name", str(wanted), fitting, hint="Give the id of the one that is meant.")
-    return find_object(read, wanted)
+    return find_object(read, wanted, kinds)
 
 
 def _unknown(read: Reader, wanted: str, kinds: Sequence[str]) -> RenexError:

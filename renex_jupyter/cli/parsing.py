@@ -1,0 +1,28 @@
+"""A parser of verbs that neither prints its errors nor ends the process."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from renex_jupyter.errors import invalid_argument
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises our error instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise invalid_argument(message + ".", f"Usage: {' '.join(self.format_usage().split()[1:])}")
+
+    def exit(self, _status: int = 0, _message: str | None = None) -> NoReturn:
+        raise HelpShown
+
+
+class HelpShown(Exception):
+    """The help was printed."""
+
+
+def add_verb(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
+    """Add the parser of a verb, which says of itself what the list says of it."""
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+    return parser
