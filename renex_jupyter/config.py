@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traitlets import Bool, Float, Int, Unicode
+from traitlets import Bool, Enum, Float, Int, Unicode
 from traitlets.config import SingletonConfigurable
 
 STORE_FOLDER = ".renex"
@@ -22,6 +22,12 @@ class Renex(SingletonConfigurable):
     store = Unicode("", help="Folder of the store; empty: found upward from the notebook, see README.").tag(config=True)
     max_file_size = Int(
         256 * 2**20, help="Bytes. Of a larger project file only path and size are kept, not the content."
+    ).tag(config=True)
+    secrets_in_files = Enum(
+        ("warn", "block", "ignore"),
+        "warn",
+        help="What to do where a file or a cell looks as if it held a secret: keep it and say where (warn), refuse the "
+        "snapshot (block), or keep it and say nothing (ignore).",
     ).tag(config=True)
     live_notebook_timeout = Float(
         1.0, help="Seconds to wait for the browser to hand over the notebook with its unsaved edits."

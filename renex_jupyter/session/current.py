@@ -43,6 +43,7 @@ class Session:
         self.last_snapshot_id: str | None = None
         self.recorder: Recorder | None = None
         self.purges = Purges()
+        self.told_findings: set[tuple[str, str, int]] = set()  # see session/findings.py
         self._store: Store | None = None
         self._recording = False
         self._unwritten: dict[

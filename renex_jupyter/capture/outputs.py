@@ -1,0 +1,57 @@
+"""The outputs of a notebook, as they are kept: without the secrets that a cell has printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from renex_jupyter.capture.secrets import redact_text
+
+BINARY = ("image/", "audio/", "video/", "font/", "application/pdf", "application/octet-stream")
+TEXT_IMAGE = "image/svg+xml"
+
+
+def without_secrets(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a notebook whose outputs bear no secret of a known format; sources and metadata stay as they are."""
+    return {**document, "cells": [_cell(each) for each in document["cells"]]}
+
+
+def _cell(cell: dict[str, Any]) -> dict[str, Any]:
+    outputs = cell.get("outputs")
+    if not isinstance(outputs, list) or not outputs:
+        return cell
+    return {**cell, "outputs": [_output(each) for each in outputs]}
+
+
+def _output(output: Any) -> Any:
+    if not isinstance(output, Mapping):
+        return output
+    told = {name: _told(each) for name, each in output.items() if name in ("text", "traceback", "evalue")}
+    data = output.get("data")
+    if isinstance(data, Mapping):
+        told["data"] = {mime: each if _is_binary(mime) else _told(each) for mime, each in data.items()}
+    return {**output, **told}
+
+
+def _is_binary(mime: object) -> bool:
+    return str(mime).startswith(BINARY) and mime != TEXT_IMAGE
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, list):
+        return _lines(value) if value and all(isinstance(each, str) for each in value) else [_told(e) for e in value]
+    if isinstance(value, Mapping):
+        return {name: _told(each) for name, each in value.items()}
+    return value
+
+
+def _lines(lines: list[str]) -> list[str]:
+    """A text is kept as a list of its lines, and a secret may stand in more than one of them, such as a private key."""
+    text = "".join(lines)
+    told = redact_text(text)
+    if told == text:
+        return [redact_text(each) for each in lines]  # a list of words, which only glued together are none
+    apart = text.splitlines(keepends=True) == lines
+    return told.splitlines(keepends=True) if apart else [redact_text(each) for each in lines]
