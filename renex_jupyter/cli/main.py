@@ -83,7 +83,7 @@ def _text(result: Any) -> str:
         return str(result)
     if any(table.columns):
         return table.text(display.terminal_width())
-    return "no rows" if result is table else "nothing recorded"
+    return "no rows" if result is table else "nothing found"
 
 
 def _write_into_nothing() -> None:

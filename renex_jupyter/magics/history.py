@@ -51,7 +51,10 @@ class HistoryMagics(Magics):
             %renex status                    # where the store is, what it holds, what is recorded now
             %renex ls [runs|snapshots|...]   # newest first
             %renex show ID                   # a run or a snapshot, by id, prefix, name or label
+            %renex diff                      # what changed since the last snapshot
             %renex diff A [B]                # two snapshots or runs; B is the present state where it is missing
+            %renex edit ID -m TEXT -l LABEL  # the words of a snapshot; --hide takes it out of lists
+            %renex delete ID [--yes]         # say what would go with a snapshot, or delete it
             %renex checkout ID [--to DIR]    # its notebook and files into a folder
             %renex panel                     # the side panel's view in this cell
             %renex doctor                    # check the installation

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from renex_jupyter.ids import short
+from renex_jupyter.query.snapshots import get_snapshot
 from renex_jupyter.records import display
-from renex_jupyter.session.current import current
+from renex_jupyter.records.changes import now
+from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.diffs import last_snapshot
 from renex_jupyter.session.runs import mark_vanished
 from renex_jupyter.session.unfinished import unfinished
 
@@ -21,6 +24,7 @@ class Status:
     notebook: str | None
     experiment: str  # namespace/name
     active_run: str | None
+    last_snapshot: str | None  # of this notebook, or where it has none, of the project
     runs: int
     snapshots: int
     metric_points: int
@@ -40,6 +44,7 @@ class Status:
             ("notebook", self.notebook or "unknown"),
             ("experiment", self.experiment),
             ("open run", self.active_run or "none"),
+            ("last snapshot", f"{self.last_snapshot}; diff tells what changed since" if self.last_snapshot else ""),
             ("checkout", self.unfinished_checkout or ""),
         ]
 
@@ -67,15 +72,25 @@ def status() -> Status:
         )[0]
     left = unfinished(store.layout)
     active = session.runs[-1] if session.runs else None
+    last = last_snapshot(session) if counts["snapshots"] else None
     return Status(
         store=str(store.layout.root),
         exists=store.exists,
         notebook=str(notebook) if notebook else None,
         experiment=f"{session.namespace}/{session.experiment}",
         active_run=f"{active.name} ({short(active.run_id)})" if active else None,
+        last_snapshot=_told(session, last) if last else None,
         runs=counts["runs"],
         snapshots=counts["snapshots"],
         metric_points=counts["points"],
         store_bytes=sum(path.stat().st_size for path in store.layout.root.rglob("*") if path.is_file()),
         unfinished_checkout=left.line if left else None,
     )
+
+
+def _told(session: Session, snapshot_id: str) -> str:
+    """Return id and words of a snapshot, and how long ago it was taken."""
+    snapshot = get_snapshot(session.store.reader, snapshot_id)
+    words = (short(snapshot_id), snapshot.label, f'"{snapshot.message}"' if snapshot.message else "")
+    ago = display.seconds(max(0.0, (now() - snapshot.created_at).total_seconds()))
+    return f"{' '.join(word for word in words if word)}, {ago} ago"
