@@ -10,16 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 from renex_jupyter.errors import RenexError, from_os_error
-from renex_jupyter.ids import content_id
-from renex_jupyter.records.snapshots import FileEntry, FileTree, LeftOut
+from renex_jupyter.records.snapshots import FileEntry, FilePart, FileTree, Finding, LeftOut
 from renex_jupyter.store.sought import Sought
 
+T = TypeVar("T")
 COMMAND = ("-X", "utf8", "-P", "-m", "renex_jupyter.capture.worker")  # -P: a random.py of the project is not imported
 
 
@@ -32,6 +32,7 @@ def capture_files(
     max_file_size: int,
     timeout: float,
     purged: Collection[str] = (),
+    index: Path | None = None,
 ) -> FileTree:
     """Return the tree of files below `root` and keep their contents.
 
@@ -45,6 +46,7 @@ def capture_files(
     max_file_size : bytes; a larger file becomes an entry without `sha256`.
     timeout : seconds.
     purged : SHA-256 of contents that are not kept again, unless they are asked for by `include`.
+    index : folder in which is kept what was read before, for the next process; None: nowhere.
 
     Returns
     -------
@@ -55,10 +57,19 @@ def capture_files(
     RenexError : `timeout`, `not_found` (no such folder), `interrupted` (the reading process died twice), or what the
         store says: `disk_full`, `permission`, `read_only`.
     """
-    answer = _ask(_request(root, blobs, exclude, include, max_file_size, purged=sorted(purged)), timeout)
-    entries = tuple(FileEntry(*each) for each in answer["entries"])
+    request = _request(root, blobs, exclude, include, max_file_size, purged=sorted(purged), index=index)
+    return _ask(request, timeout, _tree)
+
+
+def _tree(worker: Worker, answer: dict[str, Any]) -> FileTree:
+    """Return the tree that an answer tells; parts that were told before are not told again."""
+    told = {
+        part: FilePart(part, tuple(FileEntry(*each) for each in answer["entries"][part])) for part in answer["entries"]
+    }
+    worker.parts = {part: told.get(part) or worker.parts[part] for part in answer["parts"]}
     left_out = tuple(LeftOut(*each) for each in answer["left_out"])
-    return FileTree(files_id(entries), entries, left_out, answer["partial"])
+    findings = tuple(Finding(*each) for each in answer["findings"])
+    return FileTree(answer["files_id"], tuple(worker.parts.values()), left_out, answer["partial"], findings)
 
 
 def search_files(
@@ -76,20 +87,8 @@ def search_files(
     RenexError : as `capture_files`.
     """
     request = _request(root, None, (), (), max_file_size, sought=sought.as_json())
-    return tuple((path, tuple(lines), sha256) for path, lines, sha256 in _ask(request, timeout)["found"])
-
-
-def files_id(entries: Iterable[FileEntry]) -> str:
-    """Return the id of a tree: over path, kind, mode and content of each entry.
-
-    Of a file that is kept without its content the size stands in for it.
-    """
-    ordered = sorted(entries, key=lambda entry: entry.path)
-    return content_id(field for each in ordered for field in (each.path, each.kind, each.mode, _content(each)))
-
-
-def _content(entry: FileEntry) -> str | None:
-    return entry.sha256 or (f"{entry.size} bytes" if entry.kind == "file" else None)
+    found = _ask(request, timeout, lambda _, answer: answer["found"])
+    return tuple((path, tuple(lines), sha256) for path, lines, sha256 in found)
 
 
 def stop_worker() -> None:
@@ -124,12 +123,13 @@ class Worker:
         self.input = cast("IO[bytes]", self.process.stdin)
         self.owner = os.getpid()
         self.number = 0
+        self.parts: dict[str, FilePart] = {}  # of the last tree
         self.answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         threading.Thread(target=_listen, args=(self.process.stdout, self.answers), daemon=True).start()
 
     def ask(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
         """Return the answer to this request; answers to earlier ones, which nobody waited for, are dropped."""
-        number = self._send(request)
+        number = self._send({**request, "known": list(self.parts)})
         try:
             while answer := self.answers.get(timeout=max(0.0, deadline - time.monotonic())):
                 if answer["id"] == number:
@@ -200,14 +200,16 @@ class Slot:
 _slot = Slot()
 
 
-def _ask(request: dict[str, Any], timeout: float) -> dict[str, Any]:
+def _ask(request: dict[str, Any], timeout: float, read: Callable[[Worker, dict[str, Any]], T]) -> T:
+    """Return what `read` makes of the answer."""
     deadline = time.monotonic() + timeout
     if not _slot.lock.acquire(timeout=timeout):
         raise _too_slow(request, timeout)
     try:
         for _ in range(2):
             with suppress(EndedError):
-                return _unpacked(_slot.running().ask(request, deadline))
+                worker = _slot.running()
+                return read(worker, _unpacked(worker.ask(request, deadline)))
         hint = f"Try it by hand: {sys.executable} {' '.join(COMMAND)} < /dev/null"
         raise RenexError("interrupted", "the process that reads the project's files ended twice.", hint)
     except queue.Empty:
@@ -240,6 +242,7 @@ def _request(
     *,
     purged: Sequence[str] = (),
     sought: dict[str, Any] | None = None,
+    index: Path | None = None,
 ) -> dict[str, Any]:
     return {
         "root": _text(root.absolute()),
@@ -249,6 +252,7 @@ def _request(
         "max_file_size": max_file_size,
         "purged": purged,
         "sought": sought,
+        "index": _text(index.absolute()) if index else None,
     }
 
 

@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from renex_jupyter.capture.walk import READ, Entry
+from renex_jupyter.capture.parts import Entry
+from renex_jupyter.capture.reading import READ
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.store.blobs import CHUNK
 from renex_jupyter.store.sought import Sought
@@ -21,7 +22,7 @@ Hit = tuple[str, list[int], str | None]  # path, numbers of lines, SHA-256 of a 
 def search(root: str, entries: Iterable[Entry], sought: Sought, go_on: Callable[[], None]) -> list[Hit]:
     """Return the entries in which a text stands; those that have it in their name only without lines."""
     found: list[Hit] = []
-    for path, _, kind, sha256, _, _ in entries:
+    for path, _, kind, sha256, *_ in entries:
         go_on()
         place = from_text(path)
         lines = _lines_in(Path(root, place), sought) if kind == "file" and sha256 is not None else []

@@ -8,20 +8,19 @@ newer request ends the one that is being worked on; `{"id": n}` alone does just 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
 import sys
 import threading
 import traceback
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
-from renex_jupyter.capture.index import Index
 from renex_jupyter.capture.search import search
-from renex_jupyter.capture.walk import Capture
+from renex_jupyter.capture.tree import Capture, Memory
 from renex_jupyter.errors import RenexError
-from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.sought import Sought
 
 PARENT_CHECK = (
@@ -57,7 +56,8 @@ class Inbox:
 
 def main() -> None:
     """Answer requests until there are no more."""
-    inbox, indexes, kernel = Inbox(), dict[str, Index](), os.getppid()
+    gc.disable()  # a tree of 100,000 files has no cycles, and looking for them takes as long as the walk
+    inbox, memories, kernel = Inbox(), dict[str, Memory](), os.getppid()
     threading.Thread(target=inbox.listen, daemon=True).start()
     while os.getppid() == kernel:
         try:
@@ -66,16 +66,18 @@ def main() -> None:
             continue
         if request is None:
             return
-        if answer := _answer(request, inbox, indexes):
+        if answer := _answer(request, inbox, memories):
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
+        for memory in memories.values():  # nobody waits for that
+            memory.save()
 
 
-def _answer(request: dict[str, Any], inbox: Inbox, indexes: dict[str, Index]) -> dict[str, Any] | None:
+def _answer(request: dict[str, Any], inbox: Inbox, memories: dict[str, Memory]) -> dict[str, Any] | None:
     number = request["id"]
     try:
         inbox.check(number)
-        return {"id": number, **_capture(request, inbox, indexes)} if "root" in request else None
+        return {"id": number, **_capture(request, inbox, memories)} if "root" in request else None
     except SupersededError:
         return None
     except RenexError as error:
@@ -87,22 +89,23 @@ def _answer(request: dict[str, Any], inbox: Inbox, indexes: dict[str, Index]) ->
         }
 
 
-def _capture(request: dict[str, Any], inbox: Inbox, indexes: dict[str, Index]) -> dict[str, Any]:
+def _capture(request: dict[str, Any], inbox: Inbox, memories: dict[str, Memory]) -> dict[str, Any]:
     root = request["root"]
-    capture = Capture(
-        root=root,
-        blobs=Blobs(Path(request["blobs"])) if request["blobs"] else None,
-        exclude=frozenset(request["exclude"]),
-        include=tuple(request["include"]),
-        max_file_size=request["max_file_size"],
-        index=indexes.setdefault(root, Index()),
-        go_on=lambda: inbox.check(request["id"]),
-        purged=frozenset(request["purged"]),
-    )
-    found = capture.run()
-    if not request["sought"]:
-        return found
-    return {"found": search(root, found["entries"], Sought.from_json(request["sought"]), capture.go_on)}
+    memory = memories.setdefault(root, Memory())
+    capture = Capture(request, memory, lambda: inbox.check(request["id"]))
+    tree = capture.take()
+    if request["sought"]:
+        entries = chain.from_iterable(tree.parts.values())
+        return {"found": search(root, entries, Sought.from_json(request["sought"]), capture.go_on)}
+    known = set(request["known"])
+    return {
+        "files_id": tree.files_id,
+        "parts": list(tree.parts),
+        "entries": {part: entries for part, entries in tree.parts.items() if part not in known},
+        "left_out": tree.left_out,
+        "partial": tree.partial,
+        "findings": tree.findings,
+    }
 
 
 if __name__ == "__main__":

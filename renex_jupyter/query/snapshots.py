@@ -29,7 +29,7 @@ def get_snapshot(read: Reader, snapshot_id: str) -> Snapshot:
     ------
     RenexError : `not_found` when no snapshot has exactly this id.
     """
-    rows = read.rows("select * exclude (cell_states) from inside.snapshots where snapshot_id = ?", [snapshot_id])
+    rows = read.rows("select * exclude (parts, cell_states) from inside.snapshots where snapshot_id = ?", [snapshot_id])
     if not rows:
         raise not_found("snapshot", snapshot_id, listing="%renex ls snapshots")
     row = rows[0]
@@ -55,7 +55,7 @@ def summary(read: Reader, snapshot_id: str) -> str:
 def summarise(cells: Sequence[Cell], files: int, size: int, packages: int) -> str:
     """Return "12 cells (2 changed since they ran), 4 files (3.1 MB), 109 packages"."""
     parts = [cells_in_words(cells), f"{display.count(files, 'file')} ({display.size(size)})"]
-    return ", ".join([*parts, display.count(packages, "package")])
+    return ", ".join(part for part in [*parts, display.count(packages, "package")] if part)
 
 
 def list_snapshots(read: Reader, *, hidden: bool = False, limit: int = 1000) -> pd.DataFrame:
@@ -87,10 +87,15 @@ def snapshot_cells(read: Reader, snapshot_id: str) -> tuple[Cell, ...]:
 
 def snapshot_files(read: Reader, snapshot_id: str) -> tuple[FileEntry, ...]:
     """Return the files of a snapshot, its notebook among them, ordered by path."""
-    rows = read.rows(
-        "select * exclude (snapshot_id) from snapshot_files where snapshot_id = ? order by path", [snapshot_id]
+    parts = "select unnest(from_json(parts, '[\"VARCHAR\"]')) as part_id from inside.snapshots where snapshot_id = $id"
+    rows = read.rows(f"select entries from inside.file_parts where part_id in ({parts})", {"id": snapshot_id})
+    entries = [FileEntry(**each) for row in rows for each in json.loads(row["entries"])]
+    notebook = read.rows(
+        "select * exclude (snapshot_id, modified_at) from snapshot_files where snapshot_id = ? and role = 'notebook'",
+        [snapshot_id],
     )
-    return tuple(FileEntry(**{**row, "size": row["size"] or 0}) for row in rows)
+    entries += [FileEntry(**{**row, "size": row["size"] or 0}) for row in notebook]
+    return tuple(sorted(entries, key=lambda entry: entry.path))
 
 
 def snapshot_packages(read: Reader, snapshot_id: str) -> tuple[Package, ...]:

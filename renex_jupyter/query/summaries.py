@@ -24,8 +24,8 @@ def snapshot_summaries(read: Reader, snapshot_ids: Sequence[str]) -> list[dict[s
     query = """
         select snapshot_id, message, label, created_at, coalesce(partial, false) as partial,
                coalesce((select json_array_length(cells) from inside.codes c where c.code_id = s.code_id), 0) as cells,
-               coalesce((select sum(json_array_length(entries)) from inside.file_trees f
-                         where f.files_id = s.files_id), 0)::bigint as files,
+               coalesce((select sum(json_array_length(entries)) from inside.file_parts f
+                         where f.part_id in (select unnest(from_json(s.parts, '["VARCHAR"]')))), 0)::bigint as files,
                coalesce((select json_array_length(packages) from inside.environments e
                          where e.environment_id = s.environment_id), 0) as packages
         from inside.snapshots s

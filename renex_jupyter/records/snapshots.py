@@ -8,8 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from renex_jupyter.ids import short
-from renex_jupyter.records import display
+from renex_jupyter.records import display, notices
 from renex_jupyter.records.runs import DEFAULT_NAMESPACE
+
+# What is said of each source of the notebook.
+NOTEBOOK_WORDS = {
+    "disk": "the notebook as saved",
+    "unanswered": "the notebook as saved: the page did not answer, unsaved edits are missing",
+    "history": "no notebook is known: the executed cells instead",
+    "none": "no notebook is known, and nothing was run here",
+}
+WHOLE = ("live", "disk", "script", None)  # of these nothing is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ def cells_in_words(cells: Sequence[Cell]) -> str:
         (never, "never run"),
     )
     parts = ", ".join(f"{n} {words}" for n, words in told if n)
-    return display.count(len(cells), "cell") + (f" ({parts})" if parts else "")
+    return display.count(len(cells), "cell") + (f" ({parts})" if parts else "") if cells else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +121,18 @@ class Code:
 
     code_id: str
     notebook: str | None  # path relative to the project
-    source: str  # where the cells came from: live, disk, history, none
+    source: str  # where the cells came from: live, disk, unanswered, history, script, none
     cells: tuple[Cell, ...]
     document: str | None = None  # the notebook as JSON text, to be kept as a blob
+    script: str | None = None  # path in the project of the script that ran, if there is no notebook
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Some entries of a tree that follow each other; snapshots whose trees have the same part share it."""
+
+    part_id: str
+    entries: tuple[FileEntry, ...]  # ordered by path
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +140,15 @@ class FileTree:
     """The project's files at one moment."""
 
     files_id: str
-    entries: tuple[FileEntry, ...]  # ordered by path
+    parts: tuple[FilePart, ...]
     left_out: tuple[LeftOut, ...] = ()
     partial: bool = False  # something could not be read
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def entries(self) -> tuple[FileEntry, ...]:
+        """The entries of all parts, ordered by path."""
+        return tuple(entry for part in self.parts for entry in part.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +173,8 @@ class Snapshot:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     partial: bool = False
     hidden: bool = False
-    notebook_source: str | None = None  # live, disk, history, none
+    notebook_source: str | None = None  # live, disk, unanswered, history, script, none
+    script: str | None = None  # path in the project of the script that took it
     notebook_sha256: str | None = None
     notebook_size: int | None = None
     left_out: tuple[LeftOut, ...] = ()
@@ -158,11 +182,33 @@ class Snapshot:
     summary: str = ""  # "12 cells, 4 files (3.1 MB), 109 packages"
 
     @property
+    def missing(self) -> str:
+        """What is not known of the code, in plain words; "" where it is all there."""
+        return "" if self.notebook_source in WHOLE else NOTEBOOK_WORDS.get(self.notebook_source or "", "")
+
+    @property
+    def _notebook(self) -> str:
+        words = NOTEBOOK_WORDS.get(self.notebook_source or "", "")
+        return ": ".join(part for part in (self.notebook, words) if part)
+
+    @property
     def line(self) -> str:
         """The snapshot on one line."""
         name = f'"{self.message}"' if self.message else ""
-        parts = [f"snapshot {short(self.snapshot_id)}", self.label or "", name, self.summary]
+        parts = [
+            f"snapshot {short(self.snapshot_id)}",
+            self.label or "",
+            name,
+            self.summary,
+            self.missing,
+            *self._notices,
+        ]
         return " · ".join(part for part in parts if part)
+
+    @property
+    def _notices(self) -> tuple[str, str]:
+        left_out = notices.left_out_line(self.left_out)
+        return (f"left out: {left_out}" if left_out else "", notices.findings_line(self.findings))
 
     def _rows(self) -> list[tuple[str, str]]:
         return [
@@ -172,8 +218,9 @@ class Snapshot:
             ("holds", self.summary),
             ("config", display.pairs(self.config.items())),
             ("metrics", display.pairs(self.metrics.items())),
-            ("notebook", " ".join(part for part in (self.notebook, f"({self.notebook_source})") if part)),
-            ("left out", ", ".join(f"{each.path} ({each.reason})" for each in self.left_out[:10])),
+            ("notebook" if self.notebook else "code", self.script or self._notebook),
+            ("left out", notices.left_out_line(self.left_out)),
+            ("secrets", f"{notices.findings_line(self.findings)}. {notices.TAKE_OUT}" if self.findings else ""),
             ("run", short(self.run_id)),
             ("state", short(self.state_id)),
             ("id", self.snapshot_id),

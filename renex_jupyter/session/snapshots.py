@@ -5,25 +5,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
-from renex_jupyter.capture import cells, environment, files, hardware, values
+from renex_jupyter.capture import cells, environment, files, hardware, modules, outputs, values
 from renex_jupyter.capture import notebook as notebooks
-from renex_jupyter.capture.secrets import redact
+from renex_jupyter.capture.secrets import redact, redact_text
 from renex_jupyter.config import settings
 from renex_jupyter.errors import text_argument
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.query import snapshots as query
-from renex_jupyter.records.changes import Change, fields, now, plain
+from renex_jupyter.records.changes import Change, fields, now
+from renex_jupyter.records.dry_run import DryRun
 from renex_jupyter.records.environments import Environment, Hardware
 from renex_jupyter.records.snapshots import Code, FileTree, LeftOut, Snapshot
-from renex_jupyter.session import purges
+from renex_jupyter.session import findings, purges
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.environments import keep_environment
+from renex_jupyter.session.labels import settle_label
 from renex_jupyter.session.points import checked_name
 from renex_jupyter.store.store import Store
-
-PART = 5000  # file entries in one record: a line of the journal stays far below its limit
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,7 +47,25 @@ class Captured:
 def capture(
     session: Session, include: Sequence[str] = (), *, keep: bool = True, notebook: str | None = None
 ) -> Captured:
-    """Return the state of this moment; with `keep` the contents of files are stored as blobs.
+    """Return the state of this moment; with `keep` the contents of files are stored as blobs, unless some are refused."""
+    if keep:
+        refuse_secrets(session, include)
+    return _capture(session, include, keep=keep, notebook=notebook)
+
+
+def refuse_secrets(session: Session, include: Sequence[str] = ()) -> None:
+    """Look before anything is kept, where what looks like a secret is to be refused.
+
+    Raises
+    ------
+    RenexError : `conflict`.
+    """
+    if findings.blocked():
+        findings.refuse(_capture(session, include, keep=False).files.findings)
+
+
+def _capture(session: Session, include: Sequence[str], *, keep: bool, notebook: str | None = None) -> Captured:
+    """Return the state of this moment.
 
     Parameters
     ----------
@@ -58,24 +78,63 @@ def capture(
     live = notebooks.live_notebook(settings().live_notebook_timeout)
     document = notebooks.read_document(path) if path is not None else None
     if live is not None:
-        live = dataclasses.replace(live, document=purges.without(live.document, session.purges.blots))
+        told = purges.without(outputs.without_secrets(live.document), session.purges.blots)
+        live = dataclasses.replace(live, document=told)
     if document is not None:
-        document = purges.without(document, session.purges.blots)
-    code = cells.capture_code(session.project, path, session.executions(), live=live, document=document)
-    excluded = frozenset({code.notebook} if code.notebook else ())
+        document = purges.without(outputs.without_secrets(document), session.purges.blots)
     if keep:
         session.store.journal  # noqa: B018  the store's folder must exist before its blobs
+    expected = session.shell is not None and notebooks.server_session() is not None
+    blobs, gone = session.store.blobs if keep else None, purges.contents_gone(session.store)
+    beside = path.parent if path else None
+    made = environment.capture_environment(session.project, beside=beside, blobs=blobs, purged=gone)
+    imported = modules.local_modules(session.project, environment.editable_folders(made))
+    code = cells.capture_code(
+        session.project,
+        path,
+        session.executions(),
+        live=live,
+        document=document,
+        expected=expected,
+        script=modules.running_script(imported, session.project),
+    )
+    excluded = frozenset({code.notebook} if code.notebook else ())
     tree = files.capture_files(
         session.project,
         session.store.layout.blobs if keep else None,
         exclude=excluded,
-        include=include,
+        include=[*include, *modules.to_keep(imported, gone)],
         max_file_size=settings().max_file_size,
         timeout=settings().capture_timeout,
-        purged=purges.contents_gone(session.store),
+        purged=gone,
+        index=session.store.layout.index if keep or session.store.exists else None,
     )
-    made, machine = environment.capture_environment(session.project), hardware.capture_hardware()
-    return Captured(code, made, machine, tree, purged_at)
+    tree = findings.with_cells(dataclasses.replace(tree, left_out=(*tree.left_out, *imported.outside)), code)
+    return Captured(code, made, hardware.capture_hardware(), tree, purged_at)
+
+
+@overload
+def snapshot(
+    message: str | None = None,
+    *,
+    label: str | None = None,
+    files: str | Sequence[str] | None = None,
+    config: Any = None,
+    metrics: Any = None,
+    dry_run: Literal[False] = False,
+) -> Snapshot: ...
+
+
+@overload
+def snapshot(
+    message: str | None = None,
+    *,
+    label: str | None = None,
+    files: str | Sequence[str] | None = None,
+    config: Any = None,
+    metrics: Any = None,
+    dry_run: Literal[True],
+) -> DryRun: ...
 
 
 def snapshot(
@@ -85,7 +144,8 @@ def snapshot(
     files: str | Sequence[str] | None = None,
     config: Any = None,
     metrics: Any = None,
-) -> Snapshot:
+    dry_run: bool = False,
+) -> Snapshot | DryRun:
     """Keep the state of this moment: code, environment, files, config and metrics.
 
     Parameters
@@ -94,6 +154,7 @@ def snapshot(
     files : paths relative to the project (or patterns) to keep although an ignore or secret rule leaves them out.
     config : mapping, dataclass, namespace, path of a JSON/YAML/TOML file, or `"key=value"`.
     metrics : the same, with numbers as values; None: what the open run logged, last value by key.
+    dry_run : only say what would be kept and what left out; nothing is written.
 
     Raises
     ------
@@ -106,14 +167,22 @@ def snapshot(
     session = current()
     if metrics is None and session.runs:
         chosen_metrics = session.runs[-1].last_values()
-    return keep(session, capture_for(session, include), message, label, chosen_config, chosen_metrics)
+    if dry_run:
+        from renex_jupyter.session.dry_run import look  # it captures as we do
+
+        return look(session, include, message, label, chosen_config, chosen_metrics)
+    kept = keep(session, capture_for(session, include), message, label, chosen_config, chosen_metrics)
+    if label:
+        settle_label(session.store, label, kept.snapshot_id, kept.namespace)
+    return kept
 
 
 def capture_for(session: Session, include: Sequence[str] = ()) -> Captured:
     """Open the store, then capture."""
+    refuse_secrets(session, include)
     session.begin()
     session.ensure_experiment()
-    return capture(session, include)
+    return _capture(session, include, keep=True)
 
 
 def read_given(given: Any, what: str, names: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -155,7 +224,7 @@ def keep(
         state_id=state.state_id,
         created_at=now(),
         namespace=session.namespace,
-        message=message,
+        message=redact_text(message) if message else message,
         label=label,
         parent_id=session.last_snapshot_id,
         run_id=run_id or (session.runs[-1].run_id if session.runs else None),
@@ -170,13 +239,16 @@ def keep(
         partial=state.files.partial,
         hidden=hidden,
         notebook_source=state.code.source,
+        script=state.code.script,
         notebook_sha256=digest,
         notebook_size=len(document.encode()) if document is not None and digest else None,
         left_out=left_out,
+        findings=state.files.findings,
         summary=summary_of(state),
     )
     after = fields(record)
     del after["summary"]
+    after["parts"] = [part.part_id for part in state.files.parts]
     after["cell_states"] = [
         {
             "execution_count": cell.execution_count,
@@ -193,6 +265,7 @@ def keep(
         keep_parts(store, state)
         purges.note_again(store, {digest, *(entry.sha256 for entry in state.files.entries)})
     session.last_snapshot_id = record.snapshot_id
+    findings.tell(session, record.findings)
     if not hidden:
         store.settle()
     return record
@@ -216,15 +289,7 @@ def keep_parts(store: Store, state: Captured) -> None:
     store.ensure("codes", code.code_id, {"code_id": code.code_id, "notebook": code.notebook, "cells": cells})
     keep_environment(store, made)
     store.ensure("hardware", machine.hardware_id, fields(machine))
-    for part, start in enumerate(range(0, len(tree.entries) or 1, PART)):
-        key = f"{tree.files_id}/{part}"
-        entries = plain(tree.entries[start : start + PART])
-        store.ensure("file_trees", key, {"part_id": key, "files_id": tree.files_id, "entries": entries})
-
-
-def keep_environment(store: Store, made: Environment) -> None:
-    """Write an environment once for its id."""
-    store.ensure("environments", made.environment_id, fields(made))
+    store.ensure_all("file_parts", {part.part_id: partial(fields, part) for part in tree.parts})
 
 
 def summary_of(state: Captured) -> str:

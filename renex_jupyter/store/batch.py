@@ -30,6 +30,7 @@ class Batch:
         self.blobs = blobs
         self._waiting: dict[str, tuple[Path, str]] = {}  # SHA-256 -> where it lies, and how
         self._bytes = 0
+        self._is_ready = False  # the folder is there
 
     def has(self, sha256: str) -> bool:
         """Say whether a content is in the store or waits, and mark it as in use."""
@@ -55,9 +56,12 @@ class Batch:
         RenexError : as `Blobs.put`.
         """
         with os_errors(WHAT):
+            if not self._is_ready:
+                self.blobs.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._is_ready = True
             temporary = self.blobs.temporary()
             try:
-                sha256, size, suffix = self._write(temporary, source)
+                sha256, size, suffix = write_content(temporary, source, sync=_flusher() is None)
                 if sha256 not in refused and not self.has(sha256):
                     self._waiting[sha256] = (temporary, suffix)
                     self._bytes += size
@@ -92,13 +96,6 @@ class Batch:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         self._waiting, self._bytes = {}, 0
-
-    def _write(self, path: Path, source: Readable) -> tuple[str, int, str]:
-        try:
-            return write_content(path, source, sync=_flusher() is None)
-        except FileNotFoundError:  # the first content of a store
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return write_content(path, source, sync=_flusher() is None)
 
 
 def _make_durable(paths: Collection[Path], one_by_one: Callable[[Path], object]) -> None:

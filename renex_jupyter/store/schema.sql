@@ -49,9 +49,10 @@ create table inside.tags (tag_id varchar, owner_kind varchar, owner_id varchar, 
 
 create table inside.snapshots (
     snapshot_id varchar, namespace varchar, message varchar, label varchar, state_id varchar, parent_id varchar, run_id varchar,
-    session_id varchar, notebook varchar, notebook_source varchar, code_id varchar, environment_id varchar, files_id varchar,
+    session_id varchar, notebook varchar, notebook_source varchar, script varchar, code_id varchar, environment_id varchar, files_id varchar,
     hardware_id varchar, notebook_sha256 varchar, notebook_size bigint, config json, metrics json, partial boolean, hidden boolean,
     created_at timestamptz,
+    parts json,             -- the ids of the parts of its file tree, in order
     cell_states json,       -- by position: execution_count, executed_at, duration_s, status, stale, out_of_order
     left_out json,          -- what was not kept: path, reason
     findings json           -- what looks like a secret in what was kept: path, line, kind, cell
@@ -59,7 +60,7 @@ create table inside.snapshots (
 
 create table inside.codes (code_id varchar, notebook varchar, cells json);              -- by position: cell_id, cell_type, source
 
-create table inside.file_trees (part_id varchar, files_id varchar, entries json);     -- path, role, kind, sha256, size, mode
+create table inside.file_parts (part_id varchar, entries json);     -- path, role, kind, sha256, size, mode, mtime_ns
 
 create table inside.cell_executions (
     execution_id varchar, session_id varchar, seq bigint, cell_id varchar, execution_count bigint, source varchar,
@@ -68,7 +69,8 @@ create table inside.cell_executions (
 
 create table inside.environments (
     environment_id varchar, python varchar, implementation varchar, platform varchar, name varchar, requirements varchar,
-    lock_files json, dockerfile varchar, packages json                          -- name, version, imported, origin
+    lock_files json, dockerfile varchar, locks_kept boolean,
+    packages json           -- name, version, imported, origin
 );
 
 create table inside.hardware (hardware_id varchar, cpu varchar, cores bigint, memory_bytes bigint, gpus json, host varchar);
@@ -95,17 +97,18 @@ from inside.points;
 create view latest_metrics as
 select owner_id as run_id, key, value, step, wallclock, min_value, max_value, points from inside.latest where owner_kind = 'run';
 
-create view snapshots as select * exclude (cell_states, left_out, findings, notebook_source, notebook_sha256, notebook_size) from inside.snapshots;
+create view snapshots as select * exclude (parts, cell_states, left_out, findings, notebook_source, script, notebook_sha256, notebook_size) from inside.snapshots;
 
 create view snapshot_files as
-select snapshot_id, e.path, e.role, e.kind, e.sha256, e.size, e.mode
+select snapshot_id, e.path, e.role, e.kind, e.sha256, e.size, e.mode, make_timestamptz(e.mtime_ns // 1000) as modified_at
 from (
     select snapshot_id,
-           unnest(from_json(entries, '[{"path":"VARCHAR","role":"VARCHAR","kind":"VARCHAR","sha256":"VARCHAR","size":"BIGINT","mode":"BIGINT"}]')) as e
-    from inside.snapshots join inside.file_trees using (files_id)
+           unnest(from_json(entries, '[{"path":"VARCHAR","role":"VARCHAR","kind":"VARCHAR","sha256":"VARCHAR","size":"BIGINT","mode":"BIGINT","mtime_ns":"BIGINT"}]')) as e
+    from (select snapshot_id, unnest(from_json(parts, '["VARCHAR"]')) as part_id from inside.snapshots)
+    join inside.file_parts using (part_id)
 )
 union all
-select snapshot_id, coalesce(notebook, 'executed-cells.ipynb'), 'notebook', 'file', notebook_sha256, notebook_size, 420
+select snapshot_id, coalesce(notebook, 'executed-cells.ipynb'), 'notebook', 'file', notebook_sha256, notebook_size, 420, null
 from inside.snapshots where notebook_sha256 is not null;
 
 create view snapshot_cells as
@@ -123,7 +126,7 @@ from (
 
 create view cell_executions as select * exclude (execution_id) from inside.cell_executions;
 
-create view environments as select * exclude (packages) from inside.environments;
+create view environments as select * exclude (packages, locks_kept) from inside.environments;
 
 create view packages as
 select environment_id, p.name, p.version, p.imported, p.origin
@@ -138,4 +141,4 @@ create view change_events as
 select writer || '.' || seq as change_id, writer, seq, make_timestamptz(at_us) as "at", actor, action, kind as object_kind,
        id as object_id, namespace, before, after
 from inside.changes
-where kind not in ('codes', 'file_trees', 'cell_executions', 'sessions');
+where kind not in ('codes', 'file_parts', 'cell_executions', 'sessions');

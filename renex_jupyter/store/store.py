@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,21 +90,29 @@ class Store:
 
     def ensure(self, kind: str, object_id: str, after: Mapping[str, Any], *, namespace: str | None = None) -> None:
         """Create an object whose id says its content, unless it is there already."""
+        self.ensure_all(kind, {object_id: lambda: after}, namespace=namespace)
+
+    def ensure_all(
+        self, kind: str, objects: Mapping[str, Callable[[], Mapping[str, Any]]], *, namespace: str | None = None
+    ) -> None:
+        """Create those of some objects, by the ids that say their content, which are not there already."""
         purged = self.layout.purged_at()
         if purged != self._known_at:
             self._known.clear()
             self._known_at = purged
-        if (kind, object_id) in self._known:
-            return
-        if not (self.exists and self.has(kind, object_id)):
-            self.write(Change(kind, object_id, "create", after, namespace=namespace))
-        self._known.add((kind, object_id))
+        new = [each for each in objects if (kind, each) not in self._known]
+        there = self.having(kind, new) if new and self.exists else set()
+        for object_id in new:
+            if object_id not in there:  # one by one: many parts of a tree may be more than one write should be
+                self.write(Change(kind, object_id, "create", objects[object_id](), namespace=namespace))
+            self._known.add((kind, object_id))
 
-    def has(self, kind: str, object_id: str) -> bool:
-        """Say whether an object is recorded."""
-        return bool(
-            self.reader.rows("select 1 from inside.changes where kind = ? and id = ? limit 1", [kind, object_id])
-        )
+    def having(self, kind: str, ids: Sequence[str]) -> set[str]:
+        """Return those of some ids under which an object is recorded."""
+        from renex_jupyter.store.tables import among  # duckdb is loaded by the first question, not by logging
+
+        query = f"select distinct id from inside.changes where kind = ? and {among('id', ids)}"
+        return {row["id"] for row in self.reader.rows(query, [kind])}
 
     def settle(self) -> None:
         """Make everything written durable and have it folded; called when a run or a snapshot ends."""

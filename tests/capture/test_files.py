@@ -9,7 +9,7 @@ import pytest
 from trees import LIMIT, fill, left_out, paths, take
 
 from renex_jupyter.capture.index import Index
-from renex_jupyter.capture.walk import Capture, LeaveOutError
+from renex_jupyter.capture.reading import Contents, LeaveOutError
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.store.blobs import Blobs
 
@@ -93,9 +93,9 @@ def test_pipes_and_sockets_are_named_and_never_opened(root: Path) -> None:
 
 def test_what_became_a_pipe_after_it_was_listed_is_not_read(root: Path) -> None:
     os.mkfifo(root / "pipe")
-    walk = Capture(str(root), None, frozenset(), (), LIMIT, Index(), lambda: None)
+    contents = Contents(str(root), None, Index(), LIMIT, frozenset(), lambda: None)
     with pytest.raises(LeaveOutError, match="special file"):
-        walk._read("pipe")
+        contents._read("pipe", frozenset())
 
 
 def test_a_link_is_never_followed(root: Path, tmp_path: Path, blobs: Path) -> None:

@@ -119,9 +119,8 @@ def test_contents_that_are_missing_can_be_accepted_and_a_later_loss_is_told(fold
     for number, data in enumerate((b"one" * 100, b"two" * 100)):
         sha256 = folded.blobs.put(data)
         entry = {"path": f"{number}.py", "role": "code", "kind": "file", "sha256": sha256, "size": 300, "mode": 420}
-        tree = {"files_id": f"{number}" * 64, "entries": [entry]}
-        folded.write(Change("file_trees", f"{number}" * 64, "create", tree))
-        after = {"snapshot_id": f"{number}" * 32, "files_id": f"{number}" * 64, "created_at": now()}
+        folded.write(Change("file_parts", f"{number}" * 64, "create", {"entries": [entry]}))
+        after = {"snapshot_id": f"{number}" * 32, "parts": [f"{number}" * 64], "created_at": now()}
         folded.write(Change("snapshots", f"{number}" * 32, "create", after))
     first, second = (hashlib.sha256(data).hexdigest() for data in (b"one" * 100, b"two" * 100))
     folded.blobs.remove(first)

@@ -38,7 +38,7 @@ ON_ITS_WAY = re.compile(r"\.([0-9a-f]{2})([0-9a-f]{62}(\.zst)?)\.gone")
 # Rows that say what something consists of. They count only if something else names them, by this column.
 CONTENTS = {
     "codes": "code_id",
-    "file_trees": "files_id",
+    "file_parts": "part_id",
     "environments": "environment_id",
     "hardware": "hardware_id",
 }

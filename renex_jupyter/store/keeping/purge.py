@@ -36,7 +36,8 @@ from renex_jupyter.store.store import Store
 
 SHORTEST = 4  # characters: a shorter text stands everywhere by chance
 WAIT = 120.0  # seconds for a collection or an import that is at work
-PARTS = {"codes": "code_id", "file_trees": "files_id"}  # what snapshots share: the column that names them
+# What snapshots share, and how a snapshot names it.
+PARTS = {"codes": "code_id", "file_parts": """unnest(from_json(parts, '["VARCHAR"]'))"""}
 
 
 @dataclass(slots=True)
@@ -174,36 +175,37 @@ def _only_of(read: Reader, snapshots: set[str], object_id: str) -> set[tuple[str
     found, again = set(), _was_begun(read, object_id)
     for kind, column in PARTS.items():
         query = f"""
-            select distinct c.id from inside.changes c, (select json_extract_string(c.after, '$.{column}') as part)
-            where kind = '{kind}' and part not in (
-                select {column} from inside.snapshots
-                where not list_contains($ids::varchar[], snapshot_id) and {column} is not null)
-            and ($again or part in (
-                select json_extract_string(after, '$.{column}') from inside.changes
-                where kind = 'snapshots' and list_contains($ids::varchar[], id)))"""
+            with said as (
+                select id, json_extract_string(after, '$.code_id') as code_id, json_extract(after, '$.parts') as parts
+                from inside.changes where kind = 'snapshots' and list_contains($ids::varchar[], id)),
+            kept as (from inside.snapshots where not list_contains($ids::varchar[], snapshot_id))
+            select distinct id from inside.changes
+            where kind = '{kind}' and id not in (select part from (select {column} as part from kept) where part is not null)
+            and ($again or id in (select {column} from said))"""
         found |= {(kind, row["id"]) for row in read.rows(query, {"ids": list(snapshots), "again": again})}
     return found
 
 
-def _parts(read: Reader, doomed: Doomed) -> list[tuple[str, str, str, dict[str, Any]]]:
-    """Return kind, id, address and fields of the code and the files that go along."""
+def _parts(read: Reader, doomed: Doomed) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return kind, id and fields of the code and the files that go along."""
     result = []
-    for kind, column in PARTS.items():
+    for kind in PARTS:
         ids = [each for known, each in doomed.objects if known == kind]
         query = f"""
             select id, any_value(after)::varchar as after from inside.changes
             where kind = '{kind}' and list_contains($ids::varchar[], id) group by id"""
-        for row in read.rows(query, {"ids": ids}) if ids else ():
-            after = json.loads(row["after"])
-            result.append((kind, row["id"], after[column], after))
+        rows = read.rows(query, {"ids": ids}) if ids else []
+        result += [(kind, row["id"], json.loads(row["after"])) for row in rows]
     return result
 
 
-def _record_again(store: Store, read: Reader, taken: list[tuple[str, str, str, dict[str, Any]]]) -> None:
+def _record_again(store: Store, read: Reader, taken: list[tuple[str, str, dict[str, Any]]]) -> None:
     """Record the code and the files again that a snapshot has named meanwhile, which took them to be recorded."""
     changes = []
-    for kind, id_, address, after in taken:
-        if read.rows(f"select 1 from inside.snapshots where {PARTS[kind]} = ? limit 1", [address]):
+    for kind, id_, after in taken:
+        if read.rows(
+            f"select 1 from (select {PARTS[kind]} as part from inside.snapshots) where part = ? limit 1", [id_]
+        ):
             changes.append(Change(kind, id_, "create", after))
     if changes:
         store.write(*changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from renex_jupyter.store import tables
@@ -19,17 +19,27 @@ TARGETS = {
     "environment_id": "environments",
     "hardware_id": "hardware",
     "code_id": "codes",
-    "files_id": "file_trees",
+    "parts": "file_parts",
 }
+PARTS = ("snapshots", "parts")  # the one column that names many
 AHEAD = {("snapshots", "run_id")}
-_CONTENTS = """
+_NAMED = """
+    select snapshot_id as owner, path, sha256 from snapshot_files where sha256 is not null
+    union all
+    select environment_id, key, value
+    from (select environment_id, unnest(map_entries(try_cast(lock_files as map(varchar, varchar))), recursive := true)
+          from inside.environments
+          where locks_kept and environment_id in (
+              select environment_id from inside.snapshots union all select environment_id from inside.runs
+              union all select owner_id from inside.tags where owner_kind = 'environment'))"""
+_CONTENTS = f"""
     select sha256, any_value(path) as path, coalesce(max(taken_at) < max(purged_at), false) as is_purged
-    from snapshot_files
-    left join (select id as snapshot_id, min(at_us) as taken_at from inside.changes where kind = 'snapshots' group by id)
-        using (snapshot_id)
+    from ({_NAMED})
+    left join (select id as owner, min(at_us) as taken_at from inside.changes
+               where kind in ('snapshots', 'environments') group by id) using (owner)
     left join (select id as sha256, max(at_us) as purged_at from inside.changes where kind = 'blobs' group by id)
         using (sha256)
-    where sha256 is not null group by sha256"""
+    group by sha256"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +59,11 @@ def count(read: Reader) -> int:
 def dangling(read: Reader) -> Iterator[Dangling]:
     """Yield the references to what has no record here; what was recorded and deleted may still be named."""
     for kind, column, target in _all():
-        known = (
-            "select files_id from inside.file_trees"
-            if target == "file_trees"
-            else f"select id from inside.changes where kind = '{target}'"
-        )
-        rows = read.rows(
-            f"select {column} as id, count(*) as n from inside.{kind} "
-            f"where {column} is not null and {column} not in ({known}) group by {column} order by {column}"
-        )
+        named = f"{column} as id" if (kind, column) != PARTS else "unnest(from_json(parts, '[\"VARCHAR\"]')) as id"
+        rows = read.rows(f"""
+            select id, count(*) as n from (select {named} from inside.{kind})
+            where id is not null and id not in (select id from inside.changes where kind = '{target}')
+            group by id order by id""")
         if rows:
             yield Dangling(kind, column, {row["id"]: row["n"] for row in rows})
     owners = read.rows(
@@ -69,12 +75,19 @@ def dangling(read: Reader) -> Iterator[Dangling]:
 
 
 def contents(read: Reader) -> Iterator[tuple[str, str]]:
-    """Yield the SHA-256 of every content that a snapshot names, with a path that has it.
+    """Yield the SHA-256 of every content that a snapshot or an environment names, with a path that has it.
 
     Left out is what was purged, unless a snapshot that was taken after the purge names it.
     """
     for row in read.rows(f"select sha256, path from ({_CONTENTS}) where not is_purged order by sha256"):
         yield row["sha256"], row["path"]
+
+
+def contents_of(read: Reader, owners: Collection[str] | None = None) -> set[str]:
+    """Return the SHA-256 of every content that some snapshots and environments name, by their ids; None: all of them."""
+    mine = "" if owners is None else " where list_contains($owners::varchar[], owner)"
+    rows = read.rows(f"select distinct sha256 from ({_NAMED}){mine}", None if owners is None else {"owners": [*owners]})
+    return {row["sha256"] for row in rows}
 
 
 def purged(read: Reader) -> set[str]:
@@ -89,5 +102,5 @@ def _all() -> Iterator[tuple[str, str, str]]:
     """Yield kind, column and the kind that the column names."""
     for kind, table in tables.schema().tables.items():
         for column, _ in table.columns[1:]:
-            if column in TARGETS and (kind, column) not in AHEAD and (kind, column) != ("file_trees", "files_id"):
+            if column in TARGETS and (kind, column) not in AHEAD:
                 yield kind, column, TARGETS[column]

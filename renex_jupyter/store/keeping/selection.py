@@ -20,7 +20,7 @@ select run_id as id from family"""
 WHENCE = ("before_", "after_")  # `before_snapshot_id` names a snapshot as `snapshot_id` does
 # How a row names another one other than by the id of its kind; `s` is the row, `t` the one it names.
 _BY_OTHER_COLUMNS = {
-    "file_trees": ("files_id", "t.files_id = s.files_id"),
+    "file_parts": ("parts", """list_contains(from_json(s.parts, '["VARCHAR"]'), t.part_id)"""),
     "tasks": ("task", "t.name = s.task"),
     "namespaces": ("namespace", "t.name = s.namespace"),
     "experiments": ("experiment", "t.namespace = s.namespace and t.name = s.experiment"),

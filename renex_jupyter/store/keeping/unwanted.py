@@ -22,7 +22,7 @@ _FIELDS = "select " + ", ".join(
         "run_id": "d.run_id",
         "owner_id": "d.owner_id",
         "code_id": "d.code_id",
-        "files_id": "d.files_id",
+        "parts": "d.parts",
     }.items()
 )
 _IS_NOTE = f"action = 'delete' and reason = {tables.literal(PURGED)}"
@@ -56,9 +56,9 @@ def note_unwanted(connection: duckdb.DuckDBPyConnection, given: str, known: str)
     connection.execute(f"""
         insert into unwanted
         select distinct kind, id from given
-        where kind in ('codes', 'file_trees') and coalesce(code_id, files_id) not in (
+        where kind in ('codes', 'file_parts') and id not in (
             select named from (
-                select unnest([code_id, files_id]) as named
+                select unnest(list_append(from_json(coalesce(parts, '[]'), '["VARCHAR"]'), code_id)) as named
                 from (from given where (kind, id) not in (from unwanted) union all {_FIELDS} from ({known}))
                 where kind = 'snapshots')
             where named is not null)""")
@@ -85,9 +85,9 @@ def unwanted_contents(store: Store, changes: Path, given: Collection[str]) -> se
         note_unwanted(connection, read, "from here")
         connection.execute(f"""
             create temp table said as
-            select t, i, written_at, files_id, text, (t, i) in (from unwanted) as is_unwanted
+            select t, i, written_at, parts, text, (t, i) in (from unwanted) as is_unwanted
             from (select json_extract_string(text, '$.t') as t, json_extract_string(text, '$.i') as i,
-                         json_extract(text, '$.at')::bigint as written_at, json_extract_string(text, '$.d.files_id') as files_id,
+                         json_extract(text, '$.at')::bigint as written_at, json_extract_string(text, '$.d.parts') as parts,
                          text
                   from ({read}))""")
         gone = connection.execute(
@@ -106,6 +106,8 @@ def unwanted_contents(store: Store, changes: Path, given: Collection[str]) -> se
 def _is_newer(connection: duckdb.DuckDBPyConnection, sha256: str, purged_at: int) -> bool:
     """Say whether a snapshot among the given changes that is younger than a purge, in microseconds, names a content."""
     query = """
-        select 1 from said where t = 'snapshots' and written_at > $at and not is_unwanted and (contains(text, $sha256)
-            or files_id in (select files_id from said where t = 'file_trees' and contains(text, $sha256))) limit 1"""
+        select 1 from said s where t = 'snapshots' and written_at > $at and not is_unwanted and (contains(text, $sha256)
+            or exists (
+                select 1 from said p
+                where p.t = 'file_parts' and contains(p.text, $sha256) and contains(s.parts, p.i))) limit 1"""
     return connection.execute(query, {"at": purged_at, "sha256": sha256}).fetchone() is not None

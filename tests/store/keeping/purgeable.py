@@ -27,10 +27,9 @@ def record(store: Store, run: str, text: str) -> None:
     """Write a run with a snapshot, a file and points that have the text in every field that takes one."""
     blob = store.blobs.put(f"# {run}\n".encode() + b"x" * 3_000_000 + text.encode())
     tree = {
-        "files_id": f"{run[0]}f" * 32,
         "entries": [{"path": "a.py", "role": "code", "kind": "file", "sha256": blob}],
     }
-    store.write(Change("file_trees", f"p{run}", "create", tree))
+    store.write(Change("file_parts", f"{run[0]}f" * 32, "create", tree))
     code = {
         "code_id": f"{run[0]}c" * 32,
         "cells": [{"cell_id": "1", "cell_type": "code", "source": f"pw = {text!r} {text}"}],
@@ -40,7 +39,7 @@ def record(store: Store, run: str, text: str) -> None:
         "snapshot_id": f"5{run}",
         "run_id": run,
         "code_id": f"{run[0]}c" * 32,
-        "files_id": f"{run[0]}f" * 32,
+        "parts": [f"{run[0]}f" * 32],
         "message": text,
     }
     store.write(Change("snapshots", f"5{run}", "create", snapshot))
@@ -58,11 +57,11 @@ def a_run(store: Store, run: str = DOOMED) -> None:
 def snapshot(store: Store, id_: str, run: str | None, text: bytes) -> str:
     """Record a snapshot with one file and a cell, as a session does, and return the SHA-256 of the file."""
     sha256 = store.blobs.put(text)
-    tree = {"files_id": "f" * 64, "entries": [{"path": "a.csv", "role": "file", "kind": "file", "sha256": sha256}]}
+    tree = {"entries": [{"path": "a.csv", "role": "file", "kind": "file", "sha256": sha256}]}
     cells = [{"cell_id": "1", "cell_type": "code", "source": "1 + 1"}]
-    store.ensure("file_trees", "f" * 64, tree)
+    store.ensure("file_parts", "f" * 64, tree)
     store.ensure("codes", "c" * 64, {"code_id": "c" * 64, "cells": cells})
-    after = {"snapshot_id": id_, "run_id": run, "files_id": "f" * 64, "code_id": "c" * 64, "created_at": now()}
+    after = {"snapshot_id": id_, "run_id": run, "parts": ["f" * 64], "code_id": "c" * 64, "created_at": now()}
     store.write(Change("snapshots", id_, "create", {**after, "cell_states": [{}]}))
     return sha256
 

@@ -28,11 +28,11 @@ def folded(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr(settings(), "fold_in_background", False)
     digest = store.blobs.put(b"print('hello')\n" * 100)
     files = [{"path": "train.py", "role": "code", "kind": "file", "sha256": digest, "size": 1500, "mode": 420}]
-    tree = {"files_id": "f" * 64, "entries": files}
+    tree = {"entries": files}
     for number in range(3):
         run = f"{number:032x}"
-        store.write(Change("file_trees", "f" * 64, "create", tree))
-        snapshot = {"snapshot_id": f"5{run[1:]}", "files_id": "f" * 64, "created_at": now()}
+        store.write(Change("file_parts", "f" * 64, "create", tree))
+        snapshot = {"snapshot_id": f"5{run[1:]}", "parts": ["f" * 64], "created_at": now()}
         store.write(Change("snapshots", f"5{run[1:]}", "create", snapshot))
         after = {"run_id": run, "name": "train", "before_snapshot_id": f"5{run[1:]}", "started_at": now()}
         store.write(Change("runs", run, "create", after))

@@ -37,12 +37,11 @@ def put_long_ago(store: Store, data: bytes) -> str:
 def keep(store: Store, sha256: str, snapshot_id: str | None = None) -> str:
     """Record a snapshot that consists of one file."""
     snapshot_id = snapshot_id or new_id()
-    files_id = sha256[::-1]
+    part = sha256[::-1]
     entry = {"path": "a.bin", "role": "file", "kind": "file", "sha256": sha256, "size": 1, "mode": 0o644}
-    tree = {"part_id": f"{files_id}/0", "files_id": files_id, "entries": [entry]}
     store.write(
-        Change("file_trees", tree["part_id"], "create", tree),
-        Change("snapshots", snapshot_id, "create", {"files_id": files_id, "created_at": now()}),
+        Change("file_parts", part, "create", {"entries": [entry]}),
+        Change("snapshots", snapshot_id, "create", {"parts": [part], "created_at": now()}),
     )
     return snapshot_id
 
@@ -113,7 +112,7 @@ def test_a_file_tree_that_no_snapshot_names_keeps_nothing(store: Store) -> None:
     store.write(Change("snapshots", snapshot_id, "delete", {}))
     gc.collect(store, dry_run=False)
     assert there(store) == set()
-    assert store.reader.rows("select count(*) as n from inside.file_trees") == [{"n": 1}]
+    assert store.reader.rows("select count(*) as n from inside.file_parts") == [{"n": 1}]
 
 
 def test_what_is_young_stays_until_it_is_older_than_anybody_needs_to_name_it(store: Store) -> None:

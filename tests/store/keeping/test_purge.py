@@ -65,7 +65,7 @@ def test_no_byte_of_a_run_is_left_but_its_id(store: Store, folded: bool) -> None
 
 def test_a_snapshot_goes_and_what_another_one_names_stays(store: Store) -> None:
     record(store, OTHER, "plain")
-    shared = {"snapshot_id": "6" * 32, "code_id": "0c" * 32, "files_id": "0f" * 32, "message": SECRET}
+    shared = {"snapshot_id": "6" * 32, "code_id": "0c" * 32, "parts": ["0f" * 32], "message": SECRET}
     store.write(Change("snapshots", "6" * 32, "create", shared))
     store.fold()
     done = purge(Store(store.layout.root), object_id="6" * 32)

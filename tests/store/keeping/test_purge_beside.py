@@ -80,9 +80,9 @@ def test_code_that_was_purged_is_recorded_again_by_a_process_that_knew_it(store:
     store.ensure("codes", "c" * 64, code)
     store.write(Change("snapshots", "5" * 32, "create", {"snapshot_id": "5" * 32, "code_id": "c" * 64}))
     purge(Store(store.layout.root), object_id="5" * 32)
-    assert not store.has("codes", "c" * 64)
+    assert not store.having("codes", ["c" * 64])
     store.ensure("codes", "c" * 64, code)
-    assert store.has("codes", "c" * 64)
+    assert store.having("codes", ["c" * 64])
 
 
 def test_a_content_that_a_snapshot_beside_it_is_about_to_name_stays(store: Store) -> None:

@@ -1,0 +1,122 @@
+"""Read one file of a project, so that what is kept is what the file was at one moment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from renex_jupyter.capture.index import Index
+from renex_jupyter.store.batch import Batch
+from renex_jupyter.store.blobs import CHUNK
+
+CHANGED = "changed while read"
+READ = os.O_RDONLY
+for _flag in ("O_NOFOLLOW", "O_NOCTTY", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    READ |= getattr(os, _flag, 0)
+
+
+class LeaveOutError(Exception):
+    """A path cannot be kept; its text is the reason."""
+
+
+@dataclass(slots=True)
+class Contents:
+    """The contents of a project's files: read where they are not known, and kept."""
+
+    root: str
+    batch: Batch | None  # None: hash only
+    index: Index
+    max_file_size: int
+    purged: frozenset[str]  # SHA-256 of contents that are not kept again
+    go_on: Callable[[], None]  # raises when nobody waits any more
+
+    def of(self, path: str, found: os.stat_result, *, asked: bool) -> tuple[str | None, os.stat_result, bool]:
+        """Return SHA-256 and state of a file as it was read, and whether it would be seen if it changed again.
+
+        The hash is None for a file that is too large.
+        """
+        refused = frozenset[str]() if asked else self.purged
+        known = self.index.recall(path, found)
+        if known and (self.batch is None or known in refused or self.batch.has(known)):
+            return known, found, True
+        if found.st_size > self.max_file_size:
+            return None, found, True
+        try:
+            return self._read(path, refused)
+        except LeaveOutError as why:
+            if str(why) != CHANGED:
+                raise
+        return self._read(path, refused)
+
+    def keep_link(self, target: bytes) -> str:
+        """Keep the target of a link; return its SHA-256."""
+        return self._keep(target, frozenset())
+
+    def text(self, path: str, most: int) -> str:
+        """Return the beginning of a small file; nothing where it cannot be read."""
+        try:
+            with os.fdopen(self._open(path), "rb") as file:
+                return file.read(most).decode("utf-8", "surrogateescape")
+        except (OSError, LeaveOutError):
+            return ""
+
+    def _read(self, path: str, refused: frozenset[str]) -> tuple[str, os.stat_result, bool]:
+        started = time.time_ns()
+        with os.fdopen(self._open(path), "rb", buffering=0) as file:
+            before = os.fstat(file.fileno())
+            if before.st_size > self.max_file_size:
+                raise LeaveOutError(CHANGED)
+            if before.st_size <= CHUNK:
+                data = file.read(before.st_size + 1) or b""
+                size = len(data)
+                _check_same(before, os.fstat(file.fileno()), size)
+                sha256 = self._keep(data, refused)
+            else:
+                sha256, size = self._keep_stream(Bounded(file, before.st_size, self.go_on), refused)
+                _check_same(before, os.fstat(file.fileno()), size)
+        return sha256, before, self.index.remember(path, before, sha256, started)
+
+    def _open(self, path: str) -> int:
+        descriptor = os.open(f"{self.root}/{path}", READ)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise LeaveOutError("special file")
+        return descriptor
+
+    def _keep(self, data: bytes, refused: frozenset[str]) -> str:
+        return self.batch.put(data, refused=refused) if self.batch else hashlib.sha256(data).hexdigest()
+
+    def _keep_stream(self, source: Bounded, refused: frozenset[str]) -> tuple[str, int]:
+        if self.batch:
+            return self.batch.put_stream(source, refused=refused)
+        digest, size = hashlib.sha256(), 0
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+        return digest.hexdigest(), size
+
+
+@dataclass(slots=True)
+class Bounded:
+    """The first `left` bytes of a file, so that one which grows while it is read comes to an end."""
+
+    file: BinaryIO
+    left: int
+    go_on: Callable[[], None]
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most `size` bytes."""
+        self.go_on()
+        data = self.file.read(min(size, self.left))
+        self.left -= len(data)
+        return data
+
+
+def _check_same(before: os.stat_result, after: os.stat_result, read: int) -> None:
+    if read != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise LeaveOutError(CHANGED)
