@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, needs_local_scope
@@ -36,6 +37,7 @@ class KeepingMagics(Magics):
         action="append",
         help="a path to keep although an ignore or secret rule leaves it out",
     )
+    @argument("--dry-run", action="store_true", help="only say what would be kept and left out; nothing is written")
     @argument("-o", "--out", help="put the snapshot into this variable")
     @needs_local_scope
     @line_magic
@@ -48,16 +50,18 @@ class KeepingMagics(Magics):
             %snapshot -m "baseline"
             %snapshot "two layers" --label best -c params.yaml --metrics accuracy=0.97
             s = %snapshot -c config          # a variable of the notebook
+            %snapshot --dry-run              # what would be kept, and what left out
         """
         args = parse(self.snapshot, line)
         message = args.message if args.message is not None else " ".join(args.words) or None
-        taken = snapshots.snapshot(
-            message,
-            label=args.label,
-            files=args.files,
-            config=_given(args.config, "config", local_ns),
-            metrics=_given(args.metrics, "metrics", local_ns),
-        )
+        given = {
+            "label": args.label,
+            "files": args.files,
+            "config": _given(args.config, "config", local_ns),
+            "metrics": _given(args.metrics, "metrics", local_ns),
+        }
+        take = partial(snapshots.snapshot, dry_run=True) if args.dry_run else snapshots.snapshot
+        taken: Any = take(message, **given)
         if args.out:
             current().names[args.out] = taken
             print(taken.line)
