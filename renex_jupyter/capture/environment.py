@@ -6,7 +6,7 @@ import platform
 import re
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -85,6 +85,12 @@ def capture_environment(
         dockerfile=dockerfile,
         locks_kept=blobs is not None,
     )
+
+
+def with_imported(made: Environment, names: Collection[str]) -> Environment:
+    """Return an environment of this process with other packages as the imported ones, and the requirements of these."""
+    packages = tuple(replace(each, imported=each.name in names) for each in made.packages)
+    return replace(made, packages=packages, requirements=_requirements(_current(), frozenset(names)))
 
 
 def editable_folders(environment: Environment) -> tuple[str, ...]:

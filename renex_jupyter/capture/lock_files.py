@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from renex_jupyter.capture.secrets import is_secret_file
+from renex_jupyter.records.paths import to_text
 from renex_jupyter.store.blobs import Blobs
 
 # What names versions, not what only asks for them: Pipfile and pixi.toml are files of the project like others.
@@ -52,11 +53,12 @@ def capture_lock_files(
 
 
 def _paths(root: Path, beside: Path | None) -> Iterator[tuple[Path, str]]:
-    folders = [root] if beside is None or not beside.is_relative_to(root) else [root, beside]
-    for folder in dict.fromkeys(folders):
+    home = root.resolve()
+    folders = [home] if beside is None else [home, beside.resolve()]
+    for folder in dict.fromkeys(each for each in folders if each.is_relative_to(home)):
         for pattern in LOCK_FILES:
             for path in folder.glob(pattern):
-                name = path.relative_to(root).as_posix()
+                name = to_text(path.relative_to(home).as_posix())
                 if not is_secret_file(name):
                     yield path, name
 

@@ -13,7 +13,7 @@ class Package:
 
     name: str
     version: str
-    imported: bool = False  # by the process that was captured
+    imported: bool = False  # by a process that was captured
     origin: str | None = None  # "git+https://host/repo@commit", "editable /path", "file /path"; None: an index or conda
 
 

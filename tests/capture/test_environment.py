@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from renex_jupyter.capture import distributions
 from renex_jupyter.capture.environment import capture_environment
 from renex_jupyter.capture.hardware import capture_hardware
+from renex_jupyter.records.environments import Environment, Package
 
 
 def install(folder: Path, name: str, version: str, *, files: str = "", needs: tuple[str, ...] = ()) -> Path:
@@ -155,3 +160,130 @@ def test_hardware_is_told_without_an_error_and_the_same_every_time() -> None:
     assert hardware.cores > 0
     assert hardware.memory_bytes > 2**20
     assert len(hardware.hardware_id) == 64
+
+
+URL = "https://user:s3cret@host.example/x"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+HASH = "ab" * 32
+ORIGINS: dict[str, tuple[Any, str | None, str]] = {
+    "vcs": (
+        {"url": f"{URL}.git", "vcs_info": {"vcs": "git", "commit_id": COMMIT}, "subdirectory": "py"},
+        f"git+https://host.example/x.git@{COMMIT}#subdirectory=py",
+        f"rx-a @ git+https://host.example/x.git@{COMMIT}#subdirectory=py",
+    ),
+    "ssh": (
+        {"url": "ssh://git@host.example/x.git", "vcs_info": {"vcs": "git", "commit_id": COMMIT}},
+        f"git+ssh://git@host.example/x.git@{COMMIT}",
+        f"rx-a @ git+ssh://git@host.example/x.git@{COMMIT}",
+    ),
+    "editable": (
+        {"url": "file:///home/me/my%20code", "dir_info": {"editable": True}},
+        "editable /home/me/my code",
+        "# rx-a==1.0 was installed from /home/me/my code (editable)",
+    ),
+    "folder": (
+        {"url": "file:///home/me/code", "dir_info": {}},
+        "file /home/me/code",
+        "# rx-a==1.0 was installed from /home/me/code",
+    ),
+    "file": (
+        {"url": "file:///tmp/a-1.0.whl", "archive_info": {"hash": f"sha256={HASH}"}},
+        f"file /tmp/a-1.0.whl#sha256={HASH}",
+        f"# rx-a==1.0 was installed from /tmp/a-1.0.whl#sha256={HASH}",
+    ),
+    "archive": (
+        {"url": f"{URL}/a-1.0.whl?token=t0ps3cret", "archive_info": {"hashes": {"sha256": HASH}}},
+        f"https://host.example/x/a-1.0.whl?token=***#sha256={HASH}",
+        f"rx-a @ https://host.example/x/a-1.0.whl?token=***#sha256={HASH}",
+    ),
+    "newline": (
+        {"url": "file:///x%0Aevil==1", "dir_info": {}},
+        "file /x\nevil==1",
+        "# rx-a==1.0 was installed from /x evil==1",
+    ),
+    "nonsense": ({"url": 7, "vcs_info": []}, None, "rx-a==1.0"),
+    "a list": ([1], None, "rx-a==1.0"),
+}
+
+
+def installed_from(site: Path, told: object, installer: str = "pip") -> tuple[Environment, Package]:
+    """The environment with one imported distribution, by what an installer wrote of its origin."""
+    home = install(site, "rx-a", "1.0", files="rx_a.py,,\n")
+    (home / "INSTALLER").write_text(f"{installer}\n")
+    (home / "direct_url.json").write_text(json.dumps(told))
+    (site / "rx_a.py").touch()
+    __import__("rx_a")
+    made = capture_environment()
+    del sys.modules["rx_a"]
+    return made, next(each for each in made.packages if each.name == "rx-a")
+
+
+@pytest.mark.parametrize("case", ORIGINS)
+def test_a_package_says_where_it_came_from_and_the_requirements_say_it_to_pip(site: Path, case: str) -> None:
+    told, origin, line = ORIGINS[case]
+    made, package = installed_from(site, told)
+    assert package.origin == origin
+    assert line in made.requirements.splitlines()
+    assert "s3cret" not in made.requirements
+
+
+def test_a_package_of_conda_came_from_no_folder_of_this_machine(site: Path) -> None:
+    told = {"url": "file:///croot/rx-a_1700000000000/work", "dir_info": {}}
+    made, package = installed_from(site, told, "conda")
+    assert package.origin is None
+    assert "rx-a==1.0" in made.requirements.splitlines()
+
+
+def test_every_line_of_the_requirements_is_one_that_pip_reads(site: Path) -> None:
+    install(site, "rx-odd", "1.0-unknown?", files="rx_odd.py,,\n")
+    (site / "rx_odd.py").touch()
+    __import__("rx_odd")
+    lines = capture_environment().requirements.splitlines()
+    del sys.modules["rx_odd"]
+    assert "# rx-odd==1.0-unknown? is no requirement that pip reads" in lines
+    pinned = {Requirement(line).name for line in lines if not line.startswith("#")}
+    assert {"pytest", "packaging"} <= pinned
+    assert any(line.startswith("# renex-jupyter==") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (ORIGINS["vcs"][0], {**ORIGINS["vcs"][0], "vcs_info": {"vcs": "git", "commit_id": "f" * 40}}, False),
+        (ORIGINS["vcs"][0], {**ORIGINS["vcs"][0], "url": "https://elsewhere.example/fork.git"}, True),
+        (ORIGINS["file"][0], {**ORIGINS["file"][0], "archive_info": {"hash": f"sha256={'cd' * 32}"}}, False),
+        (ORIGINS["file"][0], {**ORIGINS["file"][0], "url": "file:///elsewhere/a-1.0.whl"}, True),
+        (ORIGINS["folder"][0], {"url": "file:///elsewhere", "dir_info": {"editable": True}}, True),
+    ],
+    ids=["commit", "address", "hash", "place", "folder"],
+)
+def test_a_commit_and_a_hash_count_for_the_id_and_a_place_does_not(
+    site: Path, one: object, other: object, same: bool
+) -> None:
+    home = install(site, "rx-a", "1.0")
+    ids = []
+    for told in (one, other):
+        (home / "direct_url.json").write_text(json.dumps(told))
+        os.utime(site, ns=(0, len(ids)))  # an installer changes the folder
+        ids.append(capture_environment().environment_id)
+    assert (ids[0] == ids[1]) is same
+
+
+def test_what_pins_is_a_lock_file_wherever_it_is_looked_for(tmp_path: Path) -> None:
+    pins = (
+        *("uv.lock", "poetry.lock", "pdm.lock", "pixi.lock", "pylock.toml", "pylock.dev.toml", "Pipfile.lock"),
+        *("conda-lock.yml", "conda-lock.yaml", "conda-linux-64.lock", "environment.yml", "environment.yaml"),
+        *("requirements.txt", "requirements-dev.txt", "requirements/base.txt", "constraints.txt"),
+    )
+    others = ("Pipfile", "pixi.toml", "pyproject.toml", "yarn.lock", "sub/uv.lock", "requirements/.env.txt")
+    for name in (*pins, *others):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    (tmp_path.parent / f"{tmp_path.name}-outside.txt").write_text("x")
+    (tmp_path / "requirements-link.txt").symlink_to(f"../{tmp_path.name}-outside.txt")
+    assert set(capture_environment(tmp_path).lock_files or {}) == set(pins)
+    nearby = capture_environment(tmp_path, beside=tmp_path / "sub").lock_files
+    assert set(nearby or {}) == {*pins, "sub/uv.lock"}
+    elsewhere = capture_environment(tmp_path / "sub", beside=tmp_path).lock_files
+    assert set(elsewhere or {}) == {"uv.lock"}
