@@ -20,7 +20,6 @@ from uuid import uuid4
 
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.snapshots import FileEntry
-from renex_jupyter.store import locks
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.pouring import pour
 from renex_jupyter.tasks.folders import FOLDER, RELATIVE, Branch, Folder, Parts, opened
@@ -138,6 +137,8 @@ def _is_ours(top: Folder) -> bool:
     """Take the lock of a new folder; say whether nobody has taken it, or the folder itself, before."""
     if top.descriptor is None:
         return True
+    from renex_jupyter.store import locks  # not where folders have no locks
+
     with suppress(OSError):  # a file system without locks: then nobody can sweep there either
         if not locks.take(top.descriptor):
             return False
@@ -145,6 +146,8 @@ def _is_ours(top: Folder) -> bool:
 
 
 def _sweep(path: str) -> None:
+    from renex_jupyter.store import locks
+
     descriptor = os.open(path, FOLDER)
     try:
         mine = os.fstat(descriptor).st_uid == os.getuid()

@@ -1,0 +1,324 @@
+"""The project becomes an earlier state, and nothing is lost by it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from disk import full_disk
+
+import renex_jupyter as rx
+from renex_jupyter.config import settings
+from renex_jupyter.errors import RenexError
+from renex_jupyter.session import snapshots
+from renex_jupyter.session.current import current
+from renex_jupyter.session.status import status
+from renex_jupyter.session.unfinished import Unfinished
+from renex_jupyter.store import locks
+
+Tree = dict[str, tuple[str, object, int]]
+
+
+def tree(project: Path) -> Tree:
+    """Return kind, content and mode of all there is, but for the store."""
+    found: Tree = {}
+    for folder, names, files in os.walk(project):
+        names[:] = [name for name in names if name != ".renex"]
+        for name in (*names, *files):
+            path = Path(folder, name)
+            mode = stat.S_IMODE(path.lstat().st_mode)
+            key = path.relative_to(project).as_posix()
+            if path.is_symlink():
+                found[key] = ("link", os.readlink(path), mode)
+            elif path.is_file():
+                found[key] = ("file", path.read_bytes(), mode)
+            else:
+                found[key] = ("dir" if path.is_dir() else "pipe", None, mode)
+    return found
+
+
+def refused(code: str, project: Path, *words: str, **options: object) -> RenexError:
+    """Expect a refusal that changes nothing and takes no snapshot."""
+    before, taken = tree(project), len(rx.list_snapshots(hidden=True))
+    with pytest.raises(RenexError) as caught:
+        rx.checkout(*words, in_place=True, **options)  # type: ignore[arg-type]
+    assert caught.value.code == code
+    assert (tree(project), len(rx.list_snapshots(hidden=True))) == (before, taken)
+    assert not (project / ".renex" / "CHECKOUT").exists()
+    return caught.value
+
+
+@pytest.fixture
+def changed(project: Path) -> Path:
+    """A project with the snapshot "start", in which everything was changed after it."""
+    (project / "d").mkdir()
+    (project / "d/b").write_text("b")
+    (project / "run.sh").write_text("#!/bin/sh\n")
+    (project / "run.sh").chmod(0o755)
+    (project / "hollow").mkdir(mode=0o700)
+    (project / "to").symlink_to("nowhere")
+    (project / "turns").write_text("a file")
+    (project / "other").mkdir()
+    (project / "other/in").write_text("in")
+    rx.snapshot(label="start")
+    (project / "model.py").write_text("def model():\n    return 2\n")
+    (project / "d/b").unlink()
+    (project / "run.sh").chmod(0o644)
+    (project / "hollow").rmdir()
+    (project / "to").unlink()
+    (project / "to").symlink_to("elsewhere")
+    (project / "turns").unlink()
+    (project / "turns").mkdir()
+    (project / "turns/x").write_text("in a folder")
+    (project / "other/in").unlink()
+    (project / "other").rmdir()
+    (project / "other").write_text("a file now")
+    (project / "new/deep").mkdir(parents=True)
+    (project / "new/deep/z").write_text("z")
+    return project
+
+
+def test_the_project_becomes_the_snapshot_and_comes_back(changed: Path) -> None:
+    after = tree(changed)
+    done = rx.checkout("start", in_place=True)
+    start = rx.get_snapshot("start").snapshot_id
+    assert tree(changed) == tree_of(changed, start)
+    assert not (changed / "new").exists()
+    assert (changed / "model.py").read_text() == "def model():\n    return 1\n"
+    assert stat.S_IMODE((changed / "hollow").stat().st_mode) == 0o700
+    assert done.safety_id is not None
+    assert f"%renex checkout {done.safety_id[:8]} --in-place" in str(done)
+    assert rx.get_snapshot(done.safety_id).message == f"before checkout of {start[:8]}"
+    rx.checkout(done.safety_id, in_place=True)
+    assert tree(changed) == after
+
+
+def tree_of(project: Path, snapshot_id: str) -> Tree:
+    """Return the tree that a checkout into a new folder writes."""
+    result = Path(rx.checkout(snapshot_id, project.parent / f"{project.name}-{snapshot_id[:8]}").path)
+    (result / ".renex-checkout").unlink()
+    return tree(result)
+
+
+def test_what_is_the_same_is_not_written_again(changed: Path) -> None:
+    kept = changed / "pyproject.toml"
+    before = kept.stat()
+    done = rx.checkout("start", in_place=True)
+    assert (kept.stat().st_ino, kept.stat().st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
+    assert (done.files, done.removed) == (6, 3)
+    again = rx.checkout("start", in_place=True)
+    assert (again.files, again.removed, again.size) == (0, 0, 0)
+
+
+def test_without_a_word_it_is_a_new_folder(changed: Path) -> None:
+    before = tree(changed)
+    made = Path(rx.checkout("start").path)
+    assert made.parent == changed
+    assert {name: each for name, each in tree(changed).items() if not name.startswith(made.name)} == before
+    with pytest.raises(RenexError, match="not both"):
+        rx.checkout("start", to="x", in_place=True)
+
+
+def test_what_no_snapshot_takes_stays_as_it_is(changed: Path) -> None:
+    kept = {
+        ".gitignore": "*.log\ndata/\n",
+        "a.log": "ignored",
+        "data/x": "ignored",
+        ".env": "KEY=1",
+        ".git/config": "git",
+        "venv/pyvenv.cfg": "venv",
+        "venv/lib.py": "venv",
+        "new/.env": "secret in a folder that goes otherwise",
+    }
+    (changed / ".gitignore").write_text(kept[".gitignore"])
+    rx.snapshot(label="middle")
+    for name, text in kept.items():
+        (changed / name).parent.mkdir(exist_ok=True)
+        (changed / name).write_text(text)
+    os.mkfifo(changed / "pipe")
+    (changed / "only-now").write_text("x")
+    rx.checkout("start", to="old")
+    rx.checkout("middle", in_place=True)
+    assert not (changed / "only-now").exists()
+    assert {name: (changed / name).read_text() for name in kept} == kept
+    assert stat.S_ISFIFO((changed / "pipe").stat().st_mode)
+    assert (changed / "old/model.py").exists()
+
+
+def test_an_ignored_file_that_the_snapshot_would_replace_is_kept_first(changed: Path) -> None:
+    (changed / ".gitignore").write_text("model.py\nturns\n")
+    done = rx.checkout("start", in_place=True)
+    assert (changed / "model.py").read_text() == "def model():\n    return 1\n"
+    assert (changed / "turns").read_text() == "a file"
+    assert done.safety_id
+    rx.checkout(done.safety_id, in_place=True)
+    assert (changed / "model.py").read_text() == "def model():\n    return 2\n"
+    assert (changed / "turns/x").read_text() == "in a folder"
+
+
+def test_what_cannot_be_kept_is_named_before_anything_is_touched(
+    changed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (changed / "turns/.env").write_text("KEY=1")
+    (changed / "turns/big").write_bytes(bytes(2000))
+    (changed / "d/b").mkdir()
+    os.mkfifo(changed / "d/b/pipe")
+    monkeypatch.setattr(settings(), "max_file_size", 1000)
+    told = refused("conflict", changed, "start")
+    assert "3 paths" in told.message
+    for each in ("turns/.env (secret)", "turns/big (too large)", "d/b/pipe (special file)"):
+        assert each in told.message
+    assert refused("conflict", changed, "start", force=True).message == told.message
+
+
+def test_only_the_first_five_of_many_are_named(changed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(9):
+        (changed / f"turns/{i}").write_bytes(bytes(2000))
+    monkeypatch.setattr(settings(), "max_file_size", 1000)
+    told = refused("conflict", changed, "start").message
+    assert "9 paths" in told
+    assert "turns/4" in told
+    assert "turns/5" not in told
+
+
+def test_what_the_snapshot_knew_but_did_not_keep_stays(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "big").write_bytes(bytes(2000))
+    with monkeypatch.context() as patch:
+        patch.setattr(settings(), "max_file_size", 1000)
+        rx.snapshot(label="start")
+    (project / "big").write_bytes(b"smaller now")
+    done = rx.checkout("start", in_place=True)
+    assert (project / "big").read_bytes() == b"smaller now"
+    assert [path for path, _ in done.skipped] == ["big"]
+
+
+def notebook(project: Path, source: str) -> Path:
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
+    path = project / "n.ipynb"
+    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=3))
+    return path
+
+
+def test_the_notebook_of_the_session_is_replaced_only_with_force(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = notebook(project, "1")
+    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
+    rx.snapshot(label="start")
+    (project / "model.py").write_text("changed")
+    path = notebook(project, "2")
+    path.chmod(0o600)
+    was = path.read_bytes()
+    told = refused("conflict", project, "start")
+    assert "n.ipynb is open" in told.message
+    done = rx.checkout("start", in_place=True, force=True)
+    assert json.loads(path.read_text())["cells"][0]["source"] == ["1"]
+    assert "reload n.ipynb" in str(done)
+    assert done.safety_id
+    rx.checkout(done.safety_id, in_place=True, force=True)
+    assert path.read_bytes() == was
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_notebook_that_stays_as_it_is_is_in_nobodys_way(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = notebook(project, "1")
+    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
+    rx.snapshot(label="first")
+    rx.checkout("first", in_place=True, force=True)  # as Jupyter writes it
+    (project / "model.py").write_text("changed")
+    rx.checkout("first", in_place=True)
+    assert (project / "model.py").read_text() != "changed"
+
+
+def test_executed_cells_are_no_file_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = notebook(project, "1")
+    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
+    path.write_text("no notebook")
+    rx.snapshot(label="start")
+    (project / "model.py").write_text("changed")
+    rx.checkout("start", in_place=True)
+    assert path.read_text() == "no notebook"
+    assert not (project / "executed-cells.ipynb").exists()
+
+
+def test_two_at_once_do_not_mix(changed: Path) -> None:
+    with locks.hold(current().store.layout.checkout_lock, timeout=0):
+        refused("locked", changed, "start")
+    rx.checkout("start", in_place=True)
+
+
+def test_a_full_disk_leaves_the_project_as_it_is(changed: Path) -> None:
+    before = tree(changed)
+    rx.list_snapshots()
+    snapshots.capture(current())  # every content of now is there already: only what is staged does not fit
+    with full_disk(), pytest.raises(RenexError) as caught:
+        rx.checkout("start", in_place=True)
+    assert caught.value.code == "disk_full"
+    assert tree(changed) == before
+    assert not (changed / ".renex/CHECKOUT").exists()
+
+
+def test_another_checkout_waits_for_the_one_that_did_not_end(changed: Path) -> None:
+    here = rx.snapshot(label="here").snapshot_id
+    layout, start = current().store.layout, rx.get_snapshot("start").snapshot_id
+    Unfinished.of(start, here, changed).write(layout)
+    third = rx.snapshot(label="third").snapshot_id
+    with pytest.raises(RenexError) as caught:
+        rx.checkout(third, in_place=True)
+    assert caught.value.code == "conflict"
+    assert f"%renex checkout {start[:8]} --in-place" in caught.value.hint
+    assert f"%renex checkout {here[:8]} --in-place" in caught.value.hint
+    told = str(status())
+    assert f"%renex checkout {start[:8]} --in-place" in told
+    assert stat.S_IMODE(layout.unfinished_checkout.stat().st_mode) == 0o600
+    rx.checkout(third, in_place=True, force=True)
+    assert not layout.unfinished_checkout.exists()
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_checkout_that_is_gone_on_with_names_the_first_snapshot_to_go_back_to(changed: Path, edited: bool) -> None:
+    """What was edited after the crash is kept by another snapshot."""
+    here, before = rx.snapshot(label="here").snapshot_id, tree(changed)
+    start = rx.get_snapshot("start").snapshot_id
+    (changed / "model.py").write_text("def model():\n    return 1\n")  # as if that one had been replaced
+    Unfinished.of(start, here, changed).write(current().store.layout)
+    if edited:
+        (changed / "new/deep/z").write_text("edited")
+    taken = len(rx.list_snapshots(hidden=True))
+    done = rx.checkout("start", in_place=True)
+    assert done.safety_id == here
+    assert len(rx.list_snapshots(hidden=True)) == taken + edited
+    assert done.notes
+    rx.checkout(here, in_place=True)
+    assert tree(changed) == before
+
+
+def test_going_back_from_a_checkout_that_did_not_end_takes_no_snapshot(changed: Path) -> None:
+    here, before = rx.snapshot(label="here").snapshot_id, tree(changed)
+    start = rx.get_snapshot("start").snapshot_id
+    (changed / "model.py").write_text("def model():\n    return 1\n")
+    (changed / "new/deep/z").unlink()
+    Unfinished.of(start, here, changed).write(current().store.layout)
+    taken = len(rx.list_snapshots(hidden=True))
+    done = rx.checkout("here", in_place=True)
+    assert (done.safety_id, len(rx.list_snapshots(hidden=True))) == (start, taken)
+    assert tree(changed) == before
+    assert not current().store.layout.unfinished_checkout.exists()
+
+
+def test_a_snapshot_of_somebody_else_warns_of_what_runs_unasked(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / ".vscode").mkdir()
+    (project / ".vscode/tasks.json").write_text("{}")
+    (project / "sitecustomize.py").write_text("")
+    monkeypatch.setenv("LOGNAME", "mallory")
+    rx.snapshot(label="theirs")
+    assert "mallory" not in str(rx.checkout("theirs", to="a"))
+    monkeypatch.setenv("LOGNAME", "alice")
+    current().store.journal.actor = "alice"
+    told = str(rx.checkout("theirs", to="b"))
+    assert "mallory took this snapshot; look at .vscode/tasks.json, sitecustomize.py" in told
