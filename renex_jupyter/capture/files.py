@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -89,6 +90,23 @@ def search_files(
     request = _request(root, None, (), (), max_file_size, sought=sought.as_json())
     found = _ask(request, timeout, lambda _, answer: answer["found"])
     return tuple((path, tuple(lines), sha256) for path, lines, sha256 in found)
+
+
+def read_texts(root: Path, paths: Sequence[str], *, limit: int, timeout: float) -> dict[str, bytes]:
+    """Return what some small files say now, by path; of a link its target. What cannot be read is left out.
+
+    Parameters
+    ----------
+    paths : as the entries of a tree have them.
+    limit : bytes; a larger file is left out.
+
+    Raises
+    ------
+    RenexError : as `capture_files`.
+    """
+    request = {"root": _text(root.absolute()), "texts": list(paths), "limit": limit}
+    found = _ask(request, timeout, lambda _, answer: answer["texts"])
+    return {path: b64decode(content) for path, content in found.items()}
 
 
 def stop_worker() -> None:

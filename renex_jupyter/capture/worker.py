@@ -19,6 +19,7 @@ from itertools import chain
 from typing import Any
 
 from renex_jupyter.capture.search import search
+from renex_jupyter.capture.texts import texts
 from renex_jupyter.capture.tree import Capture, Memory
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store.sought import Sought
@@ -91,6 +92,8 @@ def _answer(request: dict[str, Any], inbox: Inbox, memories: dict[str, Memory]) 
 
 def _capture(request: dict[str, Any], inbox: Inbox, memories: dict[str, Memory]) -> dict[str, Any]:
     root = request["root"]
+    if "texts" in request:
+        return {"texts": texts(root, request["texts"], request["limit"], lambda: inbox.check(request["id"]))}
     memory = memories.setdefault(root, Memory())
     capture = Capture(request, memory, lambda: inbox.check(request["id"]))
     tree = capture.take()

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from renex_jupyter.analysis.diff import Diff, State, diff_states
 from renex_jupyter.analysis.file_lines import LARGEST, comparable, with_lines
+from renex_jupyter.capture.files import read_texts
+from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
 from renex_jupyter.query import runs as run_query
@@ -40,12 +42,7 @@ def diff(a: object = None, b: object = NOW) -> Diff:
     against = next(iter(kept.values()), None)
     present = _present(session, against) if None in found else None
     one, other = (state for each in found if (state := present if each is None else kept[each]))
-    difference = diff_states(one, other)
-    sides = {
-        each.path: (_content(session, one, each), _content(session, other, each))
-        for each in comparable(difference, one, other)
-    }
-    difference = with_lines(difference, sides)
+    difference = _with_lines(session, diff_states(one, other), one, other)
     unknown = present is not None and against is not None and present.cells is against.cells and bool(against.cells)
     note = ("The notebook is not known here, so its cells are not compared.",) if unknown else ()
     return replace(difference, notes=(*difference.notes, *note))
@@ -133,9 +130,23 @@ def _quoted(message: str | None) -> str:
     return f'"{message}"' if message else ""
 
 
-def _content(session: Session, state: State, change: FileChange) -> bytes | None:
+def _with_lines(session: Session, found: Diff, one: State, other: State) -> Diff:
+    """Return the diff with the lines of its small files: as the store has them, and for now as the project has them."""
+    some = comparable(found, one, other)
+    present: dict[str, bytes] = {}
+    if some and NOW in (one.title, other.title):
+        with suppress(RenexError):  # the files are compared by their hashes all the same
+            paths, limits = [each.path for each in some], settings()
+            present = read_texts(session.project, paths, limit=LARGEST, timeout=limits.capture_timeout)
+
+    def content(state: State, change: FileChange) -> bytes | None:
+        return present.get(change.path) if state.title == NOW else _kept_content(session, state.files[change.path])
+
+    return with_lines(found, {each.path: (content(one, each), content(other, each)) for each in some})
+
+
+def _kept_content(session: Session, entry: FileEntry) -> bytes | None:
     """Return what a file held, where the store has it."""
-    entry: FileEntry = state.files[change.path]
     found = _Bounded()
     with suppress(RenexError):  # purged or damaged: fsck tells
         if entry.sha256:

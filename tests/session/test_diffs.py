@@ -1,6 +1,7 @@
 """Two moments compared, as a user asks for it."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from renex_jupyter.analysis.diff import diff_states
 from renex_jupyter.analysis.file_lines import comparable
 from renex_jupyter.errors import RenexError
 from renex_jupyter.session.current import current
-from renex_jupyter.session.diffs import _content, _kept
+from renex_jupyter.session.diffs import _kept, _kept_content
 
 
 def notebook(folder: Path, *sources: str) -> Path:
@@ -81,6 +82,40 @@ def test_a_link_shows_where_it_led_and_where_it_leads(project: Path) -> None:
     assert (change.before_kind, change.after_kind, change.lines) == ("link", "link", ("-runs/1", "+runs/22"))
 
 
+def test_what_a_file_says_now_is_compared_by_lines_too(project: Path) -> None:
+    (project / "latest").symlink_to("runs/1")
+    (project / "odd\nname%.txt").write_text("a\n")
+    (project / "image.bin").write_bytes(b"\0" * 100)
+    rx.snapshot(label="one")
+    (project / "latest").unlink()
+    (project / "latest").symlink_to("runs/22")
+    (project / "odd\nname%.txt").write_text("a\nb\n")
+    (project / "image.bin").write_bytes(b"\0" * 101)
+    found = {each.path: each for each in rx.diff("one").files}
+    assert found["latest"].lines == ("-runs/1", "+runs/22")
+    assert found["odd\nname%.txt"].lines == (" a", "+b")
+    assert (found["image.bin"].lines, found["image.bin"].note) == ((), "not text")
+    back = {each.path: each for each in rx.diff("now", "one").files}
+    assert back["odd\nname%.txt"].lines == (" a", "-b")
+
+
+def test_the_kernel_opens_no_file_of_the_user_to_compare_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rx.snapshot(label="one")
+    (project / "model.py").write_text("other\n")
+    opened: list[str] = []
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and watching and str(arguments[0]).endswith("model.py"):
+            opened.append(str(arguments[0]))
+
+    watching = True
+    sys.addaudithook(watch)
+    found = rx.diff("one")
+    watching = False
+    assert found.files[0].lines
+    assert opened == []
+
+
 def test_a_content_that_is_gone_is_told_and_breaks_nothing(project: Path) -> None:
     rx.snapshot(label="one")
     (project / "model.py").write_text("other")
@@ -105,7 +140,8 @@ def test_a_record_that_lies_about_a_size_is_not_read_to_its_end(project: Path) -
     ]
     found = diff_states(*lies)
     (change,) = comparable(found, *lies)
-    assert [_content(session, state, change) for state in lies] == [None, None]
+    assert change.path == "zeros.txt"
+    assert [_kept_content(session, state.files["zeros.txt"]) for state in lies] == [None, None]
 
 
 def test_a_notebook_that_nobody_knows_here_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
