@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, ParamSpec
 
+from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.snapshots import CellExecution
 
@@ -182,4 +183,4 @@ def _told(error: BaseException) -> str:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     except Exception:  # noqa: BLE001  # a user's __str__ may fail
         text = type(error).__name__
-    return text[:MAX_ERROR]
+    return redact_text(text)[:MAX_ERROR]

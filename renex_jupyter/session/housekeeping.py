@@ -6,6 +6,7 @@ import dataclasses
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argument
 from renex_jupyter.ids import short
 from renex_jupyter.query import snapshot_lists
@@ -104,7 +105,7 @@ def update_snapshot(
     found = get_snapshot(snapshot_id)
     with alone(store):
         before = get_snapshot(found.snapshot_id)  # another kernel may have changed or deleted it by now
-        given = {"message": message, "label": label, "hidden": hidden}
+        given = {"message": message and redact_text(message), "label": label, "hidden": hidden}
         after: dict[str, Any] = {name: None if value == "" else value for name, value in given.items() if value is not None}
         after = {name: value for name, value in after.items() if value != getattr(before, name)}
         was = {name: getattr(before, name) for name in after}
