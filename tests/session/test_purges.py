@@ -163,7 +163,7 @@ def test_a_snapshot_that_looks_while_contents_are_searched_misses_none(
             leave_a_note(store, objects)
 
     monkeypatch.setattr(purging, "_leave_a_note", beside)
-    monkeypatch.setattr(snapshots, "capture", lambda *_, **__: states[0])
+    monkeypatch.setattr(snapshots, "_capture", lambda *_, **__: states[0])
     purge(Store(project / ".renex"), secret=SECRET)
     if recorded == "after that":
         rx.snapshot("second")
