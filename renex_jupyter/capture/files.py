@@ -33,6 +33,7 @@ def capture_files(
     max_file_size: int,
     timeout: float,
     purged: Collection[str] = (),
+    imported: Iterable[str] = (),
     index: Path | None = None,
 ) -> FileTree:
     """Return the tree of files below `root` and keep their contents.
@@ -47,6 +48,8 @@ def capture_files(
     max_file_size : bytes; a larger file becomes an entry without `sha256`.
     timeout : seconds.
     purged : SHA-256 of contents that are not kept again, unless they are asked for by `include`.
+    imported : paths relative to `root` of files that are kept although an ignore file says otherwise; unlike `include`
+        it overrides neither what is a secret nor what was purged.
     index : folder in which is kept what was read before, for the next process; None: nowhere.
 
     Returns
@@ -58,7 +61,9 @@ def capture_files(
     RenexError : `timeout`, `not_found` (no such folder), `interrupted` (the reading process died twice), or what the
         store says: `disk_full`, `permission`, `read_only`.
     """
-    request = _request(root, blobs, exclude, include, max_file_size, purged=sorted(purged), index=index)
+    request = _request(
+        root, blobs, exclude, include, max_file_size, purged=sorted(purged), imported=imported, index=index
+    )
     return _ask(request, timeout, _tree)
 
 
@@ -259,6 +264,7 @@ def _request(
     max_file_size: int,
     *,
     purged: Sequence[str] = (),
+    imported: Iterable[str] = (),
     sought: dict[str, Any] | None = None,
     index: Path | None = None,
 ) -> dict[str, Any]:
@@ -267,6 +273,7 @@ def _request(
         "blobs": _text(blobs.absolute()) if blobs else None,
         "exclude": [_text(Path(os.path.normpath(each))) for each in exclude],
         "include": [_text(Path(os.path.normpath(each))) for each in include],
+        "imported": [_text(Path(each)) for each in imported],
         "max_file_size": max_file_size,
         "purged": purged,
         "sought": sought,

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from renex_jupyter.capture.secrets import SECRET_FOLDERS, is_secret_file
 from renex_jupyter.records.paths import to_text
 from renex_jupyter.records.snapshots import LeftOut
 
@@ -65,21 +64,6 @@ def local_modules(root: Path, editable: Collection[str] = ()) -> LocalModules:
         else:
             outside[_told(_whole(name, found[1]), places.root)] = None
     return LocalModules(tuple(sorted(inside)), tuple(LeftOut(each, OUTSIDE) for each in sorted(outside)))
-
-
-def to_keep(found: LocalModules, purged: Collection[str]) -> tuple[str, ...]:
-    """Return the modules in the project that a snapshot asks for by name, since they may lie in an ignored folder.
-
-    Who asks by name also gets what is secret and what was purged. So nothing with the name of a secret is asked for, and
-    once something was purged nothing at all: the rules for files then decide alone.
-    """
-    if purged:
-        return ()
-    return tuple(each for each in found.inside if not is_secret_file(each) and not _is_in_secret_folder(each))
-
-
-def _is_in_secret_folder(path: str) -> bool:
-    return not SECRET_FOLDERS.isdisjoint(path.lower().split("/"))
 
 
 def running_script(modules: LocalModules, root: Path) -> str | None:

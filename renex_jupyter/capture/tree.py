@@ -77,7 +77,7 @@ class Capture:
         memory.open(self.root, request["index"])
         blobs = Blobs(Path(request["blobs"])) if request["blobs"] else None
         self.batch = Batch(blobs) if blobs else None
-        self.wanted = Wanted.of(request["exclude"], request["include"])
+        self.wanted = Wanted.of(request["exclude"], request["include"], request["imported"])
         self.limits = (request["max_file_size"], frozenset[str](request["purged"]))
 
     def go_on(self) -> None:

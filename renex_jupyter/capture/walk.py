@@ -162,13 +162,14 @@ class Walk:
         if name.lower() in SECRET_FOLDERS and not asked_below:
             raise LeaveOutError("secret")
         ignored = scope.ignores(path, is_folder=True) and not self.wanted.asks_for(path)
-        if not ignored or asked_below or scope.wants_below(path):
+        if not ignored or asked_below or path in self.wanted.around or scope.wants_below(path):
             folder.below.append((path, Scope(scope.git, scope.renex, ignored), stat.S_IMODE(mode)))
 
     def _is_unwanted(self, path: str, scope: Scope) -> bool:
         if is_secret_file(path) and path not in self.wanted.include:
             raise LeaveOutError("secret")
-        return scope.ignores(path, is_folder=False) and not self.wanted.asks_for(path)
+        ignored = scope.ignores(path, is_folder=False) and path not in self.wanted.imported
+        return ignored and not self.wanted.asks_for(path)
 
     def _entry(self, folder: Folder, path: str, found: os.stat_result) -> Entry:
         name = to_text(path)

@@ -13,18 +13,29 @@ class Wanted:
     exclude: frozenset[str]
     include: frozenset[str]
     above: frozenset[str]  # the folders in which something is included
+    imported: frozenset[str]  # files that no ignore file leaves out; what is secret or was purged they may be, though
+    around: frozenset[str]  # the folders in which those lie
     said: dict[str, tuple[tuple[str, str], ...]]  # by folder: name of an entry of which something is said, and what
 
     @classmethod
-    def of(cls, exclude: Iterable[str], include: Iterable[str]) -> Wanted:
+    def of(cls, exclude: Iterable[str], include: Iterable[str], imported: Iterable[str] = ()) -> Wanted:
         """Return what some paths ask for."""
         excluded, included = frozenset(exclude), frozenset(include)
         above = frozenset(folder for each in included for folder in _folders_of(each))
+        modules = frozenset(imported)
+        around = frozenset(folder for each in modules for folder in _folders_of(each))
+        named = (
+            ("exclude", excluded),
+            ("include", included),
+            ("above", above),
+            ("imported", modules),
+            ("around", around),
+        )
         said: dict[str, list[tuple[str, str]]] = {}
-        for what, paths in (("exclude", excluded), ("include", included), ("above", above)):
+        for what, paths in named:
             for folder, _, name in (each.rpartition("/") for each in sorted(paths)):
                 said.setdefault(folder, []).append((name, what))
-        return cls(excluded, included, above, {folder: tuple(each) for folder, each in said.items()})
+        return cls(excluded, included, above, modules, around, {folder: tuple(each) for folder, each in said.items()})
 
     def asks_for(self, path: str) -> bool:
         """Say whether a path is included, by itself or with a folder in which it lies."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from renex_jupyter.capture.files import capture_files
 from renex_jupyter.capture.modules import local_modules, running_script
 
 OUTSIDE = "outside the project"
@@ -173,3 +175,24 @@ def test_two_thousand_modules_cost_next_to_nothing(root: Path, monkeypatch: pyte
         local_modules(root)
         took.append(time.perf_counter() - began)
     assert min(took) < 0.02  # measured 3 ms; the limit leaves room for a loaded machine
+
+
+def test_an_ignored_module_is_kept_but_not_one_of_a_secret_name_or_that_was_purged(root: Path) -> None:
+    write(root / ".gitignore", "build/\n*.gen.py\n")
+    paths = ("build/lib/a.py", "build/unused.py", "b.gen.py", "build/.ssh/c.py", "build/id_rsa.py", "build/gone.py")
+    for path in paths:
+        write(root / path, path)
+    purged = hashlib.sha256(b"build/gone.py").hexdigest()
+    imported = [path for path in paths if "unused" not in path]
+    for _ in range(2):  # the second time folders are known
+        tree = capture_files(root, None, max_file_size=1000, timeout=60, purged=[purged], imported=imported)
+        kept = {each.path: each.sha256 for each in tree.entries}
+        assert set(kept) == {".gitignore", "build/lib/a.py", "b.gen.py", "build/gone.py"}
+        assert kept["build/gone.py"] is None
+        assert {each.path: each.reason for each in tree.left_out} == {
+            "build/.ssh": "secret",
+            "build/id_rsa.py": "secret",
+            "build/gone.py": "purged",
+        }
+    tree = capture_files(root, None, max_file_size=1000, timeout=60)
+    assert [each.path for each in tree.entries] == [".gitignore"]
