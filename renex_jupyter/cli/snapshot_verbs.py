@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from renex_jupyter.session.current import current
 if TYPE_CHECKING:
     import pandas as pd
 
+    from renex_jupyter.records.dry_run import DryRun
     from renex_jupyter.records.snapshots import Snapshot
 
 FILTERS = ("message", "label", "notebook", "run", "since", "until")
@@ -96,11 +98,12 @@ def _add_take(verbs: Any) -> None:
     take.add_argument(
         "-f", "--files", action="append", metavar="PATH", help="keep it although an ignore or secret rule leaves it out"
     )
+    take.add_argument("--dry-run", action="store_true", help="only say what would be kept and left out")
     take.add_argument("--notebook", metavar="PATH", help="the notebook whose saved cells are kept with it")
     take.set_defaults(do=_take)
 
 
-def _take(args: argparse.Namespace) -> Snapshot:
+def _take(args: argparse.Namespace) -> Snapshot | DryRun:
     if args.notebook is not None:
         path = Path(args.notebook).absolute()
         if not path.is_file():
@@ -111,7 +114,8 @@ def _take(args: argparse.Namespace) -> Snapshot:
         None if given is None else snapshots.read_given(given, what, {})
         for given, what in ((args.config, "config"), (args.metrics, "metrics"))
     )
-    return snapshots.snapshot(message, label=args.label, files=args.files, config=config, metrics=metrics)
+    take = partial(snapshots.snapshot, dry_run=True) if args.dry_run else snapshots.snapshot
+    return take(message, label=args.label, files=args.files, config=config, metrics=metrics)
 
 
 def _edit(args: argparse.Namespace) -> Snapshot:

@@ -74,6 +74,14 @@ def test_the_saved_notebook_is_kept_when_it_is_named(
     assert row["cells"] == 1
 
 
+def test_a_dry_run_says_what_would_be_kept_and_keeps_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / ".env").write_text("PASSWORD=x")
+    shown = say(capsys, "snapshot", "--dry-run")
+    assert "model.py" in shown and ".env" in shown
+    assert told(capsys, "snapshot", "--dry-run")
+    assert not (project / ".renex").exists()
+
+
 def test_a_word_of_the_terminal_is_no_variable_of_ours(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, "snapshot", "-c", "main")["code"] == "not_found"
 
