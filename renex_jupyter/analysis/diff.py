@@ -107,19 +107,31 @@ def _differ(a: FileEntry, b: FileEntry) -> bool:
 
 
 def _renames(gone: Mapping[str, FileEntry], new: Mapping[str, FileEntry]) -> Iterator[tuple[str, str]]:
-    """Yield new path and old path; among several of the same content the one that kept its name goes first."""
-    by_content: dict[tuple[str, str], list[str]] = {}
-    for path, entry in gone.items():
+    """Yield new path and old path of the same content."""
+    left, came = _by_content(gone), _by_content(new)
+    for content, paths in came.items():
+        yield from _of_one_content(paths, left.get(content, []))
+
+
+def _by_content(entries: Mapping[str, FileEntry]) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for path, entry in entries.items():
         if entry.sha256 and entry.size:  # every empty file has the same content
-            by_content.setdefault((entry.kind, entry.sha256), []).append(path)
-    waiting = [(path, by_content[key]) for path, e in new.items() if (key := (e.kind, e.sha256 or "")) in by_content]
-    for kept_its_name in (True, False):
-        for path, candidates in list(waiting):
-            fit = [each for each in candidates if not kept_its_name or _name(each) == _name(path)]
-            if fit:
-                candidates.remove(fit[0])
-                waiting.remove((path, candidates))
-                yield path, fit[0]
+            found.setdefault((entry.kind, entry.sha256), []).append(path)
+    return found
+
+
+def _of_one_content(new: list[str], gone: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield pairs of new and old paths; those that kept their name go first."""
+    by_name: dict[str, list[str]] = {}
+    for path in reversed(gone):
+        by_name.setdefault(_name(path), []).append(path)
+    pairs = {path: by_name[_name(path)].pop() for path in new if by_name.get(_name(path))}
+    taken = set(pairs.values())
+    yield from pairs.items()
+    yield from zip(
+        (each for each in new if each not in pairs), (each for each in gone if each not in taken), strict=False
+    )
 
 
 def _name(path: str) -> str:

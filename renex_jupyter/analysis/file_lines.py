@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -44,16 +45,40 @@ def _comparable(found: Diff, a: State, b: State) -> Iterator[FileChange]:
 
 
 def _told(change: FileChange, sides: Sides) -> dict[str, Any]:
-    before, after = map(_text, sides)
     if None in sides:
         return {"note": "content not kept"}
+    before, after = map(_text, sides)
+    if change.path.endswith(".ipynb"):
+        return _of_notebook(before, after)
     if before is None or after is None:
         return {"note": "not text"}
     if change.after_kind == "link":
         return {"lines": (f"-{before}", f"+{after}")}
-    lines = line_changes(before, after)
+    return _cut(line_changes(before, after)) or {"note": "only line ends differ"}
+
+
+def _of_notebook(before: str | None, after: str | None) -> dict[str, Any]:
+    """Compare the cells of a notebook that is not the one of the snapshot: nobody reads lines of JSON with pictures."""
+    sources = _sources(before), _sources(after)
+    if sources[0] is None or sources[1] is None:
+        return {"note": "not a notebook that can be read"}
+    return _cut(line_changes(sources[0], sources[1])) or {"note": "only outputs or metadata differ"}
+
+
+def _sources(text: str | None) -> str | None:
+    """Return the cells of a notebook as one text, each below a line with its type."""
+    try:
+        cells = json.loads(text or "")["cells"]
+        parts = [f"# %% [{cell['cell_type']}]\n{''.join(cell['source'])}" for cell in cells]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return "\n".join(parts)
+
+
+def _cut(lines: tuple[str, ...]) -> dict[str, Any]:
+    """Return lines, and how many more there are; nothing for no lines."""
     if not lines:
-        return {"note": "only line ends differ"}
+        return {}
     more = len(lines) - MOST_LINES
     note = f"{more:,} lines more" if more > 0 else ""
     return {"lines": lines[:MOST_LINES], "note": note}

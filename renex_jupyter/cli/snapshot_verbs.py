@@ -47,8 +47,9 @@ def list_snapshots(args: argparse.Namespace) -> pd.DataFrame:
     held = {row["snapshot_id"]: row for row in rows}
     for name in ("cells", "files"):
         frame[name] = [held.get(each, {}).get(name, 0) for each in frame["snapshot_id"]]
-    frame["partial"] = frame["partial"].fillna(False).astype(bool)
-    return frame[COLUMNS]
+    for name in ("partial", "hidden"):
+        frame[name] = frame[name].fillna(False).astype(bool)
+    return frame[COLUMNS if not (args.all or args.run) else [*COLUMNS, "hidden"]]
 
 
 def refuse_filters(args: argparse.Namespace) -> None:

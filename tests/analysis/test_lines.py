@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from dataclasses import replace
@@ -70,6 +71,24 @@ def test_a_text_file_has_lines_and_any_other_says_why_not() -> None:
         "content not kept",
         "only line ends differ",
     ]
+
+
+def notebook(source: list[str] | str, output: str) -> bytes:
+    cell = {"cell_type": "code", "source": source, "outputs": [output]}
+    return json.dumps({"cells": [cell, {"cell_type": "markdown", "source": "text"}]}).encode()
+
+
+def test_another_notebook_of_the_project_is_compared_by_its_cells() -> None:
+    def of(before: bytes, after: bytes) -> FileChange:
+        a, b = (State("s", files={"b.ipynb": entry(n, path="b.ipynb")}) for n in (1, 2))
+        (change,) = with_lines(diff_states(a, b), {"b.ipynb": (before, after)}).files
+        return change
+
+    lines = of(notebook(["x = 1\n", "y"], "1"), notebook("x = 2\ny", "2")).lines
+    assert lines == (" # %% [code]", "-x = 1", "+x = 2", " y", " # %% [markdown]")
+    assert of(notebook("x", "1"), notebook("x", "2")).note == "only outputs or metadata differ"
+    for broken in (b"{}", b"[1]", b"", b"nothing", b"[" * 100_000, b"\0"):
+        assert of(broken, notebook("x", "2")).note == "not a notebook that can be read"
 
 
 def test_a_very_long_difference_of_a_file_is_cut_and_says_so() -> None:
