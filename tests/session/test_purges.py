@@ -151,11 +151,11 @@ def test_a_snapshot_that_looks_while_contents_are_searched_misses_none(
     project: Path, monkeypatch: pytest.MonkeyPatch, recorded: str
 ) -> None:
     rx.snapshot("first")
-    leave_a_note, capture, states = purging._leave_a_note, snapshots.capture, []
+    leave_a_note, capture, states = purging._leave_a_note, snapshots._capture, []
 
     def beside(store: Store, objects: set[tuple[str, str]]) -> None:
         if any(kind == "blobs" for kind, _ in objects) and not states:
-            states.append(capture(current()))
+            states.append(capture(current(), (), keep=True))
             leave_a_note(store, objects)
             if recorded == "before the contents go":
                 rx.snapshot("second")
