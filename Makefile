@@ -31,7 +31,7 @@ lint: $(VENV)/.ready  ## ruff, mypy, import layers
 	mypy
 	lint-imports
 
-bench: $(VENV)/.ready  ## measure the store beside its peers (BENCH="--only 67 --points 1000000" measures less)
+bench: $(VENV)/.ready  ## measure the store beside its peers (BENCH="--only 6,7 --points 1000000" measures less)
 	python benchmarks/store.py $(BENCH)
 
 clean:  ## remove what builds and runs made; .venv and node_modules stay

@@ -19,6 +19,7 @@ import folding
 import killing
 import peers
 import report
+import snapshots
 import writing
 from report import Row
 
@@ -31,7 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, default=40, help="folds in which the large store grows")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of everything that is compared")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the points that are logged and folded")
-    parser.add_argument("--only", default="123456789", help="numbers of the measurements, such as 45")
+    parser.add_argument("--only", help="numbers of the measurements, such as 4,5,10")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.json", help="the figures as JSON")
     parser.add_argument("--page", type=Path, help="a Markdown page to write the figures into")
     parser.add_argument("--work", type=Path, help="folder to work in, on the disk to measure; default: temporary")
@@ -44,23 +45,28 @@ def main() -> None:
     for name, tool in peers.TOOLS.items():
         if name not in peers.installed():
             print(f"{name} is not installed (pip install {tool.module}): left out")
+    absent = snapshots.missing()
+    if absent:
+        print(f"not installed: {', '.join(absent)} (apt-get install {' '.join(absent)}): 10 to 14 are left out")
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=given.work))
     about = report.machine(folder)
     sizes = [round(size * given.scale) for size in (100_000, 1_000_000)]
     parts: list[tuple[str, Callable[[], list[Row]]]] = [
         ("1", lambda: writing.measure_call(folder)),
-        ("23", lambda: writing.measure(folder, given.rounds, given.scale)),
+        ("2 3", lambda: writing.measure(folder, given.rounds, given.scale)),
         ("4", lambda: folding.measure(folder, given.rounds, sizes)),
         ("5", lambda: folding.measure_tail(folder, given.rounds)),
         ("6", lambda: asking.measure_beside_peers(folder, given.rounds)),
-        ("78", lambda: asking.measure_large(folder, given.points, given.runs, given.folds, given.rounds)),
+        ("7 8", lambda: asking.measure_large(folder, given.points, given.runs, given.folds, given.rounds)),
         ("9", lambda: killing.measure(folder, given.rounds)),
+        *([] if absent else snapshots.parts(folder, given.rounds)),
     ]
+    only = set(given.only.split(",")) if given.only else None
     rows: list[Row] = []
     failed = []
     try:
         for numbers, measure in parts:
-            if not set(numbers) & set(given.only):
+            if only and only.isdisjoint(numbers.split()):
                 continue
             try:
                 found = measure()
