@@ -45,7 +45,7 @@ def staged(parent: Path, name: str, snapshot_id: str) -> Iterator[Folder]:
                 yield top
                 return
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            _clear_away(path)
 
 
 def sweep(parent: Path) -> None:
@@ -145,6 +145,17 @@ def _is_ours(top: Folder) -> bool:
     return top.path.exists()
 
 
+def _clear_away(path: Path) -> None:
+    """Remove a folder, its marker last: by that the rest is known when we are killed meanwhile."""
+    with suppress(OSError), os.scandir(path) as found:
+        for each in [each for each in found if each.name != MARKER]:
+            if each.is_dir(follow_symlinks=False):
+                shutil.rmtree(each.path, ignore_errors=True)
+            else:
+                os.unlink(each.path)  # noqa: PTH108  a text
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def _sweep(path: str) -> None:
     from renex_jupyter.store import locks
 
@@ -153,6 +164,6 @@ def _sweep(path: str) -> None:
         mine = os.fstat(descriptor).st_uid == os.getuid()
         names = os.listdir(descriptor)  # noqa: PTH208  a descriptor
         if mine and (not names or MARKER in names) and locks.take(descriptor):
-            shutil.rmtree(path, ignore_errors=True)
+            _clear_away(Path(path))
     finally:
         os.close(descriptor)

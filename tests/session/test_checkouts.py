@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import sys
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from disk import full_disk
@@ -32,7 +36,7 @@ def tree(project: Path) -> Tree:
             mode = stat.S_IMODE(path.lstat().st_mode)
             key = path.relative_to(project).as_posix()
             if path.is_symlink():
-                found[key] = ("link", os.readlink(path), mode)
+                found[key] = ("link", str(path.readlink()), mode)
             elif path.is_file():
                 found[key] = ("file", path.read_bytes(), mode)
             else:
@@ -261,6 +265,28 @@ def test_a_full_disk_leaves_the_project_as_it_is(changed: Path) -> None:
     assert not (changed / ".renex/CHECKOUT").exists()
 
 
+def test_an_interrupt_while_the_new_contents_are_written_leaves_the_project_as_it_is(changed: Path) -> None:
+    before, struck = tree(changed), list[str]()
+
+    def strike(_frame: FrameType, event: str, call: Any) -> None:
+        if event == "c_call" and call.__name__ == "chmod" and any(changed.glob(".*.renex-tmp-*")):
+            struck.append(call.__name__)
+            if len(struck) == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    sys.setprofile(strike)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            rx.checkout("start", in_place=True)
+    finally:
+        sys.setprofile(None)
+    assert len(struck) == 3
+    assert tree(changed) == before
+    assert not (changed / ".renex/CHECKOUT").exists()
+    assert len(rx.list_snapshots()) == 1
+    rx.checkout("start", in_place=True)
+
+
 def test_another_checkout_waits_for_the_one_that_did_not_end(changed: Path) -> None:
     here = rx.snapshot(label="here").snapshot_id
     layout, start = current().store.layout, rx.get_snapshot("start").snapshot_id
@@ -309,9 +335,7 @@ def test_going_back_from_a_checkout_that_did_not_end_takes_no_snapshot(changed: 
     assert not current().store.layout.unfinished_checkout.exists()
 
 
-def test_a_snapshot_of_somebody_else_warns_of_what_runs_unasked(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_snapshot_of_somebody_else_warns_of_what_runs_unasked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / ".vscode").mkdir()
     (project / ".vscode/tasks.json").write_text("{}")
     (project / "sitecustomize.py").write_text("")

@@ -90,7 +90,8 @@ def test_the_folder_that_a_checkout_made_is_not_captured_again(tmp_path: Path, b
 
 def test_the_notebook_stands_in_for_the_file_of_its_path(blobs: Blobs, target: Path) -> None:
     on_disk, notebook = (
-        FileEntry("n.ipynb", role, "file", blobs.put(data), 2, 0o644) for role, data in (("code", b"no"), ("notebook", b"{}"))
+        FileEntry("n.ipynb", role, "file", blobs.put(data), 2, 0o644)
+        for role, data in (("code", b"no"), ("notebook", b"{}"))
     )
     result = check_out([file(blobs, "a.py"), on_disk, notebook], blobs, target)
     assert (target / "n.ipynb").read_bytes() == b"{}"
