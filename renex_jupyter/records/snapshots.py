@@ -16,7 +16,7 @@ NOTEBOOK_WORDS = {
     "disk": "the notebook as saved",
     "unanswered": "the notebook as saved: the page did not answer, unsaved edits are missing",
     "history": "no notebook is known: the executed cells instead",
-    "none": "no notebook is known, and nothing was run here",
+    "none": "no notebook is known, and no cell was run",
 }
 WHOLE = ("live", "disk", "script", None)  # of these nothing is missing
 

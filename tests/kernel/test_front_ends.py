@@ -30,19 +30,19 @@ def write(path: Path, *sources: str, **metadata: object) -> Path:
 
 
 def taken() -> tuple[Snapshot, list[str], list[str]]:
-    """The snapshot, and its code cells: sources and states."""
-    found = rx.get_snapshot("taken")
-    rows = rx.sql("select * from snapshot_cells where cell_type = 'code' order by position")
-    told = {
-        (ran, stale, moved)
-        for ran, stale, moved in zip(rows["status"], rows["stale"], rows["out_of_order"], strict=True)
-    }
-    return found, list(rows["source"]), sorted({str(status) for status, *_ in told})
+    """The snapshot, the sources of its code cells, and how they ended, each once."""
+    rows = rx.sql("select source, status from snapshot_cells where cell_type = 'code' order by position")
+    return (
+        rx.get_snapshot("taken"),
+        list(rows["source"]),
+        sorted({each if isinstance(each, str) else "unknown" for each in rows["status"]}),
+    )
 
 
-def run(argv: list[str], folder: Path, **variables: str) -> str:
+def run(argv: list[str], folder: Path, typed: str | None = None, **variables: str) -> str:
+    environment = {**os.environ, **variables}
     done = subprocess.run(
-        argv, cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120, check=False
+        argv, cwd=folder, env=environment, input=typed, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -62,27 +62,32 @@ def test_a_console_gives_the_cells_that_it_ran_also_where_nobody_loaded_the_exte
     assert NO_NOTEBOOK in str(found)
 
 
-def test_nbclient_names_no_notebook_unless_the_user_does(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def execute(path: Path) -> None:
+    NotebookClient(nbformat.read(path, as_version=4), resources={"metadata": {"path": str(path.parent)}}).execute()
+
+
+def test_nbclient_names_no_notebook(project: Path) -> None:
+    execute(write(project / "train.ipynb", *CELLS))
+    found, sources, statuses = taken()
+    assert sources == ["%load_ext renex_jupyter\nx = 1", "print(x)", "x += 1", "%snapshot -l taken"]
+    assert statuses == ["ok", "running"]
+    assert NO_NOTEBOOK in found.line
+
+
+def test_a_user_who_names_the_notebook_gets_it_with_what_ran_of_each_cell(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(project / "train.ipynb", *CELLS)
-    for named in (False, True):
-        if named:
-            monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
-            rx.update_snapshot("taken", label="")
-        NotebookClient(nbformat.read(path, as_version=4), resources={"metadata": {"path": str(project)}}).execute()
-        found, sources, statuses = taken() if not named else (rx.get_snapshot("taken"), [], [])
-        if not named:
-            assert sources == ["%load_ext renex_jupyter\nx = 1", "print(x)", "x += 1", "%snapshot -l taken"]
-            assert statuses == ["ok", "running"]
-            assert NO_NOTEBOOK in found.line
-        else:
-            assert found.notebook == "train.ipynb"
-            assert "7 cells (1 never run), " in found.summary  # no cell is out of order, twins included
-            assert "train.ipynb: the notebook as saved" in str(found)
-            assert found.missing == ""
+    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
+    execute(path)
+    found, _, _ = taken()
+    assert found.notebook == "train.ipynb"
+    assert "7 cells (1 never run), " in found.summary  # the twins among them are in order
+    assert "train.ipynb: the notebook as saved" in str(found)
+    assert found.missing == ""
 
 
 def test_papermill_names_the_notebook_that_it_writes(project: Path) -> None:
-    pytest.importorskip("papermill")
     write(project / "in.ipynb", "x = 1", *CELLS[1:], tags=["parameters"])
     argv = [sys.executable, "-m", "papermill", "in.ipynb", "out.ipynb", "-p", "x", "7", "--inject-paths"]
     run(argv, project)
@@ -126,12 +131,23 @@ def test_a_page_that_does_not_answer_is_told(project: Path) -> None:
     assert found.line.endswith("the notebook as saved: the page did not answer, unsaved edits are missing")
 
 
-def test_ipython_in_a_terminal_gives_its_history(project: Path) -> None:
-    (project / "session.ipy").write_text(f"%load_ext renex_jupyter\nx = 1\n{SNAPSHOT}")
-    line = run([sys.executable, "-m", "IPython", "--simple-prompt", "-c", SNAPSHOT], project)
-    found = rx.get_snapshot("taken")
-    assert found.missing
-    assert found.missing in line
+def test_ipython_in_a_terminal_gives_what_was_typed_there(project: Path) -> None:
+    typed = ("x = 1", "import renex_jupyter as rx; print(rx.snapshot(label='taken').line)")
+    ipython = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner"]
+    printed = run(ipython, project, typed="\n".join((*typed, "exit", "")))
+    found, sources, statuses = taken()
+    assert (found.notebook, found.notebook_source) == (None, "history")
+    assert (sources, statuses) == (
+        list(typed),
+        ["running", "unknown"],
+    )  # what ran before renex came is known by its count
+    assert NO_NOTEBOOK in printed
+
+
+def test_python_without_a_script_says_that_no_cell_was_run(project: Path) -> None:
+    line = run([sys.executable, "-c", SNAPSHOT], project)
+    assert line.rstrip().endswith("no notebook is known, and no cell was run")
+    assert rx.get_snapshot("taken").notebook_source == "none"
 
 
 def test_a_script_is_the_code_of_its_snapshot_with_its_modules_also_where_they_are_ignored(project: Path) -> None:
