@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from renex_jupyter.capture.findings import findings_of
 from renex_jupyter.capture.index import Index
 from renex_jupyter.store.batch import Batch
 from renex_jupyter.store.blobs import CHUNK
@@ -76,6 +77,8 @@ class Contents:
                 size = len(data)
                 _check_same(before, os.fstat(file.fileno()), size)
                 sha256 = self._keep(data, refused)
+                if found := findings_of(data):
+                    self.index.findings[sha256] = found
             else:
                 sha256, size = self._keep_stream(Bounded(file, before.st_size, self.go_on), refused)
                 _check_same(before, os.fstat(file.fileno()), size)

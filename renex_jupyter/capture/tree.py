@@ -61,9 +61,9 @@ class Memory:
         self.saved_at = time.monotonic()
 
     def forget_what_is_gone(self) -> None:
-        """Drop what is known of files that are no more, when it is more than what is known of the others."""
+        """Drop what is known of files that are no more: a name may be a secret, too."""
         known = self.index.known
-        if self.tree and len(known) > 1000 + 2 * sum(map(len, self.tree.parts.values())):
+        if self.tree and len(known) > sum(map(len, self.tree.parts.values())):
             there = {from_text(entry[0]) for part in self.tree.parts.values() for entry in part}
             self.index.known = {path: said for path, said in known.items() if path in there}
 

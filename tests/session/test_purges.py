@@ -5,12 +5,15 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import zstandard
 from IPython.core.interactiveshell import InteractiveShell
 
 import renex_jupyter as rx
+from renex_jupyter.capture.index import RACY_NS
 from renex_jupyter.capture.search import lines_with
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
@@ -304,3 +307,26 @@ def test_a_file_that_has_it_in_its_name_is_told(project: Path) -> None:
     rx.snapshot("with it")
     told = [str(each) for each in rx.purge(secret=SECRET).still_in]
     assert f"{SECRET}/a.txt, its name" in told
+
+
+@pytest.mark.slow
+def test_names_of_files_that_were_remembered_go_with_a_secret(project: Path) -> None:
+    (project / f"{SECRET}.csv").write_text("1\n")
+    time.sleep(RACY_NS / 1e9 + 0.1)
+    rx.snapshot("with it")
+    index = project / ".renex" / "index"
+    until = time.monotonic() + 10
+    while time.monotonic() < until and not remembered(index):  # the reading process writes it after its answer
+        time.sleep(0.05)
+    assert f"{SECRET}.csv" in remembered(index)
+    (project / f"{SECRET}.csv").unlink()
+    rx.purge(secret=SECRET)
+    assert SECRET not in remembered(index)
+    rx.snapshot("after")
+    time.sleep(0.5)
+    assert SECRET not in remembered(index)
+
+
+def remembered(index: Path) -> str:
+    found = [path.read_bytes() for path in index.glob("*")]
+    return "".join(zstandard.ZstdDecompressor().decompress(each).decode() for each in found)

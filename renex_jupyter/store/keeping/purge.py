@@ -282,6 +282,7 @@ def _remove_what_is_left(layout: Layout, doomed: Doomed, done: _Done) -> None:
             if doomed.secret and time.time() - path.stat().st_mtime > sweep.GRACE
         ),
         *([layout.fold_error] if layout.fold_error.exists() else []),
+        *(layout.index.iterdir() if doomed.secret and layout.index.is_dir() else ()),  # it has names of files
     ]
     for path in old:
         sweep.remove(path)
