@@ -12,8 +12,11 @@ TEXT_IMAGE = "image/svg+xml"
 
 
 def without_secrets(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a notebook whose outputs bear no secret of a known format; sources and metadata stay as they are."""
-    return {**document, "cells": [_cell(each) for each in document["cells"]]}
+    """Return a notebook whose outputs, widgets included, bear no secret of a known format; all else stays as it is."""
+    cells, metadata = [_cell(each) for each in document["cells"]], document.get("metadata")
+    if isinstance(metadata, Mapping) and "widgets" in metadata:
+        return {**document, "cells": cells, "metadata": {**metadata, "widgets": _told(metadata["widgets"])}}
+    return {**document, "cells": cells}
 
 
 def _cell(cell: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +44,9 @@ def _told(value: Any) -> Any:
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, list):
-        return _lines(value) if value and all(isinstance(each, str) for each in value) else [_told(e) for e in value]
+        if not any(isinstance(each, (str, list, Mapping)) for each in value):
+            return value  # the numbers of a figure, of which there may be millions
+        return _lines(value) if all(isinstance(each, str) for each in value) else [_told(each) for each in value]
     if isinstance(value, Mapping):
         return {name: _told(each) for name, each in value.items()}
     return value

@@ -100,6 +100,15 @@ def test_outputs_of_all_kinds_are_kept_without_secrets_and_sources_with_them() -
     assert without_secrets({"cells": [kept], "metadata": {}})["cells"] == [kept]
 
 
+def test_the_state_of_widgets_is_kept_without_secrets() -> None:
+    widgets = {"application/vnd.jupyter.widget-state+json": {"state": {"a": {"value": f"<b>{AWS}</b>", "n": [1, 2]}}}}
+    kept = without_secrets({"cells": [], "metadata": {"widgets": widgets, "kernelspec": {"name": "x"}}})
+    assert AWS not in json.dumps(kept)
+    state = kept["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]["a"]
+    assert state["n"] == [1, 2]
+    assert kept["metadata"]["kernelspec"] == {"name": "x"}
+
+
 def test_outputs_without_secrets_stay_byte_for_byte() -> None:
     cell = {"cell_type": "code", "source": "", "outputs": [output(data={"text/plain": ["a\n", "b"], "x": [1, "c"]})]}
     document = {"cells": [cell, {"cell_type": "markdown", "source": MIXED}], "metadata": {"a": 1}}

@@ -171,3 +171,16 @@ def test_what_is_left_out_is_said_on_the_line_by_reason(project: Path) -> None:
     assert "1 too large (big.bin)" in taken.line
     assert "ignored" not in taken.line
     assert "4 secrets (.env, a.pem, b.pem and 1 more)" in taken._repr_html_()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_block_refuses_a_checkout_in_place_that_could_not_be_undone(leaky: Path) -> None:
+    (leaky / "settings.py").rename(leaky.parent / "apart.py")
+    taken = rx.snapshot()
+    (leaky.parent / "apart.py").rename(leaky / "settings.py")
+    (leaky / "model.py").write_text("changed")
+    settings().secrets_in_files = "block"
+    with pytest.raises(RenexError, match=r"settings.py:2 \(AWS key\)"):
+        rx.checkout(taken.snapshot_id, in_place=True, force=True)
+    assert (leaky / "model.py").read_text() == "changed"
+    assert (leaky / "settings.py").exists()
