@@ -92,7 +92,7 @@ class Capture:
         if memory.limits != self.limits or (self.batch and memory.contents != _looks(self.batch.blobs.folder)):
             memory.folders = {}
         contents = Contents(self.root, self.batch, memory.index, *self.limits, self.go_on)
-        walk = Walk(contents, self.wanted, self.go_on, memory.folders)
+        walk = Walk(contents, self.wanted, self.go_on, time.monotonic(), memory.folders)
         try:
             walk.run()
             if self.batch:

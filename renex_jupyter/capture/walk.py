@@ -62,10 +62,10 @@ class Walk:
     contents: Contents
     wanted: Wanted
     go_on: Callable[[], None]  # raises when nobody waits any more
-    before: dict[str, Folder] = field(default_factory=dict)  # what the last walk found
+    started: float  # monotonic seconds
+    before: dict[str, Folder]  # what the last walk found
     folders: dict[str, Folder] = field(default_factory=dict)  # by path, every one after that in which it lies
     changed: bool = False  # against the last walk
-    started: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
         """Go through all folders."""
