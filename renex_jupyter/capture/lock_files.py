@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from renex_jupyter.capture.findings import findings_of
 from renex_jupyter.capture.secrets import is_secret_file
-from renex_jupyter.records.paths import to_text
+from renex_jupyter.records.paths import from_text, to_text
+from renex_jupyter.records.snapshots import FileTree, Finding
 from renex_jupyter.store.blobs import Blobs
 
 # What names versions, not what only asks for them: Pipfile and pixi.toml are files of the project like others.
@@ -50,6 +52,13 @@ def capture_lock_files(
         if content is not None and sha256 is not None and sha256 not in purged:
             found[name] = blobs.put(content) if blobs is not None else sha256
     return dict(sorted(found.items()))
+
+
+def lock_findings(root: Path, locks: Collection[str], tree: FileTree) -> tuple[Finding, ...]:
+    """Return what looks like a secret in the lock files that are kept although a tree of files does not have them."""
+    seen = {entry.path for entry in tree.entries if entry.path in locks} if locks else set()
+    contents = ((name, _content(root / from_text(name), root)) for name in sorted(set(locks) - seen))
+    return tuple(Finding(name, line, kind) for name, data in contents for line, kind in findings_of(data or b""))
 
 
 def _paths(root: Path, beside: Path | None) -> Iterator[tuple[Path, str]]:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from renex_jupyter.capture import cells, environment, files, hardware, modules, outputs, values
+from renex_jupyter.capture import cells, environment, files, hardware, lock_files, modules, outputs, values
 from renex_jupyter.capture import notebook as notebooks
 from renex_jupyter.capture.secrets import redact, redact_text
 from renex_jupyter.config import settings
@@ -110,7 +110,9 @@ def _capture(session: Session, include: Sequence[str], *, keep: bool, notebook: 
         purged=gone,
         index=session.store.layout.index if keep or session.store.exists else None,
     )
-    tree = findings.with_cells(dataclasses.replace(tree, left_out=(*tree.left_out, *imported.outside)), code)
+    looks = lock_files.lock_findings(session.project, made.lock_files or {}, tree)
+    left_out = (*tree.left_out, *imported.outside)
+    tree = findings.with_cells(dataclasses.replace(tree, left_out=left_out, findings=(*tree.findings, *looks)), code)
     return Captured(code, made, hardware.capture_hardware(), tree, purged_at)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import renex_jupyter as rx
+from renex_jupyter.config import settings
+from renex_jupyter.errors import RenexError
 from renex_jupyter.session import current as sessions
 from renex_jupyter.session.current import current
 from renex_jupyter.store.keeping import gc
@@ -142,3 +144,21 @@ def test_what_is_imported_after_the_first_snapshot_is_in_the_requirements_and_wh
     assert told == [["rx-early==1.0"], ["rx-early==1.0", "rx-late==1.0"]]
     assert len(rx.list_environments()) == 1
     assert rx.fsck().ok
+
+
+def test_a_secret_in_a_lock_file_that_the_tree_ignores_is_told_and_refused_where_that_is_wanted(
+    locked: Path,
+) -> None:
+    key = "ghp_" + "a1B2c3D4e5F6" * 3
+    (locked / "uv.lock").write_text(f"# locked\n# {key}\n")
+    taken = rx.snapshot()
+    assert [(each.path, each.line) for each in taken.findings] == [("uv.lock", 2)]
+    (locked / "uv.lock").write_text(f"# another\n# {key}\n")
+    settings().secrets_in_files = "block"
+    try:
+        with pytest.raises(RenexError, match="nothing is kept"):
+            rx.snapshot()
+    finally:
+        settings().secrets_in_files = "warn"
+    blob = hashlib.sha256((locked / "uv.lock").read_bytes()).hexdigest()
+    assert not current().store.blobs.is_there(blob)
