@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from renex_jupyter.analysis.diff import Diff, State, diff_states
 from renex_jupyter.analysis.file_lines import LARGEST, comparable, with_lines
@@ -15,8 +17,9 @@ from renex_jupyter.ids import short
 from renex_jupyter.query import runs as run_query
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.query.objects import SNAPSHOT, checked_word, find_object
+from renex_jupyter.query.snapshot_lists import run_of_state
 from renex_jupyter.records.diffs import FileChange
-from renex_jupyter.records.snapshots import FileEntry
+from renex_jupyter.records.snapshots import FileEntry, Snapshot
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.purges import contents_gone
 from renex_jupyter.session.snapshots import capture
@@ -92,10 +95,11 @@ def _kept(session: Session, snapshot_id: str) -> State:
     config = dict(snapshot.config)
     purged = contents_gone(session.store)  # a snapshot from then on has them without a hash, and so has the present
     files = (replace(e, sha256=None) if e.sha256 in purged else e for e in query.snapshot_files(read, snapshot_id))
-    if snapshot.run_id and snapshot.hidden:
-        config = {**run_query.get_run(read, snapshot.run_id).params, **config}
+    run = run_of_state(read, snapshot_id)
+    if run:
+        config = {**run_query.get_run(read, run["run_id"]).params, **config}
     return State(
-        title=" ".join(part for part in (short(snapshot_id), snapshot.label, _quoted(snapshot.message)) if part),
+        title=_title(snapshot, run),
         cells=query.snapshot_cells(read, snapshot_id),
         files={e.path: e for e in files if e.role != "notebook"},
         packages={package.name: package for package in query.snapshot_packages(read, snapshot_id)},
@@ -126,8 +130,12 @@ def _present(session: Session, against: State | None) -> State:
     )
 
 
-def _quoted(message: str | None) -> str:
-    return f'"{message}"' if message else ""
+def _title(snapshot: Snapshot, run: Mapping[str, Any] | None) -> str:
+    """Return by what a snapshot is known: its words, or the run whose state it is."""
+    words = [each for each in (snapshot.label, f'"{snapshot.message}"' if snapshot.message else None) if each]
+    if run and not words:
+        return f"run {short(run['run_id'])} {run['name']} ({run['side']})"
+    return " ".join([short(snapshot.snapshot_id), *words])
 
 
 def _with_lines(session: Session, found: Diff, one: State, other: State) -> Diff:

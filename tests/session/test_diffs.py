@@ -72,6 +72,21 @@ def test_without_a_snapshot_there_is_nothing_to_compare_with(project: Path) -> N
     assert "%snapshot" in error.value.hint
 
 
+def test_the_state_of_a_run_is_called_by_its_run(project: Path) -> None:
+    with rx.start_run("train") as run:
+        pass
+    found = rx.diff(rx.get_run(run.run_id).before_snapshot_id, "train")
+    assert (found.a, found.b) == (f"run {run.run_id[:8]} train (before)", f"run {run.run_id[:8]} train (after)")
+
+
+def test_hiding_a_snapshot_that_was_taken_in_a_run_changes_no_diff(project: Path) -> None:
+    with rx.start_run("train"):
+        rx.log_param("lr", 0.1)
+        rx.snapshot(label="inside", config={"a": 1})
+    rx.update_snapshot("inside", hidden=True)
+    assert [(each.kind, each.key) for each in rx.diff("inside", "train").config] == [("removed", "a"), ("added", "lr")]
+
+
 def test_a_link_shows_where_it_led_and_where_it_leads(project: Path) -> None:
     (project / "latest").symlink_to("runs/1")
     rx.snapshot(label="one")
