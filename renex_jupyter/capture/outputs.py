@@ -52,11 +52,10 @@ def _told(value: Any) -> Any:
     return value
 
 
-def _lines(lines: list[str]) -> list[str]:
-    """A text is kept as a list of its lines, and a secret may stand in more than one of them, such as a private key."""
-    text = "".join(lines)
-    told = redact_text(text)
-    if told == text:
-        return [redact_text(each) for each in lines]  # a list of words, which only glued together are none
-    apart = text.splitlines(keepends=True) == lines
-    return told.splitlines(keepends=True) if apart else [redact_text(each) for each in lines]
+def _lines(texts: list[str]) -> list[str]:
+    """A text is kept as a list of its lines, and a secret, such as a private key, may stand in more than one of them."""
+    whole = "".join(texts)
+    if whole.splitlines(keepends=True) != texts:
+        return [redact_text(each) for each in texts]  # words, which only glued together are a text
+    told = redact_text(whole)
+    return texts if told == whole else told.splitlines(keepends=True)
