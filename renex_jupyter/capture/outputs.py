@@ -44,7 +44,7 @@ def _told(value: Any) -> Any:
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, list):
-        if not any(isinstance(each, (str, list, Mapping)) for each in value):
+        if not any(isinstance(each, (str, list, dict)) for each in value):
             return value  # the numbers of a figure, of which there may be millions
         return _lines(value) if all(isinstance(each, str) for each in value) else [_told(each) for each in value]
     if isinstance(value, Mapping):
