@@ -10,6 +10,7 @@ from renex_jupyter.records import display
 
 SHOWN_CHARACTERS = 200  # of one line
 OPEN_LINES = 30  # a longer change is folded up in a cell until it is clicked
+OPEN_PART = 60  # lines; so is a longer part
 COLOURS = {  # the fallbacks can be read on a light page and on a dark one
     "+": "var(--jp-success-color1, #3a9142)",
     "-": "var(--jp-error-color1, #e04848)",
@@ -57,8 +58,9 @@ def page(title: str, overview: str, notes: Sequence[str], sections: Sequence[tup
 def _section(heading: str, lines: Sequence[Line]) -> str:
     groups = list(_groups(lines))
     body = "".join(_group(group) for group in groups)
+    seen = sum(len(group) if len(group) <= OPEN_LINES + 1 else 1 for group in groups)
     return (
-        f'<details open><summary style="{HEAD}">{escape(heading)}</summary>'
+        f'<details{" open" if seen <= OPEN_PART else ""}><summary style="{HEAD}">{escape(heading)}</summary>'
         f'<div style="{MONOSPACE};margin:2px 0 0 14px">{body}</div></details>'
     )
 

@@ -222,6 +222,7 @@ class Snapshot:
             ("left out", notices.left_out_line(self.left_out)),
             ("secrets", f"{notices.findings_line(self.findings)}. {notices.TAKE_OUT}" if self.findings else ""),
             ("run", short(self.run_id)),
+            ("hidden", "yes: lists pass it over" if self.hidden else ""),
             ("state", short(self.state_id)),
             ("id", self.snapshot_id),
         ]

@@ -404,6 +404,14 @@ def test_colours_come_from_the_theme_with_a_fallback() -> None:
     assert re.findall(r"(?:color|family):(?!var\(--jp-[\w-]+, )", page) == []
 
 
+def test_what_is_long_is_folded_up_in_a_cell() -> None:
+    few, many = (State("b", cells("\n".join("x" * n)), files(*(file(f"{m}", "x") for m in range(n)))) for n in (5, 100))
+    assert diff_states(State("a"), few)._repr_html_().count("<details open>") == 3  # both parts and the cell
+    page = diff_states(State("a"), many)._repr_html_()
+    assert (page.count("<details open>"), page.count("<details>")) == (1, 2)
+    assert "+ code cell 1 (of 1) (100 lines)" in page
+
+
 def test_a_very_long_difference_is_cut_for_the_eye_and_whole_in_the_data() -> None:
     many = files(*(file(f"f{n:05}", "x") for n in range(5000)))
     found = diff_states(State("a"), State("b", files=many, config={"long": "x" * 10_000}))

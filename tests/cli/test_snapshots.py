@@ -113,6 +113,17 @@ def test_a_list_is_filtered_and_an_empty_one_says_so(project: Path, capsys: pyte
     assert len(rows) == 2
 
 
+def test_hidden_ones_are_told_apart_where_they_are_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rx.snapshot("one", label="a")
+    rx.snapshot("two")
+    assert "yes: lists pass it over" in say(capsys, "edit", "a", "--hide")
+    assert [(row["message"], row["hidden"]) for row in told(capsys, "ls", "snapshots", "-a")] == [
+        ("two", False),
+        ("one", True),
+    ]
+    assert "hidden" not in told(capsys, "ls", "snapshots")[0]
+
+
 @pytest.mark.parametrize(
     "words",
     [
