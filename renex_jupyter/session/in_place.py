@@ -67,7 +67,7 @@ def _run(work: Work, notes: Sequence[str]) -> CheckoutResult:
     state = safety.capture(work.session, work.plan, work.project)
     sweep(work.project)
     with opened(work.project) as top:
-        changes = in_place.compare(top, work.plan, state.present, safety.kept_out(work.snapshot))
+        changes = in_place.compare(top, work.plan, state.present, (*safety.kept_out(work.snapshot), *state.unasked))
         changes.refuse()
         noted = [*notes, *_check_notebook(work, state, changes)]
         needed = Plan(

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from renex_jupyter.capture import cells
+from renex_jupyter.capture import cells, environment, files, modules, outputs
 from renex_jupyter.capture import notebook as notebooks
 from renex_jupyter.capture.secrets import SECRET_FOLDERS, is_secret_file
+from renex_jupyter.config import settings
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.records.snapshots import FileEntry, Snapshot
 from renex_jupyter.session import purges, snapshots
@@ -29,6 +30,7 @@ class State:
     captured: Captured
     present: Present
     notebook: Parts | None  # the session's, or the one that a browser shows
+    unasked: frozenset[Parts] = frozenset()  # ignored modules, kept since this process imported them: they stay
     unsaved: Captured | None = None  # the same with what the browser shows, when that is not what is on disk
 
 
@@ -37,7 +39,7 @@ def capture(session: Session, plan: Plan, project: Path) -> State:
     captured = snapshots.capture_for(session)
     if names := list(_asked(session, plan, captured, project)):
         captured = snapshots.capture(session, names)
-    return _with_notebook(session, captured, project)
+    return replace(_with_notebook(session, captured, project), unasked=_unasked(session, plan, captured, project))
 
 
 def keep(session: Session, state: State, message: str) -> str:
@@ -86,6 +88,24 @@ def _asked(session: Session, plan: Plan, captured: Captured, project: Path) -> I
     yield from names
 
 
+def _unasked(session: Session, plan: Plan, captured: Captured, project: Path) -> frozenset[Parts]:
+    """Return the files that a snapshot of this process takes though they are ignored, and that the plan has not."""
+    editable = environment.editable_folders(captured.environment)
+    imported = {tuple(each.split("/")) for each in modules.local_modules(session.project, editable).inside}
+    doubtful = (imported & {_parts(entry.path) for entry in captured.files.entries}) - set(plan.leaves)
+    if not doubtful:
+        return frozenset()
+    limits, notebook = settings(), captured.code.notebook
+    asked = files.capture_files(
+        project,
+        None,
+        exclude=(notebook,) if notebook else (),
+        max_file_size=limits.max_file_size,
+        timeout=limits.capture_timeout,
+    )
+    return frozenset(doubtful - {_parts(entry.path) for entry in asked.entries})
+
+
 def _is_in_the_way(project: Path, parts: Parts, *, is_leaf: bool) -> bool:
     try:
         found = os.lstat(project.joinpath(*parts))
@@ -109,7 +129,7 @@ def _with_notebook(session: Session, captured: Captured, project: Path) -> State
     parts, found, data = _parts(name), path.stat(), path.read_bytes()
     text = _text_to_keep(session, path, data)
     if text is None:
-        return State(captured, Present(held, {**left_out, parts: "it cannot be kept as it is"}), parts)
+        return State(captured, Present(held, {**left_out, parts: "a secret in it is not kept"}), parts)
     document = notebooks.read_document(path)
     code = cells.capture_code(project, path, session.executions(), live=None, document=document)
     saved = replace(captured, code=replace(code, document=text, source="disk"))
@@ -119,14 +139,14 @@ def _with_notebook(session: Session, captured: Captured, project: Path) -> State
 
 
 def _text_to_keep(session: Session, path: Path, data: bytes) -> str | None:
-    """Return the text of a notebook; None where it is none, or where something was purged that stands in it."""
+    """Return the text of a notebook; None where it is none, or where something stands in it that no snapshot keeps."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
         return None
     document = notebooks.read_document(path)
     blots = session.purges.blots
-    if document is not None and purges.without(document, blots) != document:
+    if document is not None and purges.without(outputs.without_secrets(document), blots) != document:
         return None
     if any(blot(text) != text for blot in blots):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -150,6 +151,37 @@ def test_what_no_snapshot_takes_stays_as_it_is(changed: Path) -> None:
     assert {name: (changed / name).read_text() for name in kept} == kept
     assert stat.S_ISFIFO((changed / "pipe").stat().st_mode)
     assert (changed / "old/model.py").exists()
+
+
+def test_an_ignored_module_stays_also_where_this_process_imported_it(
+    changed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (changed / ".gitignore").write_text("private_lib/\n")
+    (changed / "private_lib").mkdir()
+    (changed / "private_lib/private_module_of_mine.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(changed / "private_lib"))
+    importlib.import_module("private_module_of_mine")
+    taken = rx.snapshot().snapshot_id
+    assert "private_lib/private_module_of_mine.py" in set(
+        rx.sql("select path from snapshot_files where snapshot_id = ?", [taken])["path"]
+    )
+    rx.checkout("start", in_place=True)
+    assert (changed / "private_lib/private_module_of_mine.py").exists()
+    assert not (changed / "new").exists()
+
+
+def test_a_notebook_whose_outputs_no_snapshot_keeps_is_not_replaced(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = notebook(project, "1")
+    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
+    rx.snapshot(label="start")
+    cells = json.loads(path.read_text())
+    text = "AKIA" + "Z7QK4M2N8P5R3T6V"
+    cells["cells"][0]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": f"aws_key = {text}"}]
+    path.write_text(json.dumps(cells))
+    told = refused("conflict", project, "start", force=True)
+    assert "n.ipynb (a secret in it is not kept)" in told.message
 
 
 def test_an_ignored_file_that_the_snapshot_would_replace_is_kept_first(changed: Path) -> None:
