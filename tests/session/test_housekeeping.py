@@ -175,6 +175,16 @@ def test_a_deleted_snapshot_is_gone_and_its_change_says_what_it_was(project: Pat
     assert rx.fsck().ok
 
 
+def test_a_deleted_snapshot_can_be_purged_by_its_whole_id(project: Path) -> None:
+    gone = rx.snapshot("a word that must go", label="gone")
+    rx.snapshot("kept")
+    rx.delete_snapshot("gone")
+    rx.purge(gone.snapshot_id)
+    held = [path for path in (project / ".renex").rglob("*") if path.is_file() and b"must go" in path.read_bytes()]
+    assert (held, listed()) == ([], ["kept"])
+    assert rx.fsck().ok
+
+
 def test_the_state_of_a_run_goes_only_with_its_run(project: Path) -> None:
     with rx.start_run("train") as run:
         inside = rx.snapshot("inside")
