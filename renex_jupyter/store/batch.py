@@ -45,7 +45,7 @@ class Batch:
         """
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 not in refused and not self.has(sha256):
-            self.put_stream(io.BytesIO(data))
+            self._take(io.BytesIO(data), lambda _: True)
         return sha256
 
     def put_stream(self, source: Readable, *, refused: Collection[str] = ()) -> tuple[str, int]:
@@ -55,24 +55,7 @@ class Batch:
         ------
         RenexError : as `Blobs.put`.
         """
-        with os_errors(WHAT):
-            if not self._is_ready:
-                self.blobs.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._is_ready = True
-            temporary = self.blobs.temporary()
-            try:
-                sha256, size, suffix = write_content(temporary, source, sync=_flusher() is None)
-                if sha256 not in refused and not self.has(sha256):
-                    self._waiting[sha256] = (temporary, suffix)
-                    self._bytes += size
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-            if self._waiting.get(sha256, (None,))[0] != temporary:
-                temporary.unlink()
-        if len(self._waiting) >= MOST or self._bytes >= MOST_BYTES:
-            self.flush()
-        return sha256, size
+        return self._take(source, lambda sha256: sha256 not in refused and not self.has(sha256))
 
     def flush(self) -> None:
         """Make all contents that wait durable, and give them their names.
@@ -84,8 +67,9 @@ class Batch:
         try:
             with os_errors(WHAT):
                 _make_durable([path for path, _ in self._waiting.values()], _sync_file)
-                places = {self.blobs.put_in_place(path, sha, suffix) for sha, (path, suffix) in self._waiting.items()}
-                _make_durable(places, sync_folder)
+                put = self.blobs.put_in_place
+                changed = {each for sha, (path, suffix) in self._waiting.items() for each in put(path, sha, suffix)}
+                _make_durable(changed, sync_folder)
                 self._waiting, self._bytes = {}, 0
         finally:
             self.give_up()
@@ -96,6 +80,26 @@ class Batch:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         self._waiting, self._bytes = {}, 0
+
+    def _take(self, source: Readable, is_wanted: Callable[[str], bool]) -> tuple[str, int]:
+        """Write a content under a temporary name, and let it wait there if it is wanted."""
+        with os_errors(WHAT):
+            if not self._is_ready:
+                self.blobs.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._is_ready = True
+            temporary, waits = self.blobs.temporary(), False
+            try:
+                sha256, size, suffix = write_content(temporary, source, sync=_flusher() is None)
+                waits = is_wanted(sha256)
+            finally:
+                if not waits:
+                    temporary.unlink(missing_ok=True)
+        if waits:
+            self._waiting[sha256] = (temporary, suffix)
+            self._bytes += size
+        if len(self._waiting) >= MOST or self._bytes >= MOST_BYTES:
+            self.flush()
+        return sha256, size
 
 
 def _make_durable(paths: Collection[Path], one_by_one: Callable[[Path], object]) -> None:

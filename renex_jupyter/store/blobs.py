@@ -83,7 +83,8 @@ class Blobs:
             try:
                 sha256, size, suffix = write_content(temporary, fileobj)
                 if sha256 not in refused and not self.has(sha256):
-                    sync_folder(self.put_in_place(temporary, sha256, suffix))
+                    for changed in self.put_in_place(temporary, sha256, suffix):
+                        sync_folder(changed)
                 return sha256, size
             finally:
                 temporary.unlink(missing_ok=True)
@@ -135,56 +136,60 @@ class Blobs:
     def remove(self, sha256: str) -> None:
         """Remove a content for good."""
         with os_errors(f"the content {sha256[:8]} cannot be removed"):
-            for path in self._places(sha256):
-                path.unlink(missing_ok=True)
+            for name in self._places(sha256):
+                Path(name).unlink(missing_ok=True)
 
     def is_there(self, sha256: str) -> bool:
         """Say whether a content is here, and touch nothing."""
-        return any(map(os.path.exists, self._names(sha256)))
+        return any(map(os.path.exists, self._places(sha256)))
 
     def has(self, sha256: str) -> bool:
         """Say whether a content is here, and mark it as in use (see `FRESH`).
 
         One that a collection just looks at counts as gone, though it can be read: whoever would name it puts it anew.
         """
-        for path in self._paths(sha256):
+        for path in self._names(sha256):
             try:
-                changed = path.stat().st_mtime
+                changed = os.stat(path).st_mtime  # noqa: PTH116  asked for every file of a project
                 if time.time() - changed > FRESH:
                     os.utime(path)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except PermissionError:  # somebody else's store: it can be read, not touched
-                return path.exists()
+                return Path(path).exists()
             except OSError as error:
                 raise from_os_error(error, f"the content {sha256[:8]} cannot be looked up") from error
             return True
         return False
 
-    def _paths(self, sha256: str) -> tuple[Path, Path]:
+    def _names(self, sha256: str) -> tuple[str, str]:
+        """Return how a content is called, compressed and plain: texts, since paths cost more than a look at a file."""
         if not SHA256.fullmatch(sha256):  # it becomes part of a path
             raise invalid_argument(f"'{sha256}' is not a SHA-256.", "Give 64 lower-case hex digits.")
-        plain = self.folder / sha256[:2] / sha256[2:]
-        return plain.with_name(plain.name + ".zst"), plain
+        plain = f"{self.folder}/{sha256[:2]}/{sha256[2:]}"
+        return f"{plain}.zst", plain
 
-    def _places(self, sha256: str) -> tuple[Path, ...]:
-        """Return where a content may be read: at its names, at those where a collection looks at it, or back again."""
-        paths = self._paths(sha256)
-        return (*paths, *map(away_name, paths), *paths)
+    def _places(self, sha256: str) -> Iterator[str]:
+        """Yield where a content may be read: at its names, at those where a collection looks at it, or back again."""
+        names = self._names(sha256)
+        yield from names
+        yield from (str(away_name(Path(each))) for each in names)
+        yield from names
 
-    def put_in_place(self, temporary: Path, sha256: str, suffix: str) -> Path:
-        """Give a durable content its name; return the folder, which the caller makes durable."""
-        compressed, plain = self._paths(sha256)
-        path = compressed if suffix else plain
-        if not path.parent.is_dir():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(self.folder)
+    def put_in_place(self, temporary: Path, sha256: str, suffix: str) -> tuple[Path, ...]:
+        """Give a durable content its name; return the folders that the caller makes durable."""
+        path = Path(self._names(sha256)[0 if suffix else 1])
+        changed: tuple[Path, ...] = (path.parent,)
         try:
             temporary.replace(path)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            temporary.replace(path)
+            changed = (path.parent, self.folder)
         except PermissionError:
             if not path.exists():  # Windows refuses to replace the same content that another process has just put
                 raise
-        return path.parent
+        return changed
 
     def descriptor(self, sha256: str) -> tuple[int, bool]:
         """Open a content as it is kept, and say whether that is compressed; whoever reads it has to verify it.
@@ -194,18 +199,10 @@ class Blobs:
         RenexError : `not_found`.
         """
         with os_errors(f"the content {sha256[:8]} cannot be read"):
-            for name in self._names(sha256):
+            for name in self._places(sha256):
                 with suppress(FileNotFoundError, NotADirectoryError):
                     return os.open(name, READ), ".zst" in name[-9:]
         raise RenexError("not_found", f"the content {sha256} is not in {self.folder}.", RESTORE)
-
-    def _names(self, sha256: str) -> tuple[str, ...]:
-        """Return the same as `_places`, as texts: paths cost more than a look at a file."""
-        if not SHA256.fullmatch(sha256):
-            raise invalid_argument(f"'{sha256}' is not a SHA-256.", "Give 64 lower-case hex digits.")
-        start, end = sha256[:2], sha256[2:]
-        here, away = f"{self.folder}/{start}/{end}", f"{self.folder}/.{start}{end}"
-        return f"{here}.zst", here, f"{away}.zst.gone", f"{away}.gone", f"{here}.zst", here
 
     def _chunks(self, sha256: str) -> Iterator[bytes]:
         with os_errors(f"the content {sha256[:8]} cannot be read"), self._open(sha256) as (raw, compressed):
@@ -219,15 +216,9 @@ class Blobs:
 
     @contextmanager
     def _open(self, sha256: str) -> Iterator[tuple[BinaryIO, bool]]:
-        for path in self._places(sha256):
-            try:
-                descriptor = os.open(path, READ)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            with os.fdopen(descriptor, "rb") as file:
-                yield file, ".zst" in path.suffixes
-            return
-        raise RenexError("not_found", f"the content {sha256} is not in {self.folder}.", RESTORE)
+        descriptor, compressed = self.descriptor(sha256)
+        with os.fdopen(descriptor, "rb") as file:
+            yield file, compressed
 
 
 def away_name(path: Path) -> Path:
