@@ -55,7 +55,7 @@ class HistoryMagics(Magics):
             %renex diff A [B]                # two snapshots or runs; B is the present state where it is missing
             %renex edit ID -m TEXT -l LABEL  # the words of a snapshot; --hide takes it out of lists
             %renex delete ID [--yes]         # say what would go with a snapshot, or delete it
-            %renex checkout ID [--to DIR]    # its notebook and files into a folder
+            %renex checkout ID [--to DIR]    # its notebook and files into a folder; --in-place: back into the project
             %renex panel                     # the side panel's view in this cell
             %renex doctor                    # check the installation
             %renex fsck                      # check the store; rebuild makes its index anew

@@ -88,7 +88,7 @@ def _run(work: Work, notes: Sequence[str]) -> CheckoutResult:
 
 def _on_disk(snapshot: Snapshot, files: Sequence[FileEntry]) -> list[FileEntry]:
     """Return the entries that were files: cells that were only executed are no notebook of the project."""
-    made_up = snapshot.notebook_source not in ("live", "disk")
+    made_up = snapshot.notebook_source in safety.MADE_UP
     return [entry for entry in files if not (entry.role == NOTEBOOK and made_up)]
 
 

@@ -22,6 +22,8 @@ from renex_jupyter.tasks.folders import Parts
 from renex_jupyter.tasks.in_place import Changes, Present, is_same
 from renex_jupyter.tasks.plan import NOTEBOOK, Plan
 
+MADE_UP = ("history", "script", "none", None)  # sources of a notebook that was no file
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -39,7 +41,7 @@ def capture(session: Session, plan: Plan, project: Path) -> State:
     captured = snapshots.capture_for(session)
     if names := list(_asked(session, plan, captured, project)):
         captured = snapshots.capture(session, names)
-    return replace(_with_notebook(session, captured, project), unasked=_unasked(session, plan, captured, project))
+    return replace(with_notebook(session, captured, project), unasked=_unasked(session, plan, captured, project))
 
 
 def keep(session: Session, state: State, message: str) -> str:
@@ -64,7 +66,7 @@ def kept_out(snapshot: Snapshot) -> Iterator[Parts]:
     """Yield the paths that a snapshot knows of, but does not hold: nobody can say that they were not there."""
     for each in snapshot.left_out:
         yield _parts(each.path)
-    if snapshot.notebook and snapshot.notebook_source not in ("live", "disk"):
+    if snapshot.notebook and snapshot.notebook_source in MADE_UP:
         yield _parts(snapshot.notebook)
 
 
@@ -118,7 +120,7 @@ def _is_secret(name: str) -> bool:
     return is_secret_file(name) or any(part.lower() in SECRET_FOLDERS for part in name.split("/"))
 
 
-def _with_notebook(session: Session, captured: Captured, project: Path) -> State:
+def with_notebook(session: Session, captured: Captured, project: Path) -> State:
     """Take the notebook as its file has it, byte for byte: that is what goes."""
     held = {_parts(entry.path): entry for entry in captured.files.entries}
     left_out = {_parts(each.path): each.reason for each in captured.files.left_out}
@@ -132,10 +134,11 @@ def _with_notebook(session: Session, captured: Captured, project: Path) -> State
         return State(captured, Present(held, {**left_out, parts: "a secret in it is not kept"}), parts)
     document = notebooks.read_document(path)
     code = cells.capture_code(project, path, session.executions(), live=None, document=document)
-    saved = replace(captured, code=replace(code, document=text, source="disk"))
+    source = "disk" if captured.code.source == "live" else captured.code.source
+    saved = replace(captured, code=replace(code, document=text, source="disk" if source in MADE_UP else source))
     held[parts] = _entry(name, data, found)
     unsaved = captured if captured.code.source == "live" and captured.code.code_id != code.code_id else None
-    return State(saved, Present(held, left_out), parts, unsaved)
+    return State(saved, Present(held, left_out), parts, unsaved=unsaved)
 
 
 def _text_to_keep(session: Session, path: Path, data: bytes) -> str | None:

@@ -160,3 +160,33 @@ def test_a_checkout_in_place_killed_at_any_step_is_finished_or_taken_back(tmp_pa
         found = dict(zip(where, pool.map(die, where), strict=True))
     wrong = [f"{moment} step {n}, {taken[n]}: {each}" for (n, moment), told in found.items() for each in told]
     assert not wrong, f"{len(where)} deaths\n" + "\n".join(wrong)
+
+
+def fill_up(_say: Say, project: Path) -> tuple[list[str], list[str]]:
+    """Check out in place on a disk that has no room for the old contents, then on one that has; tell what is there."""
+    os.chdir(project)
+    settings().fold_in_background = False
+    (project / "data.bin").write_bytes(os.urandom(6 * 2**20))
+    rx.snapshot(label="start")
+    (project / "data.bin").unlink()
+    (project / "model.py").write_text("changed")
+    free = os.statvfs(project).f_bavail * os.statvfs(project).f_frsize
+    with (project.parent / "ballast").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free - 4 * 2**20)
+    before = tree(project)
+    try:
+        rx.checkout("start", in_place=True)
+        said = ["it was done"]
+    except rx.RenexError as error:
+        said = [error.code]
+    said += [] if tree(project) == before and not list(project.glob(".*renex-tmp*")) else ["something changed"]
+    said += [path.name for path in [current.current().store.layout.unfinished_checkout] if path.exists()]
+    (project.parent / "ballast").unlink()
+    rx.checkout("start", in_place=True)
+    return said, sorted(tree(project))
+
+
+def test_a_disk_that_fills_up_while_contents_are_staged_leaves_the_project_as_it_is(small_disk: Path) -> None:
+    said, there = children.ask(fill_up, small_disk)
+    assert said == ["disk_full"]
+    assert there == ["data.bin", "model.py", "pyproject.toml"]

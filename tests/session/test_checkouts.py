@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import os
@@ -16,9 +17,11 @@ import pytest
 from disk import full_disk
 
 import renex_jupyter as rx
+from renex_jupyter.capture import cells
+from renex_jupyter.capture.notebook import LiveNotebook, read_document
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
-from renex_jupyter.session import snapshots
+from renex_jupyter.session import safety, snapshots
 from renex_jupyter.session.current import current
 from renex_jupyter.session.status import status
 from renex_jupyter.session.unfinished import Unfinished
@@ -176,10 +179,10 @@ def test_a_notebook_whose_outputs_no_snapshot_keeps_is_not_replaced(
     path = notebook(project, "1")
     monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
     rx.snapshot(label="start")
-    cells = json.loads(path.read_text())
+    document = json.loads(path.read_text())
     text = "AKIA" + "Z7QK4M2N8P5R3T6V"
-    cells["cells"][0]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": f"aws_key = {text}"}]
-    path.write_text(json.dumps(cells))
+    document["cells"][0]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": f"aws_key = {text}"}]
+    path.write_text(json.dumps(document))
     told = refused("conflict", project, "start", force=True)
     assert "n.ipynb (a secret in it is not kept)" in told.message
 
@@ -257,6 +260,27 @@ def test_the_notebook_of_the_session_is_replaced_only_with_force(
     rx.checkout(done.safety_id, in_place=True, force=True)
     assert path.read_bytes() == was
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_edits_that_only_the_browser_has_get_a_snapshot_of_their_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = notebook(project, "1")
+    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
+    captured, disk = snapshots.capture_for(current()), read_document(path)
+    assert disk is not None
+    shown = {**disk, "cells": [{**disk["cells"][0], "source": "edited, not saved"}]}
+    live = LiveNotebook(path, True, shown)
+    code = cells.capture_code(project, path, (), live=live, document=disk)
+    state = safety.with_notebook(current(), dataclasses.replace(captured, code=code), project)
+    kept = safety.keep(current(), state, "before checkout of x")
+    unsaved = rx.list_snapshots()["snapshot_id"][1]
+    sources = {
+        each: rx.sql("select source from snapshot_cells where snapshot_id = ?", [each])["source"][0]
+        for each in (kept, unsaved)
+    }
+    assert sources == {kept: "1", unsaved: "edited, not saved"}
+    assert rx.get_snapshot(unsaved).message == "unsaved edits before checkout of x"
 
 
 def test_a_notebook_that_stays_as_it_is_is_in_nobodys_way(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
