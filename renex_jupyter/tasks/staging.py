@@ -25,7 +25,7 @@ from renex_jupyter.store.pouring import pour
 from renex_jupyter.tasks.folders import FOLDER, RELATIVE, Branch, Folder, Parts, opened
 from renex_jupyter.tasks.plan import MARKER, Plan, by_folder
 
-NAME = re.compile(r"\..+\.renex-tmp-[0-9a-f]{8}")
+NAME = re.compile(r"\..+\.renex-tmp-[0-9a-f]{8}", re.DOTALL)
 LARGE = 2**20  # bytes from which a file is written by a thread of its own
 AHEAD = 16  # large files that wait for a thread, each with a descriptor
 SYNCED = 500  # files up to which each is made durable by itself, before all of the system is
