@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from renex_jupyter.capture.findings import findings_of
 from renex_jupyter.capture.index import Index
@@ -16,6 +16,7 @@ from renex_jupyter.store.batch import Batch
 from renex_jupyter.store.blobs import CHUNK
 
 CHANGED = "changed while read"
+ZEROS = bytes(CHUNK)
 READ = os.O_RDONLY
 for _flag in ("O_NOFOLLOW", "O_NOCTTY", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
     READ |= getattr(os, _flag, 0)
@@ -68,7 +69,7 @@ class Contents:
 
     def _read(self, path: str, refused: frozenset[str]) -> tuple[str, os.stat_result, bool]:
         started = time.time_ns()
-        with os.fdopen(self._open(path), "rb", buffering=0) as file:
+        with io.FileIO(self._open(path)) as file:
             before = os.fstat(file.fileno())
             if before.st_size > self.max_file_size:
                 raise LeaveOutError(CHANGED)
@@ -80,7 +81,7 @@ class Contents:
                 if found := findings_of(data):
                     self.index.findings[sha256] = found
             else:
-                sha256, size = self._keep_stream(Bounded(file, before.st_size, self.go_on), refused)
+                sha256, size = self._keep_stream(Bounded(file, before, self.go_on), refused)
                 _check_same(before, os.fstat(file.fileno()), size)
         return sha256, before, self.index.remember(path, before, sha256, started)
 
@@ -104,20 +105,34 @@ class Contents:
         return digest.hexdigest(), size
 
 
-@dataclass(slots=True)
 class Bounded:
-    """The first `left` bytes of a file, so that one which grows while it is read comes to an end."""
+    """The bytes that a file had when it was opened, so that one which grows while it is read comes to an end."""
 
-    file: BinaryIO
-    left: int
-    go_on: Callable[[], None]
+    def __init__(self, file: io.FileIO, found: os.stat_result, go_on: Callable[[], None]) -> None:
+        self.file, self.go_on = file, go_on
+        self.at, self.end = 0, found.st_size
+        has_holes = getattr(found, "st_blocks", found.st_size) * 512 < found.st_size and hasattr(os, "SEEK_HOLE")
+        self.edge, self.is_hole = 0 if has_holes else self.end, False  # up to where the file has the same nature
 
     def read(self, size: int, /) -> bytes:
-        """Give at most `size` bytes."""
+        """Give at most `size` bytes; those of a hole are not read, which would fill the memory of the system with zeros."""
         self.go_on()
-        data = self.file.read(min(size, self.left))
-        self.left -= len(data)
+        if self.at == self.edge < self.end:
+            self._look_on()
+        size = min(size, self.edge - self.at)
+        data = ZEROS[:size] if self.is_hole else self.file.read(size) or b""
+        self.at += len(data)
         return data
+
+    def _look_on(self) -> None:
+        descriptor = self.file.fileno()
+        try:
+            data = os.lseek(descriptor, self.at, os.SEEK_DATA)
+        except OSError:  # there is none any more
+            data = self.end
+        self.is_hole = data > self.at
+        self.edge = min(self.end, data if self.is_hole else os.lseek(descriptor, self.at, os.SEEK_HOLE))
+        os.lseek(descriptor, self.edge if self.is_hole else self.at, os.SEEK_SET)
 
 
 def _check_same(before: os.stat_result, after: os.stat_result, read: int) -> None:

@@ -171,3 +171,13 @@ def test_a_tree_that_is_torn_down_meanwhile_is_no_error(root: Path, blobs: Path)
     tree = take(root, blobs)
     tearing.join()
     assert {each.reason for each in tree.left_out} <= {"vanished"}
+
+
+def test_a_file_with_holes_is_kept_as_it_reads(root: Path, blobs: Path) -> None:
+    with (root / "holes.bin").open("wb") as file:
+        for at in (0, 5 * 2**20 + 17, 9 * 2**20):
+            file.seek(at)
+            file.write(os.urandom(70_000))
+        file.truncate(20 * 2**20 + 3)
+    sha256 = take(root, blobs, max_file_size=2**30).entries[0].sha256
+    assert Blobs(blobs).get(sha256 or "") == (root / "holes.bin").read_bytes()
