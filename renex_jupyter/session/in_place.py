@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def checkout_in_place(
         before = unfinished(layout)
         if before and snapshot.snapshot_id not in (before.snapshot_id, before.safety_id) and not force:
             raise before.in_the_way()
+        _check_whole(session, snapshot)
         gone = purges.gone(session.store, {entry.sha256 for entry in files})
         plan = plan_of(_on_disk(snapshot, files), session.store.blobs, gone)
         return _run(Work(session, snapshot, plan, before, force), notes)
@@ -84,6 +86,26 @@ def _run(work: Work, notes: Sequence[str]) -> CheckoutResult:
     skipped = tuple(work.plan.skipped)
     notes = (*noted, *told)
     return CheckoutResult(str(work.project), len(changes.write), size, skipped, removed, safety_id, notes)
+
+
+def _check_whole(session: Session, snapshot: Snapshot) -> None:
+    """Refuse a snapshot whose list of files is not whole: a file that is missing there would be removed here.
+
+    Raises
+    ------
+    RenexError : `corrupt`.
+    """
+    read = session.store.reader
+    rows = read.rows("select parts from inside.snapshots where snapshot_id = ?", [snapshot.snapshot_id])
+    wanted = json.loads(rows[0]["parts"] or "null")
+    query = "select part_id from inside.file_parts where list_contains($wanted::varchar[], part_id)"
+    found = {row["part_id"] for row in read.rows(query, {"wanted": wanted or []})}
+    if wanted is None or not found.issuperset(wanted):
+        fact = f"the list of files of snapshot {short(snapshot.snapshot_id)} is not whole in the store."
+        hint = (
+            "Nothing was changed. renex fsck says what is missing; what is there can be written into a folder (--to)."
+        )
+        raise RenexError("corrupt", fact, hint)
 
 
 def _on_disk(snapshot: Snapshot, files: Sequence[FileEntry]) -> list[FileEntry]:

@@ -21,6 +21,7 @@ from renex_jupyter.capture import cells
 from renex_jupyter.capture.notebook import LiveNotebook, read_document
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import Change
 from renex_jupyter.session import safety, snapshots
 from renex_jupyter.session.current import current
 from renex_jupyter.session.status import status
@@ -302,6 +303,20 @@ def test_executed_cells_are_no_file_of_the_project(project: Path, monkeypatch: p
     rx.checkout("start", in_place=True)
     assert path.read_text() == "no notebook"
     assert not (project / "executed-cells.ipynb").exists()
+
+
+def test_a_snapshot_whose_list_of_files_is_not_whole_removes_nothing(project: Path) -> None:
+    """A part that was lost must not look like files that were not there."""
+    taken = rx.snapshot(label="start")
+    store = current().store
+    store.write(Change("snapshots", taken.snapshot_id, "update", {"parts": ["0" * 64]}))
+    told = refused("corrupt", project, "start", force=True)
+    assert "not whole" in told.message
+    store.write(Change("snapshots", taken.snapshot_id, "update", {"parts": None}))
+    refused("corrupt", project, "start")
+    store.write(Change("snapshots", taken.snapshot_id, "update", {"parts": []}))
+    rx.checkout("start", in_place=True)
+    assert tree(project) == {}
 
 
 def test_two_at_once_do_not_mix(changed: Path) -> None:
