@@ -7,7 +7,6 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from renex_jupyter.capture.files import capture_files, stop_worker
-from renex_jupyter.records.paths import from_text
 from renex_jupyter.records.snapshots import FileEntry
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.tasks.checkout import write_tree
@@ -115,16 +113,10 @@ def test_a_tree_comes_back_with_contents_modes_and_times(place: Path, tree: dict
     blobs = Blobs(place / "blobs")
     captured = capture_files(place / "project", blobs.folder, max_file_size=2**30, timeout=60)
     here = described(place / "project", os.fsencode(place / "project"))
-    entries = [with_time(entry, place / "project") for entry in captured.entries]
-    write_tree(entries, blobs, place / "out", snapshot_id="5" * 32)
+    write_tree(captured.entries, blobs, place / "out", snapshot_id="5" * 32)
     (place / "out" / MARKER).unlink()
     assert (captured.left_out, captured.partial) == ((), False)
     assert described(place / "out", os.fsencode(place / "out")) == here
-
-
-def with_time(entry: FileEntry, project: Path) -> FileEntry:
-    """Add the time, as a capture does."""
-    return replace(entry, mtime_ns=(project / from_text(entry.path)).lstat().st_mtime_ns)
 
 
 def test_a_large_file_of_zeros_comes_back_as_a_hole(tmp_path: Path) -> None:
