@@ -12,6 +12,7 @@ from renex_jupyter.records import display
 from renex_jupyter.records.environments import Package
 from renex_jupyter.records.snapshots import Cell, FileEntry, Finding, LeftOut, Snapshot, cells_in_words
 from renex_jupyter.store.reader import Reader
+from renex_jupyter.store.tables import among
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +84,14 @@ def snapshot_cells(read: Reader, snapshot_id: str) -> tuple[Cell, ...]:
     return tuple(
         Cell(**{**row, "stale": bool(row["stale"]), "out_of_order": bool(row["out_of_order"])}) for row in rows
     )
+
+
+def is_whole(read: Reader, snapshot_id: str) -> bool:
+    """Say whether all parts of a snapshot's list of files are there; `snapshot_files` returns those that are."""
+    rows = read.rows("select parts from inside.snapshots where snapshot_id = ?", [snapshot_id])
+    wanted = json.loads(rows[0]["parts"] or "null")
+    found = read.rows(f"select count(*) as n from inside.file_parts where {among('part_id', wanted or [])}")
+    return wanted is not None and found[0]["n"] == len(set(wanted))
 
 
 def snapshot_files(read: Reader, snapshot_id: str) -> tuple[FileEntry, ...]:

@@ -41,7 +41,9 @@ class CellChange:
     before: int | None
     after: int | None
     moved: bool = False  # against the other cells; a changed cell may have moved too
-    lines: tuple[str, ...] = ()  # "+...", "-...", " ..." as in a unified diff; "" between two places; of a moved one its first
+    lines: tuple[
+        str, ...
+    ] = ()  # "+...", "-...", " ..." as in a unified diff; "" between two places; of a moved one its first
     of: int = 0  # how many cells its notebook has, of a removed one before
     before_type: str | None = None  # where the type differs
 

@@ -62,6 +62,8 @@ def checkout(
     else:
         here = session.notebook.parent if session.notebook else Path.cwd()
         target = here / to if to is not None else session.project / f"checkout-{short(snapshot.snapshot_id)}"
+        if not query.is_whole(read, snapshot.snapshot_id):
+            notes = [*notes, "the list of its files is not whole in the store; renex fsck says what is missing"]
         gone = purges.gone(session.store, {entry.sha256 for entry in files})
         result = write_tree(
             files,

@@ -106,7 +106,9 @@ def update_snapshot(
     with alone(store):
         before = get_snapshot(found.snapshot_id)  # another kernel may have changed or deleted it by now
         given = {"message": message and redact_text(message), "label": label, "hidden": hidden}
-        after: dict[str, Any] = {name: None if value == "" else value for name, value in given.items() if value is not None}
+        after: dict[str, Any] = {
+            name: None if value == "" else value for name, value in given.items() if value is not None
+        }
         after = {name: value for name, value in after.items() if value != getattr(before, name)}
         was = {name: getattr(before, name) for name in after}
         changes = [Change("snapshots", before.snapshot_id, "update", after, was, before.namespace)] if after else []

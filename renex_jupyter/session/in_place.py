@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,12 +94,7 @@ def _check_whole(session: Session, snapshot: Snapshot) -> None:
     ------
     RenexError : `corrupt`.
     """
-    read = session.store.reader
-    rows = read.rows("select parts from inside.snapshots where snapshot_id = ?", [snapshot.snapshot_id])
-    wanted = json.loads(rows[0]["parts"] or "null")
-    query = "select part_id from inside.file_parts where list_contains($wanted::varchar[], part_id)"
-    found = {row["part_id"] for row in read.rows(query, {"wanted": wanted or []})}
-    if wanted is None or not found.issuperset(wanted):
+    if not query.is_whole(session.store.reader, snapshot.snapshot_id):
         fact = f"the list of files of snapshot {short(snapshot.snapshot_id)} is not whole in the store."
         hint = (
             "Nothing was changed. renex fsck says what is missing; what is there can be written into a folder (--to)."

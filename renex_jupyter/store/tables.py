@@ -111,6 +111,8 @@ def declared(statement: str) -> Table:
 def rows_from_changes(table: Table, changes: str) -> str:
     """Return a SELECT that merges changes of one kind into rows: per field, the last change that sets it wins.
 
+    What was deleted stays so: another process may write a change a moment later that does not know of it.
+
     Parameters
     ----------
     changes : a relation with the columns of `inside.changes`, all of this table's kind.
@@ -124,7 +126,7 @@ def rows_from_changes(table: Table, changes: str) -> str:
         select id as {table.key}, {fields}
         from (select id, action, after, row_number() over (order by at_us, writer, seq) as ord from ({changes}))
         group by id
-        having arg_max(action, ord) <> 'delete'"""
+        having not bool_or(action = 'delete')"""
 
 
 def path(column: str) -> str:

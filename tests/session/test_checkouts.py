@@ -312,6 +312,7 @@ def test_a_snapshot_whose_list_of_files_is_not_whole_removes_nothing(project: Pa
     store.write(Change("snapshots", taken.snapshot_id, "update", {"parts": ["0" * 64]}))
     told = refused("corrupt", project, "start", force=True)
     assert "not whole" in told.message
+    assert "not whole" in str(rx.checkout("start", to=project.parent / "out"))  # of what is there
     store.write(Change("snapshots", taken.snapshot_id, "update", {"parts": None}))
     refused("corrupt", project, "start")
     store.write(Change("snapshots", taken.snapshot_id, "update", {"parts": []}))

@@ -13,6 +13,7 @@ import pytest
 
 import renex_jupyter as rx
 from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import Change
 from renex_jupyter.session import current as sessions
 from renex_jupyter.session.labels import LOCK
 from renex_jupyter.store import locks
@@ -173,6 +174,17 @@ def test_a_deleted_snapshot_is_gone_and_its_change_says_what_it_was(project: Pat
     assert rx.delete_snapshot(child).snapshot.message == "child"
     assert (rx.snapshot().parent_id, rx.get_snapshot(kept).message) == (taken.snapshot_id, "kept")
     assert rx.fsck().ok
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_change_that_knows_of_no_deletion_does_not_bring_a_snapshot_back(project: Path, folded: bool) -> None:
+    taken = rx.snapshot("mistake")
+    rx.delete_snapshot(taken.snapshot_id)
+    store = sessions.current().store
+    store.write(Change("snapshots", taken.snapshot_id, "checkout", {"path": "folder", "files": 1}))
+    if folded:
+        store.fold()
+    assert rx.list_snapshots().empty
 
 
 def test_a_deleted_snapshot_can_be_purged_by_its_whole_id(project: Path) -> None:
