@@ -133,6 +133,12 @@ class FilePart:
 
     part_id: str
     entries: tuple[FileEntry, ...]  # ordered by path
+    files: int = field(init=False, compare=False)  # and links
+    size: int = field(init=False, compare=False)  # bytes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", sum(entry.kind != "dir" for entry in self.entries))
+        object.__setattr__(self, "size", sum(entry.size for entry in self.entries))
 
 
 @dataclass(frozen=True, slots=True)

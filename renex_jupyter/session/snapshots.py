@@ -19,7 +19,7 @@ from renex_jupyter.query import snapshots as query
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.dry_run import DryRun
 from renex_jupyter.records.environments import Environment, Hardware
-from renex_jupyter.records.snapshots import Code, FileTree, LeftOut, Snapshot
+from renex_jupyter.records.snapshots import Code, FilePart, FileTree, LeftOut, Snapshot
 from renex_jupyter.session import findings, purges
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.environments import keep_environment
@@ -292,14 +292,18 @@ def keep_parts(store: Store, state: Captured) -> None:
     store.ensure("codes", code.code_id, {"code_id": code.code_id, "notebook": code.notebook, "cells": cells})
     keep_environment(store, made)
     store.ensure("hardware", machine.hardware_id, fields(machine))
-    store.ensure_all("file_parts", {part.part_id: partial(fields, part) for part in tree.parts})
+    store.ensure_all("file_parts", {part.part_id: partial(_entries, part) for part in tree.parts})
+
+
+def _entries(part: FilePart) -> dict[str, Any]:
+    return {"part_id": part.part_id, "entries": part.entries}
 
 
 def summary_of(state: Captured) -> str:
     """Return what a captured state holds, in a few words."""
-    document = state.code.document
-    size = sum(entry.size for entry in state.files.entries) + len((document or "").encode())
-    n_files = sum(entry.kind != "dir" for entry in state.files.entries) + (document is not None)
+    document, parts = state.code.document, state.files.parts
+    size = sum(part.size for part in parts) + len((document or "").encode())
+    n_files = sum(part.files for part in parts) + (document is not None)
     return query.summarise(state.code.cells, n_files, size, len(state.environment.packages))
 
 
