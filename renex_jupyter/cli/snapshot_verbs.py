@@ -14,6 +14,7 @@ from renex_jupyter.errors import invalid_argument
 from renex_jupyter.query.summaries import snapshot_summaries
 from renex_jupyter.records.times import EXAMPLES
 from renex_jupyter.session import diffs, housekeeping, snapshots
+from renex_jupyter.session.given import read_given
 from renex_jupyter.session.current import current
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _take(args: argparse.Namespace) -> Snapshot | DryRun:
         os.environ[NOTEBOOK_VARIABLE] = str(path)
     message = args.message if args.message is not None else " ".join(args.words) or None
     config, metrics = (
-        None if given is None else snapshots.read_given(given, what, {})
+        None if given is None else read_given(given, what, {})
         for given, what in ((args.config, "config"), (args.metrics, "metrics"))
     )
     take = partial(snapshots.snapshot, dry_run=True) if args.dry_run else snapshots.snapshot

@@ -12,6 +12,7 @@ from renex_jupyter.errors import invalid_argument
 from renex_jupyter.magics.arguments import name_and_params, parse, plainly
 from renex_jupyter.session import snapshots, tasks
 from renex_jupyter.session.current import current
+from renex_jupyter.session.given import read_given
 
 TASK_USAGE = "%%task NAME [key=value ...]   or   %task NAME [key=value ...] -- command"
 
@@ -125,5 +126,5 @@ def _given(specs: list[str] | None, what: str, local_ns: dict[str, Any] | None) 
     names = {**current().names, **(local_ns or {})}
     found: dict[str, Any] = {}
     for spec in specs:
-        found.update(snapshots.read_given(spec, what, names))
+        found.update(read_given(spec, what, names))
     return found

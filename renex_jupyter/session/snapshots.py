@@ -6,14 +6,12 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, overload
 
-from renex_jupyter.capture import cells, environment, files, hardware, lock_files, modules, outputs, values
+from renex_jupyter.capture import cells, environment, files, hardware, lock_files, modules, outputs
 from renex_jupyter.capture import notebook as notebooks
-from renex_jupyter.capture.secrets import redact, redact_text
+from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.config import settings
-from renex_jupyter.errors import text_argument
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.records.changes import Change, fields, now
@@ -23,8 +21,8 @@ from renex_jupyter.records.snapshots import Code, FilePart, FileTree, LeftOut, S
 from renex_jupyter.session import findings, purges
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.environments import keep_environment
+from renex_jupyter.session.given import check_words, read_given
 from renex_jupyter.session.labels import settle_label
-from renex_jupyter.session.points import checked_name
 from renex_jupyter.store.store import Store
 
 
@@ -188,24 +186,6 @@ def capture_for(session: Session, include: Sequence[str] = ()) -> Captured:
     return _capture(session, include, keep=True)
 
 
-def read_given(given: Any, what: str, names: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return config or metrics as a dict from whatever the user gave; `names` are the variables that a word may mean."""
-    names = current().names if names is None else names
-    if given is None:
-        return {}
-    if isinstance(given, str):
-        found = values.read_values(given, names)
-    elif isinstance(given, (list, tuple)):
-        found = {key: value for each in given for key, value in read_given(each, what, names).items()}
-    elif isinstance(given, Path):
-        found = values.read_values(str(given), {})
-    else:
-        found = values.from_object(given, what)
-    return (
-        values.metrics_from(found) if what == "metrics" else {key: redact(value, key) for key, value in found.items()}
-    )
-
-
 def keep(
     session: Session,
     state: Captured,
@@ -305,11 +285,3 @@ def summary_of(state: Captured) -> str:
     size = sum(part.size for part in parts) + len((document or "").encode())
     n_files = sum(part.files for part in parts) + (document is not None)
     return query.summarise(state.code.cells, n_files, size, len(state.environment.packages))
-
-
-def check_words(message: str | None, label: str | None) -> None:
-    """Refuse what is no text, or no name."""
-    if message is not None:
-        text_argument(message, "the message of a snapshot", 'Use a text, such as "before the new loss".')
-    if label is not None and label != "":
-        checked_name("snapshot", label, '"baseline"')
