@@ -14,8 +14,8 @@ from renex_jupyter.errors import invalid_argument
 from renex_jupyter.query.summaries import snapshot_summaries
 from renex_jupyter.records.times import EXAMPLES
 from renex_jupyter.session import diffs, housekeeping, snapshots
-from renex_jupyter.session.given import read_given
 from renex_jupyter.session.current import current
+from renex_jupyter.session.given import read_given
 
 if TYPE_CHECKING:
     import pandas as pd

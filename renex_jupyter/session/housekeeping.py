@@ -17,8 +17,8 @@ from renex_jupyter.records.deletions import Deleted
 from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.records.times import moment_of
 from renex_jupyter.session.current import current
-from renex_jupyter.session.labels import alone, taken_from_others
 from renex_jupyter.session.given import check_words
+from renex_jupyter.session.labels import alone, taken_from_others
 
 if TYPE_CHECKING:
     import pandas as pd
