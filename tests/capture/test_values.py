@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
 from renex_jupyter.capture.values import from_object, metrics_from, read_values
 from renex_jupyter.errors import RenexError
@@ -245,3 +246,16 @@ def test_metrics_are_numbers_nested_or_not() -> None:
 def test_a_metric_that_is_no_number_is_refused_by_name(value: object) -> None:
     with pytest.raises(RenexError, match=r"unsupported_value: metrics\['a'\]\['b'\] is"):
         metrics_from({"a": {"b": value}})
+
+
+def test_a_config_of_omegaconf_is_kept_with_its_references_resolved() -> None:
+    config = OmegaConf.create({"lr": 0.1, "opt": {"name": "adam", "rate": "${lr}"}, "sizes": [1, 2], "none": None})
+    assert read_values("config", {"config": config}) == {
+        "lr": 0.1,
+        "opt": {"name": "adam", "rate": 0.1},
+        "sizes": [1, 2],
+        "none": None,
+    }
+    with pytest.raises(RenexError) as caught:
+        read_values("config", {"config": OmegaConf.create({"lr": "???", "b": "${nowhere}"})})
+    assert caught.value.code == "unsupported_value"
