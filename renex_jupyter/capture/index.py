@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +65,7 @@ class Index:
     def load(cls, path: Path) -> Index:
         """Return what another process has saved; an empty one where that is missing, damaged or of another version."""
         with suppress(OSError, ValueError, TypeError, LookupError, zstandard.ZstdError):
-            told = json.loads(zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=LARGEST))
+            told = json.loads(zstandard.ZstdDecompressor().decompress(_bytes(path), max_output_size=LARGEST))
             if told["version"] == VERSION:
                 known = {name: (_key(key), _checked(sha256)) for name, (key, sha256) in told["files"].items()}
                 findings = {_checked(sha): _findings(found) for sha, found in told["findings"].items()}
@@ -72,6 +76,16 @@ class Index:
 def key_of(found: os.stat_result) -> Key:
     """Return that by which a file is taken to be unchanged."""
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _bytes(path: Path) -> bytes:
+    """Return what a file holds, if it is one: a store may come from somebody else."""
+    flags = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+    with io.FileIO(os.open(path, reduce(or_, flags, os.O_RDONLY))) as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:
+            raise ValueError(path)
+        return file.readall()
 
 
 def _key(told: Any) -> Key:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from renex_jupyter.capture.findings import findings_of
-from renex_jupyter.capture.index import Index
+from renex_jupyter.capture.index import RACY_NS, Index
 from renex_jupyter.store.batch import Batch
 from renex_jupyter.store.blobs import CHUNK
 
@@ -20,6 +20,30 @@ ZEROS = bytes(CHUNK)
 READ = os.O_RDONLY
 for _flag in ("O_NOFOLLOW", "O_NOCTTY", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
     READ |= getattr(os, _flag, 0)
+FOLDER = os.O_RDONLY
+for _flag in ("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC"):
+    FOLDER |= getattr(os, _flag, 0)
+RELATIVE = os.open in os.supports_dir_fd and os.scandir in os.supports_fd  # not on Windows
+
+
+def open_file(root: str, path: str) -> int:
+    """Open a file below `root`, of whose path no part may be a link; raise `OSError` where there is none."""
+    if not RELATIVE:
+        return os.open(f"{root}/{path}", READ)
+    *folders, name = path.split("/")
+    at = os.open(root, FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
+    try:
+        for part in folders:
+            outer, at = at, os.open(part, FOLDER, dir_fd=at)
+            os.close(outer)
+        return os.open(name, READ, dir_fd=at)
+    finally:
+        os.close(at)
+
+
+def is_young(found: os.stat_result, now_ns: int) -> bool:
+    """Say whether an entry changed so shortly ago that it may change again and still look the same."""
+    return now_ns - max(found.st_mtime_ns, found.st_ctime_ns) <= RACY_NS
 
 
 class LeaveOutError(Exception):
@@ -36,6 +60,7 @@ class Contents:
     max_file_size: int
     purged: frozenset[str]  # SHA-256 of contents that are not kept again
     go_on: Callable[[], None]  # raises when nobody waits any more
+    at: int | None = None  # the open folder in which the paths lie that are asked for
 
     def of(self, path: str, found: os.stat_result, *, asked: bool) -> tuple[str | None, os.stat_result, bool]:
         """Return SHA-256 and state of a file as it was read, and whether it would be seen if it changed again.
@@ -55,9 +80,10 @@ class Contents:
                 raise
         return self._read(path, refused)
 
-    def keep_link(self, target: bytes) -> str:
-        """Keep the target of a link; return its SHA-256."""
-        return self._keep(target, frozenset())
+    def of_link(self, path: str) -> tuple[str, int]:
+        """Keep the target of a link; return its SHA-256 and its size in bytes."""
+        target = os.fsencode(os.readlink(self._name(path), dir_fd=self.at))
+        return self._keep(target, frozenset()), len(target)
 
     def text(self, path: str, most: int) -> str:
         """Return the beginning of a small file; nothing where it cannot be read."""
@@ -86,11 +112,14 @@ class Contents:
         return sha256, before, self.index.remember(path, before, sha256, started)
 
     def _open(self, path: str) -> int:
-        descriptor = os.open(f"{self.root}/{path}", READ)
+        descriptor = os.open(self._name(path), READ, dir_fd=self.at)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise LeaveOutError("special file")
         return descriptor
+
+    def _name(self, path: str) -> str:
+        return f"{self.root}/{path}" if self.at is None else path.rpartition("/")[2]
 
     def _keep(self, data: bytes, refused: frozenset[str]) -> str:
         return self.batch.put(data, refused=refused) if self.batch else hashlib.sha256(data).hexdigest()
@@ -112,6 +141,8 @@ class Bounded:
         self.file, self.go_on = file, go_on
         self.at, self.end = 0, found.st_size
         has_holes = getattr(found, "st_blocks", found.st_size) * 512 < found.st_size and hasattr(os, "SEEK_HOLE")
+        # Of what is not on the disk yet some file systems say that it is a hole: https://github.com/openzfs/zfs/issues/15526
+        has_holes = has_holes and not is_young(found, time.time_ns())
         self.edge, self.is_hole = 0 if has_holes else self.end, False  # up to where the file has the same nature
 
     def read(self, size: int, /) -> bytes:

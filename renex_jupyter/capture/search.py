@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from itertools import islice
-from pathlib import Path
 from typing import BinaryIO
 
 from renex_jupyter.capture.parts import Entry
-from renex_jupyter.capture.reading import READ
+from renex_jupyter.capture.reading import open_file
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.store.blobs import CHUNK
 from renex_jupyter.store.sought import Sought
@@ -25,15 +24,15 @@ def search(root: str, entries: Iterable[Entry], sought: Sought, go_on: Callable[
     for path, _, kind, sha256, *_ in entries:
         go_on()
         place = from_text(path)
-        lines = _lines_in(Path(root, place), sought) if kind == "file" and sha256 is not None else []
+        lines = _lines_in(root, place, sought) if kind == "file" and sha256 is not None else []
         if lines or next(sought.places(os.fsencode(place)), None) is not None:
             found.append((path, lines, sha256 if lines else None))
     return found
 
 
-def _lines_in(path: Path, sought: Sought) -> list[int]:
+def _lines_in(root: str, path: str, sought: Sought) -> list[int]:
     try:
-        with os.fdopen(os.open(path, READ), "rb") as file:
+        with os.fdopen(open_file(root, path), "rb") as file:
             return lines_with(file, sought)
     except OSError:  # gone, or exchanged for something else since the walk
         return []

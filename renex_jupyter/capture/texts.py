@@ -7,7 +7,7 @@ import stat
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 
-from renex_jupyter.capture.reading import READ
+from renex_jupyter.capture.reading import open_file
 from renex_jupyter.records.paths import from_text
 
 MOST = 32 * 2**20  # bytes of all files together
@@ -22,18 +22,18 @@ def texts(root: str, paths: Iterable[str], limit: int, go_on: Callable[[], None]
     left = MOST
     for path in paths:
         go_on()
-        content = _content(f"{root}/{from_text(path)}", min(limit, left))
+        content = _content(root, from_text(path), min(limit, left))
         if content is not None:
             found[path] = b64encode(content).decode()
             left -= len(content)
     return found
 
 
-def _content(path: str, limit: int) -> bytes | None:
+def _content(root: str, path: str, limit: int) -> bytes | None:
     try:
-        if stat.S_ISLNK(os.lstat(path).st_mode):
-            return os.fsencode(os.readlink(path))  # noqa: PTH115  a Path cleans the text
-        with os.fdopen(os.open(path, READ), "rb", buffering=0) as file:
+        if stat.S_ISLNK(os.lstat(f"{root}/{path}").st_mode):
+            return os.fsencode(os.readlink(f"{root}/{path}"))  # noqa: PTH115  a Path cleans the text
+        with os.fdopen(open_file(root, path), "rb", buffering=0) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode) or about.st_size > limit:
                 return None

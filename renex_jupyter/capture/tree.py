@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class Memory:
         if self.tree and len(known) > sum(map(len, self.tree.parts.values())):
             there = {from_text(entry[0]) for part in self.tree.parts.values() for entry in part}
             self.index.known = {path: said for path, said in known.items() if path in there}
+            contents = {entry[3] for part in self.tree.parts.values() for entry in part}
+            self.index.findings = {sha: said for sha, said in self.index.findings.items() if sha in contents}
 
 
 class Capture:
@@ -89,12 +92,13 @@ class Capture:
     def take(self) -> Tree:
         """Go through the project; the contents are in the store when this returns."""
         memory = self.memory
-        if memory.limits != self.limits or (self.batch and memory.contents != _looks(self.batch.blobs.folder)):
+        if memory.limits != self.limits or memory.contents != self._looks():
             memory.folders = {}
-        contents = Contents(self.root, self.batch, memory.index, *self.limits, self.go_on)
-        walk = Walk(contents, self.wanted, self.go_on, time.monotonic(), memory.folders)
         try:
-            walk.run()
+            walk = self._walk()
+            if memory.folders and memory.contents != self._looks():  # beside us something was put there, or freed
+                memory.folders = {}
+                walk = self._walk()
             if self.batch:
                 self.batch.flush()
         finally:
@@ -103,10 +107,22 @@ class Capture:
         if walk.changed or memory.tree is None or len(walk.folders) != len(memory.folders):
             memory.tree = self._tree(walk)
             memory.forget_what_is_gone()
-        memory.folders, memory.limits = walk.folders, self.limits
-        if self.batch:
-            memory.contents = _looks(self.batch.blobs.folder)
+        memory.folders, memory.limits, memory.contents = walk.folders, self.limits, self._looks()
         return memory.tree
+
+    def _walk(self) -> Walk:
+        contents = Contents(self.root, self.batch, self.memory.index, *self.limits, self.go_on)
+        walk = Walk(contents, self.wanted, self.go_on, time.time(), self.memory.folders)
+        walk.run()
+        return walk
+
+    def _looks(self) -> tuple[object, ...]:
+        """Return how the folders of the contents look: whoever takes one away changes the time of its folder."""
+        if self.batch is None:
+            return self.memory.contents
+        with suppress(OSError), os.scandir(self.batch.blobs.folder) as entries:
+            return tuple(sorted((each.name, each.stat().st_mtime_ns) for each in entries if len(each.name) == 2))
+        return ()
 
     def _tree(self, walk: Walk) -> Tree:
         files_id, parts = parts_of(walk.entries())
@@ -119,12 +135,3 @@ class Capture:
         ]
         left_out = walk.left_out
         return Tree(files_id, parts, left_out, any(why in INCOMPLETE for _, why in left_out), findings)
-
-
-def _looks(folder: Path) -> tuple[object, ...]:
-    """Return how the folders of the contents look: whoever takes one away changes the time of its folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return tuple(sorted((each.name, each.stat().st_mtime_ns) for each in entries if len(each.name) == 2))
-    except OSError:
-        return ()

@@ -11,14 +11,14 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from renex_jupyter.capture.ignore import FOREIGN, IGNORE_FILES, NEVER, Scope, never, parse
-from renex_jupyter.capture.index import RACY_NS
 from renex_jupyter.capture.parts import Entry
-from renex_jupyter.capture.reading import CHANGED, Contents, LeaveOutError
+from renex_jupyter.capture.reading import CHANGED, FOLDER, RELATIVE, Contents, LeaveOutError, is_young
 from renex_jupyter.capture.secrets import SECRET_FOLDERS, is_secret_file
 from renex_jupyter.capture.wanted import Wanted
 from renex_jupyter.errors import RenexError
@@ -45,9 +45,9 @@ class Folder:
     mode: int | None = None  # permission bits; None: it is not kept when it is empty
     entries: list[Entry] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
-    below: list[tuple[str, Scope, int]] = field(default_factory=list)  # folders to go into, what applies there, mode
+    below: list[tuple[str, Scope, os.stat_result]] = field(default_factory=list)  # to go into, what applies, its look
     trusted: bool = True  # whether a change of it would be seen
-    kept_at: float | None = None  # monotonic seconds when its contents were known to be in the store
+    kept_at: float | None = None  # seconds since the epoch when its contents were known to be in the store
 
     def leave_out(self, path: str, reason: str) -> None:
         """Note what could not be kept."""
@@ -62,7 +62,7 @@ class Walk:
     contents: Contents
     wanted: Wanted
     go_on: Callable[[], None]  # raises when nobody waits any more
-    started: float  # monotonic seconds
+    started: float  # seconds since the epoch
     before: dict[str, Folder]  # what the last walk found
     folders: dict[str, Folder] = field(default_factory=dict)  # by path, every one after that in which it lies
     changed: bool = False  # against the last walk
@@ -71,11 +71,11 @@ class Walk:
         """Go through all folders."""
         if not os.path.isdir(self.contents.root):  # noqa: PTH112  quicker, and once is enough
             raise RenexError("not_found", f"no folder {self.contents.root}.", "Check where the project lies.")
-        todo = [("", Scope(), 0o755)]
+        todo: list[tuple[str, Scope, os.stat_result | None]] = [("", Scope(), None)]
         while todo:
             self.go_on()
-            path, scope, mode = todo.pop()
-            found = self._folder(path, scope, mode)
+            path, scope, seen = todo.pop()
+            found = self._folder(path, scope, seen)
             self.changed = self.changed or found is not self.before.get(path)
             self.folders[path] = found
             todo += found.below
@@ -99,15 +99,24 @@ class Walk:
                 filled.update(_above(path))
         return found
 
-    def _folder(self, path: str, scope: Scope, mode: int) -> Folder:
-        """Return what is in a folder: as the last walk found it where it looks the same."""
+    def _folder(self, path: str, scope: Scope, seen: os.stat_result | None) -> Folder:
+        """Return what is in a folder: as the last walk found it where it looks the same.
+
+        Parameters
+        ----------
+        seen : how it looked in the folder above.
+        """
         try:
-            with os.scandir(f"{self.contents.root}/{path}") as found:
-                entries = list(found)
+            with _opened(f"{self.contents.root}/{path}", seen) as at:
+                with os.scandir(f"{self.contents.root}/{path}" if at is None else at) as found:
+                    entries = list(found)
+                return self._read(path, scope, stat.S_IMODE(seen.st_mode) if seen else 0o755, entries, at)
         except OSError as error:
             folder = Folder(())
             folder.leave_out(path, _reason(error))
             return folder
+
+    def _read(self, path: str, scope: Scope, mode: int, entries: list[os.DirEntry[str]], at: int | None) -> Folder:
         foreign = bool(path) and not FOREIGN.isdisjoint(each.name for each in entries)
         stats = {} if foreign else _stats(entries)
         looks = [(name, _look(found)) for name, found in stats.items()]
@@ -117,12 +126,14 @@ class Walk:
             return known
         folder = Folder(state, None if scope.ignored or foreign else mode)
         folder.kept_at = self.started if self.contents.batch else None
+        self.contents.at = at
         self._look_into(folder, path, scope, stats)
         return folder
 
     def _may_stand(self, known: Folder) -> bool:
         """Say whether what the last walk found in a folder that looks the same is to be believed, and kept."""
-        is_kept = known.kept_at is not None and self.started - known.kept_at < FRESH / 2  # see `Blobs.has`
+        # Time of the day, as a collection reads it: a machine that slept has another idea of what is fresh.
+        is_kept = known.kept_at is not None and 0 <= self.started - known.kept_at < FRESH / 2  # see `Blobs.has`
         return known.trusted and (is_kept or self.contents.batch is None)
 
     def _look_into(self, folder: Folder, path: str, scope: Scope, stats: Stats) -> None:
@@ -137,7 +148,7 @@ class Walk:
                 if isinstance(found, OSError):
                     raise found
                 if stat.S_ISDIR(found.st_mode):
-                    self._enter(folder, inner, name, scope, found.st_mode)
+                    self._enter(folder, inner, name, scope, found)
                 elif not self._is_unwanted(inner, scope):
                     folder.entries.append(self._entry(folder, inner, found))
             except LeaveOutError as why:
@@ -149,21 +160,20 @@ class Walk:
         there = {name: found for name in IGNORE_FILES if isinstance(found := stats.get(name), os.stat_result)}
         if not there:
             return scope
-        newest = max(max(found.st_mtime_ns, found.st_ctime_ns) for found in there.values())
-        folder.trusted = folder.trusted and time.time_ns() - newest > RACY_NS
+        folder.trusted = folder.trusted and not any(is_young(found, time.time_ns()) for found in there.values())
         git, renex = (
             parse(prefix, self.contents.text(prefix + name, IGNORE_SIZE)) if name in there else None
             for name in IGNORE_FILES
         )
         return scope.with_files(git, renex)
 
-    def _enter(self, folder: Folder, path: str, name: str, scope: Scope, mode: int) -> None:
+    def _enter(self, folder: Folder, path: str, name: str, scope: Scope, found: os.stat_result) -> None:
         asked_below = path in self.wanted.above
         if name.lower() in SECRET_FOLDERS and not asked_below:
             raise LeaveOutError("secret")
         ignored = scope.ignores(path, is_folder=True) and not self.wanted.asks_for(path)
         if not ignored or asked_below or path in self.wanted.around or scope.wants_below(path):
-            folder.below.append((path, Scope(scope.git, scope.renex, ignored), stat.S_IMODE(mode)))
+            folder.below.append((path, Scope(scope.git, scope.renex, ignored), found))
 
     def _is_unwanted(self, path: str, scope: Scope) -> bool:
         if is_secret_file(path) and path not in self.wanted.include:
@@ -174,8 +184,9 @@ class Walk:
     def _entry(self, folder: Folder, path: str, found: os.stat_result) -> Entry:
         name = to_text(path)
         if stat.S_ISLNK(found.st_mode):
-            target = os.fsencode(os.readlink(f"{self.contents.root}/{path}"))  # noqa: PTH115
-            return name, "file", "link", self.contents.keep_link(target), len(target), 0o777, found.st_mtime_ns
+            folder.trusted = folder.trusted and not is_young(found, time.time_ns())
+            target, size = self.contents.of_link(path)
+            return name, "file", "link", target, size, 0o777, found.st_mtime_ns
         if not stat.S_ISREG(found.st_mode):
             raise LeaveOutError("special file")
         asked = self.wanted.asks_for(path)
@@ -187,6 +198,21 @@ class Walk:
             folder.leave_out(path, "purged")
             sha256 = None
         return name, _role(path), "file", sha256, found.st_size, stat.S_IMODE(found.st_mode), found.st_mtime_ns
+
+
+@contextmanager
+def _opened(path: str, seen: os.stat_result | None) -> Iterator[int | None]:
+    """Hold a folder open, if it is still the one that was seen: somebody may have put a link there, or above it."""
+    if not RELATIVE:
+        yield None
+        return
+    at = os.open(path, FOLDER if seen else FOLDER & ~os.O_NOFOLLOW)
+    try:
+        if seen and not os.path.samestat(seen, os.fstat(at)):
+            raise NotADirectoryError(errno.ENOTDIR, CHANGED)
+        yield at
+    finally:
+        os.close(at)
 
 
 def _stats(entries: list[os.DirEntry[str]]) -> Stats:
@@ -207,7 +233,7 @@ def _look(found: os.stat_result | OSError) -> tuple[int, ...]:
         return ()
     mode = found.st_mode
     if stat.S_ISDIR(mode):
-        return (mode,)
+        return mode, found.st_ino, found.st_dev
     return mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino  # as `key_of`, without a call
 
 

@@ -3,13 +3,17 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trees import LIMIT, fill, left_out, paths, take
 
 from renex_jupyter.capture.index import Index
-from renex_jupyter.capture.reading import Contents, LeaveOutError
+from renex_jupyter.capture.reading import Contents, LeaveOutError, open_file
+from renex_jupyter.capture.walk import Folder, Walk
+from renex_jupyter.capture.wanted import Wanted
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.store.blobs import Blobs
 
@@ -129,6 +133,7 @@ def test_what_cannot_be_read_makes_the_tree_partial(root: Path) -> None:
     fill(root, "open.txt")
     script = f"""
 from pathlib import Path
+from typing import Any
 from renex_jupyter.capture.files import capture_files
 tree = capture_files(Path({str(root)!r}), None, max_file_size=10, timeout=20)
 print([e.path for e in tree.entries], [(o.path, o.reason) for o in tree.left_out], tree.partial)
@@ -181,3 +186,37 @@ def test_a_file_with_holes_is_kept_as_it_reads(root: Path, blobs: Path) -> None:
         file.truncate(20 * 2**20 + 3)
     sha256 = take(root, blobs, max_file_size=2**30).entries[0].sha256
     assert Blobs(blobs).get(sha256 or "") == (root / "holes.bin").read_bytes()
+
+
+@pytest.mark.parametrize("what", ["folder", "above"])
+def test_a_folder_that_became_a_link_after_it_was_listed_is_not_gone_into(
+    root: Path, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "outside/inner/private.txt", "hunter2")
+    fill(root, "a/inner/b.txt")
+    swapped = {"folder": "a/inner", "above": "a"}[what]
+    enter = Walk._folder
+
+    def beside(walk: Walk, path: str, *others: Any) -> Folder:
+        if path == "a/inner":
+            (root / swapped).rename(tmp_path / "away")
+            (root / swapped).symlink_to(tmp_path / ("outside/inner" if what == "folder" else "outside"))
+        return enter(walk, path, *others)
+
+    monkeypatch.setattr(Walk, "_folder", beside)
+    contents = Contents(str(root), None, Index(), LIMIT, frozenset(), lambda: None)
+    walk = Walk(contents, Wanted.of((), ()), lambda: None, time.time(), {})
+    walk.run()
+    assert walk.left_out == [("a/inner", "changed while read")]
+    assert [entry for entry in walk.entries() if entry[2] == "file"] == []
+
+
+def test_a_file_is_opened_without_following_a_link_anywhere_in_its_path(root: Path, tmp_path: Path) -> None:
+    fill(tmp_path, "outside/private.txt", "hunter2")
+    fill(root, "a/b/c.txt", "yes")
+    (root / "link").symlink_to(tmp_path / "outside")
+    with os.fdopen(open_file(str(root), "a/b/c.txt")) as file:
+        assert file.read() == "yes"
+    for path in ("link/private.txt", "a/nothing", "a/b/c.txt/d"):
+        with pytest.raises(OSError, match="No such file|Not a directory|symbolic links"):
+            open_file(str(root), path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from trees import fill, take, worker
 
-from renex_jupyter.capture import files
+from renex_jupyter.capture import files, index, reading
 from renex_jupyter.capture.index import RACY_NS, Index
 from renex_jupyter.capture.parts import CUT, Entry, parts_of
 from renex_jupyter.capture.tree import Capture, Memory, Tree
@@ -64,10 +64,17 @@ def change_something(root: Path, chance: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_whatever_changes_between_two_captures_is_seen(tmp_path: Path, seed: int) -> None:
+def test_whatever_changes_between_two_captures_is_seen(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the clock told every change apart, so that folders that were just changed are remembered, too."""
+    for module in (index, reading):
+        monkeypatch.setattr(module, "RACY_NS", 0)
     chance, root, blobs = random.Random(seed), tmp_path / "project", tmp_path / "blobs"
     root.mkdir()
-    memory = Memory()
+    for name in ("a", "lib/b.py", "data/c.csv", "data/lib/a"):
+        fill(root, name)
+    memory, remembered, odd = Memory(), 0, seed % 3 / 4
     for _ in range(25):
         for _ in range(chance.choice((0, 1, 1, 4))):
             change_something(root, chance)
@@ -76,12 +83,18 @@ def test_whatever_changes_between_two_captures_is_seen(tmp_path: Path, seed: int
             name: chance.sample(some, min(2, len(some))) if chance.random() < 0.2 else []
             for name in ("include", "exclude", "imported")
         }
-        keep = blobs if chance.random() < 0.7 else None
+        keep = None if chance.random() < odd else blobs
+        time.sleep(0.012)  # a tick of the file system's clock
+        before = memory.folders
         found = look(root, memory, keep, **asked)
+        remembered += sum(
+            bool(folder.entries) and before.get(path) is folder for path, folder in memory.folders.items()
+        )
         assert found == look(root, Memory(), **asked)
         if keep:
             kept = [entry[3] for part in found.parts.values() for entry in part if entry[3]]
             assert all(map(Blobs(blobs).is_there, kept))
+    assert remembered or odd
 
 
 def test_a_folder_that_looks_the_same_is_not_gone_through_again(
@@ -112,8 +125,8 @@ def test_contents_that_were_seen_long_ago_are_marked_again_as_in_use(
     os.utime(content, (long_ago, long_ago))
     look(root, memory, blobs)
     assert content.stat().st_mtime == pytest.approx(long_ago)  # it was known to be fresh
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + FRESH)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + FRESH)
     look(root, memory, blobs)
     assert content.stat().st_mtime > long_ago + FRESH
 
@@ -131,18 +144,19 @@ def test_what_one_process_has_read_the_next_one_does_not_read_again(root: Path, 
     assert int(Path(f"/proc/{worker().pid}/io").read_text().split()[1]) < 2**22 + 2**21  # Python itself reads a little
 
 
-@pytest.mark.parametrize("damage", ["cut", "other", "sha", "version", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "other", "sha", "version", "gone", "pipe"])
 def test_a_damaged_index_only_means_that_files_are_read(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "index" / "one"
-    index = Index({"a": ((1, 2, 3, 4), "a" * 64)}, {"a" * 64: ((1, "key"),)})
-    index.save(path)
-    assert Index.load(path) == index
+    said = Index({"a": ((1, 2, 3, 4), "a" * 64)}, {"a" * 64: ((1, "key"),)})
+    said.save(path)
+    assert Index.load(path) == said
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:-3])
     elif damage == "other":
         path.write_bytes(b"no index")
-    elif damage == "gone":
+    elif damage in ("gone", "pipe"):
         path.unlink()
+        os.mkfifo(path) if damage == "pipe" else None
     else:
         Index({"a": ((1, 2, 3, 4), "../../etc")}).save(path)
         if damage == "version":
