@@ -18,6 +18,7 @@ CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 for _flag in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
     CREATE |= getattr(os, _flag, 0)
 LINK_TIMES = os.utime in os.supports_follow_symlinks
+LINKS_OF_LINKS = os.link in os.supports_follow_symlinks  # a hard link to a symbolic one, not to what that names
 
 Parts = tuple[str, ...]
 
@@ -61,6 +62,35 @@ class Folder:
         """Move an entry into another folder; it replaces a file or a link of that name."""
         os.replace(self._at(name), to._at(name), src_dir_fd=self.descriptor, dst_dir_fd=to.descriptor)
 
+    def put(self, name: str, to: Folder) -> None:
+        """Move an entry to where nothing is; no file that somebody makes there at the same moment is lost.
+
+        Raises
+        ------
+        FileExistsError : something is there.
+        """
+        if os.name == "nt":
+            os.rename(self._at(name), to._at(name))  # noqa: PTH104  it replaces nothing there
+        elif self._link(name, to):
+            self.remove(name)
+        elif to.stat(name) is not None:
+            raise FileExistsError
+        else:
+            self.move(name, to)
+
+    def _link(self, name: str, to: Folder) -> bool:
+        """Give an entry a second name in another folder; say whether the file system can do that."""
+        if not LINKS_OF_LINKS:
+            return False
+        folders = {"src_dir_fd": self.descriptor, "dst_dir_fd": to.descriptor}
+        try:
+            os.link(self._at(name), to._at(name), follow_symlinks=False, **folders)
+        except FileExistsError:
+            raise
+        except OSError:  # it knows no second names (FAT, some network shares), or not of this kind of entry
+            return False
+        return True
+
     def stat(self, name: str) -> os.stat_result | None:
         """Look at an entry itself, also where it is a link; None when there is none."""
         try:
@@ -79,6 +109,12 @@ class Folder:
     def remove_folder(self, name: str) -> None:
         """Remove an empty folder."""
         os.rmdir(self._at(name), dir_fd=self.descriptor)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether entries can be made here and removed, by the modes, and by what the file system allows."""
+        path = self.path if self.descriptor is None else "."
+        return os.access(path, os.W_OK | os.X_OK, dir_fd=self.descriptor)
 
     @property
     def device(self) -> int:

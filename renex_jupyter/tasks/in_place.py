@@ -19,7 +19,7 @@ from renex_jupyter.tasks.folders import Branch, Folder, Parts
 from renex_jupyter.tasks.plan import NOTEBOOK, Plan, by_folder
 
 SHOWN = 5  # conflicts that are named
-Look = tuple[int, int, int, int]  # mode, size, mtime_ns, inode
+Look = tuple[int, int, int, int, int | None]  # mode, size, mtime_ns, inode, ctime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,12 @@ class Changes:
     seen: dict[Parts, Look] = field(default_factory=dict)  # of what is replaced or removed
     conflicts: list[tuple[str, str]] = field(default_factory=list)  # path, reason
     done: int = 0  # files that were replaced or removed
+    emptied: int = 0  # folders that were removed
 
     @property
-    def lost(self) -> set[Parts]:
-        """The files whose present state is only in the snapshot after it."""
-        return set(self.seen)
+    def has_begun(self) -> bool:
+        """Whether the folder is not any more what it was."""
+        return self.done + self.emptied > 0
 
     @property
     def count(self) -> int:
@@ -54,14 +55,17 @@ class Changes:
         return len(self.clear) + len(self.write) + len(self.remove)
 
     def refuse(self) -> None:
-        """Raise `conflict` when something would be lost; it names the first and says how many there are."""
+        """Raise `conflict` when something would be lost or cannot be; it names the first and says how many there are."""
         if not self.conflicts:
             return
         shown = ", ".join(f"{path} ({why})" for path, why in self.conflicts[:SHOWN])
         more = " ..." if len(self.conflicts) > SHOWN else ""
-        what = "1 path has" if len(self.conflicts) == 1 else f"{len(self.conflicts)} paths have"
-        fact = f"{what} to go for this state, and no snapshot can bring them back: {shown}{more}."
-        hint = "Nothing was changed. Move them away first, or check out into another folder with to=..."
+        what = "1 path" if len(self.conflicts) == 1 else f"{len(self.conflicts)} paths"
+        fact = f"{what} would have to go, or to change, for this state and cannot: {shown}{more}."
+        hint = (
+            "Nothing was changed. What no snapshot takes would be lost: move it away first. Or check out into another "
+            "folder with to=..."
+        )
         raise RenexError("conflict", fact, hint)
 
 
@@ -78,7 +82,7 @@ def compare(top: Folder, plan: Plan, present: Present, kept_out: Iterable[Parts]
 class _Comparison:
     def __init__(self, top: Folder, plan: Plan, present: Present, kept_out: frozenset[Parts]) -> None:
         self.plan, self.present, self.kept_out = plan, present, kept_out
-        self.branch, self.device = Branch(top, make=False), top.device
+        self.top, self.branch, self.device = top, Branch(top, make=False), top.device
         self.changes = Changes()
         self.wanted = {parts[:depth] for parts in (*plan.leaves, *plan.folders) for depth in range(1, len(parts))}
         self.wanted.update(plan.folders)
@@ -95,6 +99,7 @@ class _Comparison:
                 self._check_device(parts)
             for parts in sorted(self.present.held, key=by_folder):
                 self._compare_held(parts)
+            self._check_writable()
         self.changes.empty -= self.wanted
         return self.changes
 
@@ -157,10 +162,27 @@ class _Comparison:
 
     def _check_device(self, parts: Parts) -> None:
         """A file gets into its place by a rename, which no other file system takes."""
-        above = (self.branch.find(parts[:depth]) for depth in range(len(parts) - 1, -1, -1))
-        nearest = next(folder for folder in above if folder)
-        if nearest.device != self.device:
+        if self._nearest(parts[:-1]).device != self.device:
             self.changes.conflicts.append(("/".join(parts), "on another file system"))
+
+    def _check_writable(self) -> None:
+        """A folder that lets nobody in would stop the change in the middle."""
+        changes, writable, written = self.changes, dict[Parts, bool](), set(self.changes.write)
+        inner = {each for each in changes.empty if any(each[:depth] in written for depth in range(1, len(each) + 1))}
+        if changes.count and not self.top.is_writable:
+            changes.conflicts.append((".", "this folder cannot be written"))
+            return
+        for parts in sorted({*changes.clear, *changes.write, *changes.remove, *inner}, key=by_folder):
+            above = parts[:-1]
+            if above not in writable:
+                writable[above] = self._nearest(above).is_writable
+            if not writable[above]:
+                changes.conflicts.append(("/".join(parts), "its folder cannot be written"))
+
+    def _nearest(self, parts: Parts) -> Folder:
+        """Return the folder at `parts`, or where it is missing the nearest one above it."""
+        above = (self.branch.find(parts[:depth]) for depth in range(len(parts), -1, -1))
+        return next(folder for folder in above if folder)
 
     def _is_kept_out(self, parts: Parts) -> bool:
         return () in self.kept_out or any(parts[:depth] in self.kept_out for depth in range(1, len(parts) + 1))
@@ -180,8 +202,9 @@ def is_same(wanted: FileEntry, held: FileEntry) -> bool:
 def fits(held: FileEntry, found: os.stat_result) -> bool:
     """Say whether what is there is what was captured, as far as one can see without reading it."""
     if held.kind == "link":
-        return stat.S_ISLNK(found.st_mode) and held.size == found.st_size
-    same = stat.S_ISREG(found.st_mode) and (held.size, held.mode) == (found.st_size, stat.S_IMODE(found.st_mode))
+        same = stat.S_ISLNK(found.st_mode) and held.size == found.st_size
+    else:
+        same = stat.S_ISREG(found.st_mode) and (held.size, held.mode) == (found.st_size, stat.S_IMODE(found.st_mode))
     return same and held.mtime_ns in (None, found.st_mtime_ns)
 
 
@@ -195,20 +218,30 @@ def apply(top: Folder, staging: Folder, plan: Plan, changes: Changes) -> None:
     """
     with Branch(top, make=False) as branch:
         _remove(branch, changes, sorted(changes.clear, key=by_folder))
-        _remove_folders(branch, changes.empty)
+        _remove_folders(branch, changes)
     with Branch(top, make=True) as there, Branch(staging, make=False) as source:
         for parts in sorted(changes.write, key=by_folder):
-            folder = there.at(parts[:-1])
-            _check_same(folder, parts, changes)
-            source.at(parts[:-1]).move(parts[-1], folder)
+            _put(source.at(parts[:-1]), there.at(parts[:-1]), parts, changes)
             changes.done += 1
     with Branch(top, make=False) as branch:
         _remove(branch, changes, changes.remove)
-        _remove_folders(branch, changes.empty)
+        _remove_folders(branch, changes)
     _set_folders(top, plan)
     with Branch(top, make=False) as branch:
         for parts, mtime_ns in changes.times:
             branch.at(parts[:-1]).set_time(parts[-1], mtime_ns)
+
+
+def _put(source: Folder, folder: Folder, parts: Parts, changes: Changes) -> None:
+    if parts in changes.seen:
+        # No call replaces a file only if it is still a certain one: who writes between the look and the rename loses.
+        _check_same(folder, parts, changes)
+        source.move(parts[-1], folder)
+        return
+    try:
+        source.put(parts[-1], folder)
+    except FileExistsError as error:
+        raise _in_between(parts, "was made") from error
 
 
 def _remove(branch: Branch, changes: Changes, paths: Iterable[Parts]) -> None:
@@ -219,20 +252,24 @@ def _remove(branch: Branch, changes: Changes, paths: Iterable[Parts]) -> None:
         changes.done += 1
 
 
-def _remove_folders(branch: Branch, folders: Iterable[Parts]) -> None:
+def _remove_folders(branch: Branch, changes: Changes) -> None:
     """Remove what is empty, inner folders first."""
-    for parts in sorted(folders, key=len, reverse=True):
+    for parts in sorted(changes.empty, key=len, reverse=True):
         folder = branch.find(parts[:-1])
         with suppress(OSError):  # something is in it, or it is no folder
             if folder:
                 folder.remove_folder(parts[-1])
+                changes.emptied += 1
 
 
 def _check_same(folder: Folder, parts: Parts, changes: Changes) -> None:
-    found = folder.stat(parts[-1])
-    if (_look(found) if found else None) != changes.seen.get(parts):
-        what = "was changed" if parts in changes.seen else "was made"
-        raise RenexError("conflict", f"{Path(*parts)} {what} while the checkout was under way.")
+    found, seen = folder.stat(parts[-1]), changes.seen[parts]
+    if found is None or _look(found)[:4] != seen[:4] or seen[4] not in (None, found.st_ctime_ns):
+        raise _in_between(parts, "was changed")
+
+
+def _in_between(parts: Parts, what: str) -> RenexError:
+    return RenexError("conflict", f"{Path(*parts)} {what} while the checkout was under way.")
 
 
 def _set_folders(top: Folder, plan: Plan) -> None:
@@ -244,4 +281,6 @@ def _set_folders(top: Folder, plan: Plan) -> None:
 
 
 def _look(found: os.stat_result) -> Look:
-    return found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino
+    """Say how a file looks; nothing of when its inode changed if it has several names, of which we may remove one."""
+    changed = found.st_ctime_ns if found.st_nlink == 1 else None
+    return found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino, changed
