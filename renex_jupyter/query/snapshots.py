@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from renex_jupyter.errors import not_found
 from renex_jupyter.query.objects import SNAPSHOT, find_object
@@ -13,9 +13,6 @@ from renex_jupyter.records.environments import Package
 from renex_jupyter.records.snapshots import Cell, FileEntry, Finding, LeftOut, Snapshot, cells_in_words
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.store.tables import among
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def find_snapshot(read: Reader, wanted: str) -> str:
@@ -45,8 +42,8 @@ def summary(read: Reader, snapshot_id: str) -> str:
     """Return what a snapshot holds, in a few words."""
     row = read.rows(
         """
-        select (select count(*) from snapshot_files where snapshot_id = $id and kind <> 'dir') as files,
-               (select coalesce(sum(size), 0) from snapshot_files where snapshot_id = $id) as bytes,
+        select (select count(*) from snapshot_files where snapshot_id = $id and sha256 is not null) as files,
+               (select coalesce(sum(size), 0) from snapshot_files where snapshot_id = $id and sha256 is not null) as bytes,
                (select count(*) from packages join snapshots using (environment_id) where snapshot_id = $id) as packages""",
         {"id": snapshot_id},
     )[0]
@@ -59,19 +56,26 @@ def summarise(cells: Sequence[Cell], files: int, size: int, packages: int) -> st
     return ", ".join(part for part in [*parts, display.count(packages, "package")] if part)
 
 
-def list_snapshots(read: Reader, *, hidden: bool = False, limit: int = 1000) -> pd.DataFrame:
-    """Return snapshots as a DataFrame, the newest first; those of runs are hidden unless asked for."""
-    clause = "true" if hidden else "not coalesce(hidden, false)"
-    return read.frame(f"select * from snapshots where {clause} order by created_at desc limit ?", [limit])
+def newest_snapshot(read: Reader, notebook: str | None = None, project: str | None = None) -> str | None:
+    """Return the id of the newest snapshot that somebody took, or that the project was made to be again in place.
 
-
-def newest_snapshot(read: Reader, notebook: str | None = None) -> str | None:
-    """Return the id of the newest snapshot that somebody took, of one notebook or of any."""
+    Parameters
+    ----------
+    notebook : only those of this one, and those of none that the project was made to be again.
+    project : only those of this one, by the name that snapshots have for it; None: of any.
+    """
     query = """
-        select snapshot_id from snapshots
-        where not coalesce(hidden, false) and ($notebook is null or notebook = $notebook)
-        order by created_at desc limit 1"""
-    rows = read.rows(query, {"notebook": notebook})
+        with back as (
+            select id as snapshot_id, make_timestamptz(max(at_us)::bigint) as since from inside.changes
+            where kind = 'snapshots' and action = 'checkout' and json_extract_string(after, '$.in_place') = 'true'
+            group by id
+        )
+        select snapshot_id from inside.snapshots left join back using (snapshot_id)
+        where (since is not null or not coalesce(hidden, false))
+            and ($notebook is null or notebook = $notebook or (since is not null and notebook is null))
+            and ($project is null or project is null or project = $project)
+        order by greatest(created_at, coalesce(since, created_at)) desc limit 1"""
+    rows = read.rows(query, {"notebook": notebook, "project": project})
     return rows[0]["snapshot_id"] if rows else None
 
 
@@ -89,7 +93,7 @@ def snapshot_cells(read: Reader, snapshot_id: str) -> tuple[Cell, ...]:
 def is_whole(read: Reader, snapshot_id: str) -> bool:
     """Say whether all parts of a snapshot's list of files are there; `snapshot_files` returns those that are."""
     rows = read.rows("select parts from inside.snapshots where snapshot_id = ?", [snapshot_id])
-    wanted = json.loads(rows[0]["parts"] or "null")
+    wanted = json.loads(rows[0]["parts"] or "null") if rows else None
     found = read.rows(f"select count(*) as n from inside.file_parts where {among('part_id', wanted or [])}")
     return wanted is not None and found[0]["n"] == len(set(wanted))
 

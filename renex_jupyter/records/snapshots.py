@@ -133,12 +133,12 @@ class FilePart:
 
     part_id: str
     entries: tuple[FileEntry, ...]  # ordered by path
-    files: int = field(init=False, compare=False)  # and links
-    size: int = field(init=False, compare=False)  # bytes
+    files: int = field(init=False, compare=False)  # and links, whose content is kept
+    size: int = field(init=False, compare=False)  # bytes of those
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "files", sum(entry.kind != "dir" for entry in self.entries))
-        object.__setattr__(self, "size", sum(entry.size for entry in self.entries))
+        object.__setattr__(self, "files", sum(entry.sha256 is not None for entry in self.entries))
+        object.__setattr__(self, "size", sum(entry.size for entry in self.entries if entry.sha256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,7 @@ class Snapshot:
     notebook_size: int | None = None
     left_out: tuple[LeftOut, ...] = ()
     findings: tuple[Finding, ...] = ()
+    project: str | None = None  # the folder that it was taken of; ".": the one in which the store lies; None: not known
     summary: str = ""  # "12 cells, 4 files (3.1 MB), 109 packages"
 
     @property

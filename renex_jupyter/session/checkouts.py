@@ -42,7 +42,8 @@ def checkout(
     to : folder, relative to the notebook's; None: `checkout-<id>` in the project.
     in_place : make the project itself become that state: files are replaced, and what the state has not is removed. A
         snapshot of all that is replaced or removed is taken first; the result names it. What no snapshot takes stays.
-    force : overwrite files of a folder that is not empty; in place, replace a notebook that is open.
+    force : overwrite files of a folder that is not empty; in place, replace a notebook that is open, and take a snapshot
+        of another project.
 
     Raises
     ------
@@ -74,8 +75,10 @@ def checkout(
             gone=gone,
             notes=notes,
         )
-    after = {"path": result.path, "files": result.files}
+    after = {"path": result.path, "files": result.files, **({"in_place": True} if in_place else {})}
     session.store.write(Change("snapshots", snapshot.snapshot_id, "checkout", after, namespace=snapshot.namespace))
+    if in_place:  # what comes next is a change of that state
+        session.last_snapshot_id = snapshot.snapshot_id
     return result
 
 

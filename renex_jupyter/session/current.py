@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.capture.notebook import notebook_path
-from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE
+from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE, STORE_FOLDER
 from renex_jupyter.errors import RenexError, warn
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.records.changes import Change, fields, now
+from renex_jupyter.records.paths import to_text
 from renex_jupyter.records.runs import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment, Run
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.family import Family
 from renex_jupyter.session.purges import Purges
+from renex_jupyter.store import layout as layouts
 from renex_jupyter.store import liveness
-from renex_jupyter.store.store import Store, locate
+from renex_jupyter.store.store import Store, locate, named
 
 if TYPE_CHECKING:
     from renex_jupyter.capture.recorder import Recorder
@@ -72,17 +74,29 @@ class Session:
     def store(self) -> Store:
         """The store of the notebook's project; nothing is created by looking."""
         if self._store is None:
-            notebook, given = self.notebook, self.family.given
+            given = self.family.given
             told = given.get(RUN_STORE_VARIABLE) if given.get(RUN_VARIABLE) else None
-            self._store = Store(Path(told) if told else locate(notebook.parent if notebook else Path.cwd()))
+            self._store = Store(Path(told) if told else locate(self._here))
         return self._store
 
     @property
     def project(self) -> Path:
-        """The folder whose files belong to a snapshot."""
+        """The folder whose files belong to a snapshot: a store that was found lies in it, one that was named anywhere."""
         root = self.store.layout.root
-        if root.name == ".renex":
+        if root.name == STORE_FOLDER and root != named():
             return root.parent
+        return layouts.place_for_new(self._here).parent
+
+    @property
+    def project_name(self) -> str:
+        """The project as a snapshot names it: "." if the store is its own, so that both can be moved, else its path."""
+        project = self.project.resolve()
+        own = self.store.layout.root.resolve() == project / STORE_FOLDER
+        return "." if own else to_text(str(project))
+
+    @property
+    def _here(self) -> Path:
+        """The notebook's folder, else the current one."""
         notebook = self.notebook
         return notebook.parent if notebook else Path.cwd()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -19,12 +20,12 @@ from renex_jupyter.query import snapshots as query
 from renex_jupyter.query.objects import SNAPSHOT, checked_word, find_object
 from renex_jupyter.query.snapshot_lists import run_of_state
 from renex_jupyter.records.diffs import FileChange
+from renex_jupyter.records.paths import from_text
 from renex_jupyter.records.snapshots import FileEntry, Snapshot
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.given import NOW
 from renex_jupyter.session.purges import contents_gone
 from renex_jupyter.session.snapshots import capture
-
-NOW = "now"
 
 
 def diff(a: object = None, b: object = NOW) -> Diff:
@@ -41,7 +42,7 @@ def diff(a: object = None, b: object = NOW) -> Diff:
     """
     session = current()
     found = [None if _is_now(each) else _find(session, each) for each in (a, b)]
-    kept = {each: _kept(session, each) for each in found if each is not None}
+    kept = {each: kept_state(session, each) for each in found if each is not None}
     against = next(iter(kept.values()), None)
     present = _present(session, against) if None in found else None
     one, other = (state for each in found if (state := present if each is None else kept[each]))
@@ -59,7 +60,9 @@ def last_snapshot(session: Session) -> str:
     RenexError : `not_found`.
     """
     read = session.store.reader
-    found = query.newest_snapshot(read, session.relative(session.notebook)) or query.newest_snapshot(read)
+    notebook, project = session.relative(session.notebook), session.project_name
+    wanted = ((notebook, project), (None, project), (None, None))
+    found = next(filter(None, (query.newest_snapshot(read, *each) for each in wanted)), None)
     if found is None:
         raise RenexError("not_found", "there is no snapshot yet to compare with.", "Take one: %snapshot")
     return found
@@ -88,7 +91,7 @@ def _find(session: Session, wanted: object) -> str:
     return last_snapshot(session) if wanted is None else find_state(session, wanted)
 
 
-def _kept(session: Session, snapshot_id: str) -> State:
+def kept_state(session: Session, snapshot_id: str) -> State:
     read = session.store.reader
     snapshot = query.get_snapshot(read, snapshot_id)
     environment = query.environment_of(read, snapshot_id)
@@ -115,7 +118,13 @@ def _present(session: Session, against: State | None) -> State:
 
     That is config and metrics, which were not named, and in a terminal the cells, where the notebook is not there.
     """
-    state = capture(session, keep=False, notebook=against.notebook if against else None)
+    notebook = against.notebook if against else None
+    state = capture(session, keep=False, notebook=notebook)
+    there = {entry.path for entry in state.files.entries}
+    missing = against.files.keys() - there if against else ()
+    ignored = [path for each in missing if os.path.lexists(session.project / (path := from_text(each)))]
+    if ignored:  # a module that was imported then, such as no capture of a terminal takes
+        state = capture(session, keep=False, notebook=notebook, also=ignored)
     logged = session.runs[-1].last_values() if session.runs else None
     known = state.code.source != "none"
     return State(

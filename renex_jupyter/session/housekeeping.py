@@ -14,11 +14,14 @@ from renex_jupyter.query import snapshots as query
 from renex_jupyter.query.objects import RUN, SNAPSHOT, find_object, find_only
 from renex_jupyter.records.changes import Change, fields
 from renex_jupyter.records.deletions import Deleted
-from renex_jupyter.records.snapshots import Snapshot
+from renex_jupyter.records.snapshots import LeftOut, Snapshot
 from renex_jupyter.records.times import moment_of
+from renex_jupyter.session import purges
 from renex_jupyter.session.current import current
 from renex_jupyter.session.given import check_words
 from renex_jupyter.session.labels import alone, taken_from_others
+from renex_jupyter.session.unfinished import check_not_needed
+from renex_jupyter.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +36,21 @@ def get_snapshot(snapshot_id: str | Snapshot) -> Snapshot:
     ------
     RenexError : `not_found`, `ambiguous`.
     """
-    read = current().store.reader
-    return query.get_snapshot(read, find_object(read, snapshot_id, (SNAPSHOT,))[1])
+    store = current().store
+    found = query.get_snapshot(store.reader, find_object(store.reader, snapshot_id, (SNAPSHOT,))[1])
+    return _without_what_was_purged(store, found)
+
+
+def _without_what_was_purged(store: Store, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot that says which of its files were purged since, and no more that they look like secrets."""
+    purged = purges.contents_gone(store)
+    if not purged:
+        return snapshot
+    paths = {each.path for each in query.snapshot_files(store.reader, snapshot.snapshot_id) if each.sha256 in purged}
+    known = {each.path for each in snapshot.left_out}
+    told = tuple(LeftOut(path, "purged") for path in sorted(paths - known))
+    findings = tuple(each for each in snapshot.findings if each.path not in paths)
+    return dataclasses.replace(snapshot, left_out=(*snapshot.left_out, *told), findings=findings)
 
 
 def list_snapshots(
@@ -131,8 +147,8 @@ def delete_snapshot(snapshot_id: str | Snapshot, *, dry_run: bool = False) -> De
 
     Raises
     ------
-    RenexError : `conflict` for the state before or after a run, which goes with its run; `not_found`, `ambiguous`,
-        `locked`.
+    RenexError : `conflict` for the state before or after a run, which goes with its run, and for one that an unfinished
+        checkout needs; `not_found`, `ambiguous`, `locked`.
     """
     session = current()
     store = session.store
@@ -151,6 +167,7 @@ def delete_snapshot(snapshot_id: str | Snapshot, *, dry_run: bool = False) -> De
 def _deletable(snapshot_id: str) -> Snapshot:
     read = current().store.reader
     record = query.get_snapshot(read, snapshot_id)
+    check_not_needed(current().store, snapshot_id)
     run = snapshot_lists.run_of_state(read, snapshot_id)
     if run is not None:
         raise RenexError(

@@ -10,6 +10,8 @@ from pathlib import Path
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.ids import short
 from renex_jupyter.query import snapshots as query
+from renex_jupyter.records import display
+from renex_jupyter.records.paths import to_text
 from renex_jupyter.records.snapshots import FileEntry, Snapshot
 from renex_jupyter.session import purges, safety
 from renex_jupyter.session.current import Session
@@ -49,19 +51,27 @@ def checkout_in_place(
 
     Raises
     ------
-    RenexError : `locked` while another one is at it; `conflict` for what would be lost, for an open notebook, after
-        another checkout that did not end, and when somebody changes a file meanwhile. But for the last, nothing was
-        changed then.
+    RenexError : `locked` while another one is at it; `conflict` for what would be lost or cannot be written, for an
+        open notebook, for a snapshot of another project, after another checkout that did not end, and when somebody
+        changes a file meanwhile. But for the last, nothing was changed then.
     """
     layout = session.store.layout
     with os_errors("the project cannot be changed"), locks.hold(layout.checkout_lock, timeout=0.0):
         before = unfinished(layout)
-        if before and snapshot.snapshot_id not in (before.snapshot_id, before.safety_id) and not force:
+        if before and before.project != session.project_name:
+            raise before.not_ours(layout)
+        if before and snapshot.snapshot_id not in before.ids and not force:
             raise before.in_the_way()
+        _check_project(session, snapshot, force=force)
         _check_whole(session, snapshot)
         gone = purges.gone(session.store, {entry.sha256 for entry in files})
         plan = plan_of(_on_disk(snapshot, files), session.store.blobs, gone)
-        return _run(Work(session, snapshot, plan, before, force), notes)
+        try:
+            return _run(Work(session, snapshot, plan, before, force), notes)
+        except PermissionError as error:  # of the project, where another place for the store is no help
+            told = from_os_error(error, "the project cannot be changed")
+            hint = "Let yourself read and write there, or check out into another folder with to=..."
+            raise RenexError(told.code, told.message, hint) from error
 
 
 def _run(work: Work, notes: Sequence[str]) -> CheckoutResult:
@@ -85,6 +95,25 @@ def _run(work: Work, notes: Sequence[str]) -> CheckoutResult:
     skipped = tuple(work.plan.skipped)
     notes = (*noted, *told)
     return CheckoutResult(str(work.project), len(changes.write), size, skipped, removed, safety_id, notes)
+
+
+def _check_project(session: Session, snapshot: Snapshot, *, force: bool) -> None:
+    """Refuse a snapshot of another project that has the same store: all that is here would be removed for what is there.
+
+    Raises
+    ------
+    RenexError : `conflict`.
+    """
+    project = session.project.resolve()
+    if force or snapshot.project in (None, session.project_name, to_text(str(project))):
+        return
+    where = session.store.layout.project if snapshot.project == "." else snapshot.project
+    fact = f"snapshot {short(snapshot.snapshot_id)} was taken of {where}, and this is {project}."
+    hint = (
+        "Nothing was changed. Write it into a folder with to=..., or use force if this is the same project, moved or "
+        "copied."
+    )
+    raise RenexError("conflict", fact, hint)
 
 
 def _check_whole(session: Session, snapshot: Snapshot) -> None:
@@ -125,32 +154,54 @@ def _check_notebook(work: Work, state: safety.State, changes: Changes) -> list[s
 
 def _safety(work: Work, state: safety.State, changes: Changes) -> tuple[str, list[str]]:
     """Return the snapshot to go back to, and what to say of it; it is taken now, unless all is held by one already."""
-    before, wanted = work.before, work.snapshot.snapshot_id
+    before, wanted, store = work.before, work.snapshot.snapshot_id, work.session.store
     first = before.other_than(wanted) if before else None
-    if before and first:
-        known = [entry for each in before.ids for entry in query.snapshot_files(work.session.store.reader, each)]
-        if safety.are_held(state, changes, known):
+    first = first if first and query.is_whole(store.reader, first) else None  # its journal may be damaged
+    if before and first and not state.unsaved:
+        known = [entry for each in before.ids for entry in query.snapshot_files(store.reader, each)]
+        if next(safety.not_held(state, changes, known, store.blobs), None) is None:
             return first, [f"a checkout of {before.began} that did not end is finished by this one"]
     taken = safety.keep(work.session, state, f"before checkout of {short(wanted)}")
+    _check_kept(work, taken, state, changes)
     if first:
         return first, [f"what was here when the unfinished checkout was gone on with is in snapshot {short(taken)}"]
     return taken, []
+
+
+def _check_kept(work: Work, taken: str, state: safety.State, changes: Changes) -> None:
+    """Look once more that all that goes can come back: another process may have purged some of it meanwhile.
+
+    Raises
+    ------
+    RenexError : `conflict`.
+    """
+    store = work.session.store
+    kept = query.snapshot_files(store.reader, taken)
+    lost = sorted(safety.not_held(state, changes, kept, store.blobs))
+    if lost:
+        more = f" and {display.count(len(lost) - 5, 'more file')}" if len(lost) > 5 else ""
+        fact = f"snapshot {short(taken)}, taken of what is here now, does not hold {', '.join(lost[:5])}{more}."
+        hint = (
+            "Nothing was changed. Something was purged meanwhile: begin again, and the files that cannot go are named."
+        )
+        raise RenexError("conflict", fact, hint)
 
 
 @contextmanager
 def _recorded(work: Work, safety_id: str, changes: Changes) -> Iterator[None]:
     """Have a record of the checkout for as long as the project is neither the one state nor the other."""
     layout, wanted = work.session.store.layout, work.snapshot.snapshot_id
-    record = Unfinished.of(wanted, safety_id, work.project)
-    record.write(layout)
+    record = Unfinished.of(wanted, safety_id, work.session.project_name)
     try:
+        record.write(layout)
         yield
     except (RenexError, OSError) as error:
-        if changes.done == 0 and work.before is None:
-            layout.unfinished_checkout.unlink(missing_ok=True)
-            raise
         told = from_os_error(error, "a file cannot be put in place") if isinstance(error, OSError) else error
-        fact = f"{told.message} {changes.done} of {changes.count} files were done."
+        if not changes.has_begun and work.before is None:
+            layout.unfinished_checkout.unlink(missing_ok=True)
+            hint = f"Nothing was changed. What is here is in snapshot {short(safety_id)} as well."
+            raise RenexError(told.code, told.message, hint) from error
+        fact = f"{told.message} {changes.done} of {display.count(changes.count, 'file')} were done."
         hint = f"Finish it with {command(wanted)}, or go back with {command(safety_id)}."
         raise RenexError(told.code, fact, hint) from error
     layout.unfinished_checkout.unlink(missing_ok=True)

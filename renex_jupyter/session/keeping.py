@@ -16,6 +16,7 @@ from renex_jupyter.records.changes import Change
 from renex_jupyter.records.keeping import Collected, Exported, FsckReport, Holder, Imported, Purged, Rebuilt
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.purges import contents_gone
+from renex_jupyter.session.unfinished import check_not_needed
 from renex_jupyter.session.writers import other_writers
 from renex_jupyter.store.keeping import apart
 from renex_jupyter.store.store import Store
@@ -80,8 +81,9 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
 
     Raises
     ------
-    RenexError : `invalid_argument` unless exactly one of both is given; `not_found`, `ambiguous`; `locked` while
-        another process writes what must be rewritten; `disk_full` and its like while something still waits in memory.
+    RenexError : `invalid_argument` unless exactly one of both is given; `not_found`, `ambiguous`; `conflict` for what
+        an unfinished checkout needs; `locked` while another process writes what must be rewritten; `disk_full` and its
+        like while something still waits in memory.
 
     The contents of a run's files that were in use within two hours stay until `gc` frees them (`kept_young`).
     """
@@ -106,6 +108,7 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
 
 def _purge_object(store: Store, object_id: str) -> Purged:
     """Purge a run or a snapshot; what a worker that lives logs on a run from now on is recorded, so it is named."""
+    check_not_needed(store, object_id)
     is_snapshot = store.reader.rows("select 1 from inside.snapshots where snapshot_id = ?", [object_id])
     done = apart.purge(store.layout.root, object_id=object_id, secret=None)
     return done if is_snapshot else replace(done, writers=other_writers(store, kernels=False))

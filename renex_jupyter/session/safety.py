@@ -18,6 +18,7 @@ from renex_jupyter.records.snapshots import FileEntry, Snapshot
 from renex_jupyter.session import purges, snapshots
 from renex_jupyter.session.current import Session
 from renex_jupyter.session.snapshots import Captured
+from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.tasks.folders import Parts
 from renex_jupyter.tasks.in_place import Changes, Present, is_same
 from renex_jupyter.tasks.plan import NOTEBOOK, Plan
@@ -51,15 +52,15 @@ def keep(session: Session, state: State, message: str) -> str:
     return snapshots.keep(session, state.captured, message, None, {}, {}).snapshot_id
 
 
-def are_held(state: State, changes: Changes, known: Iterable[FileEntry]) -> bool:
-    """Say whether everything that goes is in one of the entries that some snapshots hold."""
-    if state.unsaved:
-        return False
+def not_held(state: State, changes: Changes, known: Iterable[FileEntry], blobs: Blobs) -> Iterator[str]:
+    """Yield the paths that go and that none of the entries of some snapshots can bring back as they are now."""
     held: dict[str, list[FileEntry]] = {}
     for entry in known:
         held.setdefault(entry.path, []).append(entry)
-    going = (state.present.held[parts] for parts in changes.seen)
-    return all(any(is_same(each, entry) for each in held.get(entry.path, ())) for entry in going)
+    for parts in changes.seen:
+        here = state.present.held[parts]
+        if not any(is_same(each, here) for each in held.get(here.path, ())) or not blobs.is_there(here.sha256 or ""):
+            yield here.path
 
 
 def kept_out(snapshot: Snapshot) -> Iterator[Parts]:
@@ -129,9 +130,11 @@ def with_notebook(session: Session, captured: Captured, project: Path) -> State:
     if name is None or path is None or not path.is_file() or path.is_symlink():
         return State(captured, Present(held, left_out), _parts(name) if name else None)
     parts, found, data = _parts(name), path.stat(), path.read_bytes()
-    text = _text_to_keep(session, path, data)
+    text, why = _text_to_keep(session, path, data), "a secret in it is not kept"
+    if text is not None and hashlib.sha256(data).hexdigest() in purges.contents_gone(session.store):
+        text, why = None, "purged"
     if text is None:
-        return State(captured, Present(held, {**left_out, parts: "a secret in it is not kept"}), parts)
+        return State(captured, Present(held, {**left_out, parts: why}), parts)
     document = notebooks.read_document(path)
     code = cells.capture_code(project, path, session.executions(), live=None, document=document)
     source = "disk" if captured.code.source == "live" else captured.code.source

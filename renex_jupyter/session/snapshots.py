@@ -21,7 +21,7 @@ from renex_jupyter.records.snapshots import Code, FilePart, FileTree, LeftOut, S
 from renex_jupyter.session import findings, purges
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.environments import keep_environment
-from renex_jupyter.session.given import check_words, read_given
+from renex_jupyter.session.given import check_words, chosen_paths, read_given
 from renex_jupyter.session.labels import settle_label
 from renex_jupyter.store.store import Store
 
@@ -43,12 +43,23 @@ class Captured:
 
 
 def capture(
-    session: Session, include: Sequence[str] = (), *, keep: bool = True, notebook: str | None = None
+    session: Session,
+    include: Sequence[str] = (),
+    *,
+    keep: bool = True,
+    notebook: str | None = None,
+    also: Sequence[str] = (),
 ) -> Captured:
-    """Return the state of this moment; with `keep` the contents of files are stored as blobs, unless some are refused."""
+    """Return the state of this moment; with `keep` the contents of files are stored as blobs, unless some are refused.
+
+    Parameters
+    ----------
+    notebook : path relative to the project of the notebook that is meant where this process has none, as in a terminal.
+    also : paths of files that are taken although they are ignored, as those are that were imported.
+    """
     if keep:
         refuse_secrets(session, include)
-    return _capture(session, include, keep=keep, notebook=notebook)
+    return _capture(session, include, keep=keep, notebook=notebook, also=also)
 
 
 def refuse_secrets(session: Session, include: Sequence[str] = ()) -> None:
@@ -62,13 +73,9 @@ def refuse_secrets(session: Session, include: Sequence[str] = ()) -> None:
         findings.refuse(_capture(session, include, keep=False).files.findings)
 
 
-def _capture(session: Session, include: Sequence[str], *, keep: bool, notebook: str | None = None) -> Captured:
-    """Return the state of this moment.
-
-    Parameters
-    ----------
-    notebook : path relative to the project of the notebook that is meant where this process has none, as in a terminal.
-    """
+def _capture(
+    session: Session, include: Sequence[str], *, keep: bool, notebook: str | None = None, also: Sequence[str] = ()
+) -> Captured:
     purged_at = session.store.layout.purged_at()
     path = session.notebook
     if path is None and session.shell is None and notebook and (session.project / notebook).is_file():
@@ -102,7 +109,7 @@ def _capture(session: Session, include: Sequence[str], *, keep: bool, notebook: 
         session.store.layout.blobs if keep else None,
         exclude=excluded,
         include=include,
-        imported=imported.inside,
+        imported=[*imported.inside, *also],
         max_file_size=settings().max_file_size,
         timeout=settings().capture_timeout,
         purged=gone,
@@ -152,20 +159,24 @@ def snapshot(
     Parameters
     ----------
     message, label : words that may be changed later; a label names a snapshot wherever an id is taken.
-    files : paths relative to the project (or patterns) to keep although an ignore or secret rule leaves them out.
+    files : paths in the project, or patterns such as `data/*.csv`, to keep although an ignore rule leaves them out. What
+        is named like a secret is kept only when its own path is given.
     config : mapping, dataclass, namespace, path of a JSON/YAML/TOML file, or `"key=value"`.
     metrics : the same, with numbers as values; None: what the open run logged, last value by key.
     dry_run : only say what would be kept and what left out; nothing is written.
 
     Raises
     ------
-    RenexError : `unsupported_value`, `not_found`, `disk_full`, `permission`, `timeout`. Nothing half-kept is ever listed.
+    RenexError : `invalid_argument` for words that cannot be, `unsupported_value`, `not_found`, `conflict` for what looks
+        like a secret where `Renex.secrets_in_files` is "block", `disk_full`, `permission`, `timeout`. Nothing half-kept is
+        ever listed.
     """
     check_words(message, label)
     chosen_config = read_given(config, "config")
     chosen_metrics = read_given(metrics, "metrics")
-    include = [files] if isinstance(files, str) else list(files or ())
     session = current()
+    include = chosen_paths(session.project, files)
+    label = label or None
     if metrics is None and session.runs:
         chosen_metrics = session.runs[-1].last_values()
     if dry_run:
@@ -228,6 +239,7 @@ def keep(
         left_out=left_out,
         findings=state.files.findings,
         summary=summary_of(state),
+        project=session.project_name,
     )
     after = fields(record)
     del after["summary"]
@@ -261,7 +273,7 @@ def keep_document(session: Session, state: Captured) -> tuple[str | None, tuple[
         return None, left_out
     content = document.encode()
     if hashlib.sha256(content).hexdigest() in purges.contents_gone(session.store):
-        return None, (*left_out, LeftOut(state.code.notebook or "executed-cells.ipynb", "purged"))
+        return None, (*left_out, LeftOut(state.code.notebook or findings.NO_NOTEBOOK, "purged"))
     return session.store.blobs.put(content), left_out
 
 

@@ -52,6 +52,7 @@ create table inside.snapshots (
     session_id varchar, notebook varchar, notebook_source varchar, script varchar, code_id varchar, environment_id varchar, files_id varchar,
     hardware_id varchar, notebook_sha256 varchar, notebook_size bigint, config json, metrics json, partial boolean, hidden boolean,
     created_at timestamptz,
+    project varchar,        -- the folder that it was taken of; "." if the store is that project's own
     parts json,             -- the ids of the parts of its file tree, in order
     cell_states json,       -- by position: execution_count, executed_at, duration_s, status, stale, out_of_order
     left_out json,          -- what was not kept: path, reason
@@ -97,7 +98,7 @@ from inside.points;
 create view latest_metrics as
 select owner_id as run_id, key, value, step, wallclock, min_value, max_value, points from inside.latest where owner_kind = 'run';
 
-create view snapshots as select * exclude (parts, cell_states, left_out, findings, notebook_source, script, notebook_sha256, notebook_size) from inside.snapshots;
+create view snapshots as select * exclude (project, parts, cell_states, left_out, findings, notebook_source, script, notebook_sha256, notebook_size) from inside.snapshots;
 
 create view snapshot_files as
 select snapshot_id, e.path, e.role, e.kind, e.sha256, e.size, e.mode, make_timestamptz(e.mtime_ns // 1000) as modified_at
@@ -108,7 +109,7 @@ from (
     join inside.file_parts using (part_id)
 )
 union all
-select snapshot_id, coalesce(notebook, 'executed-cells.ipynb'), 'notebook', 'file', notebook_sha256, notebook_size, 420, null
+select snapshot_id, coalesce(notebook, 'executed-cells-' || snapshot_id[:8] || '.ipynb'), 'notebook', 'file', notebook_sha256, notebook_size, 420, null
 from inside.snapshots where notebook_sha256 is not null;
 
 create view snapshot_cells as

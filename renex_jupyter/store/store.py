@@ -213,7 +213,10 @@ def _warn_of_losses(layout: Layout) -> None:
 
 def locate(start: Path) -> Path:
     """Return the folder of the store for work in `start`: the setting, the variable, the nearest upward, or a new place."""
-    named = settings().store or os.environ.get(STORE_VARIABLE, "")
-    if named:
-        return Path(named).expanduser().absolute()
-    return layouts.find(start) or layouts.place_for_new(start)
+    return named() or layouts.find(start) or layouts.place_for_new(start)
+
+
+def named() -> Path | None:
+    """Return the store that the setting or the variable names; it may be anywhere, whatever the project is."""
+    name = settings().store or os.environ.get(STORE_VARIABLE, "")
+    return Path(name).expanduser().absolute() if name else None

@@ -164,6 +164,8 @@ def test_an_ignored_module_stays_also_where_this_process_imported_it(
     (changed / "private_lib").mkdir()
     (changed / "private_lib/private_module_of_mine.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(str(changed / "private_lib"))
+    monkeypatch.setitem(sys.modules, "private_module_of_mine", None)  # so that it goes with this test
+    del sys.modules["private_module_of_mine"]
     importlib.import_module("private_module_of_mine")
     taken = rx.snapshot().snapshot_id
     assert "private_lib/private_module_of_mine.py" in set(
@@ -362,7 +364,7 @@ def test_an_interrupt_while_the_new_contents_are_written_leaves_the_project_as_i
 def test_another_checkout_waits_for_the_one_that_did_not_end(changed: Path) -> None:
     here = rx.snapshot(label="here").snapshot_id
     layout, start = current().store.layout, rx.get_snapshot("start").snapshot_id
-    Unfinished.of(start, here, changed).write(layout)
+    Unfinished.of(start, here, ".").write(layout)
     third = rx.snapshot(label="third").snapshot_id
     with pytest.raises(RenexError) as caught:
         rx.checkout(third, in_place=True)
@@ -382,7 +384,7 @@ def test_a_checkout_that_is_gone_on_with_names_the_first_snapshot_to_go_back_to(
     here, before = rx.snapshot(label="here").snapshot_id, tree(changed)
     start = rx.get_snapshot("start").snapshot_id
     (changed / "model.py").write_text("def model():\n    return 1\n")  # as if that one had been replaced
-    Unfinished.of(start, here, changed).write(current().store.layout)
+    Unfinished.of(start, here, ".").write(current().store.layout)
     if edited:
         (changed / "new/deep/z").write_text("edited")
     taken = len(rx.list_snapshots(hidden=True))
@@ -399,7 +401,7 @@ def test_going_back_from_a_checkout_that_did_not_end_takes_no_snapshot(changed: 
     start = rx.get_snapshot("start").snapshot_id
     (changed / "model.py").write_text("def model():\n    return 1\n")
     (changed / "new/deep/z").unlink()
-    Unfinished.of(start, here, changed).write(current().store.layout)
+    Unfinished.of(start, here, ".").write(current().store.layout)
     taken = len(rx.list_snapshots(hidden=True))
     done = rx.checkout("here", in_place=True)
     assert (done.safety_id, len(rx.list_snapshots(hidden=True))) == (start, taken)

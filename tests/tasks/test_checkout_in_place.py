@@ -97,6 +97,62 @@ def test_a_file_that_is_no_more_what_was_captured_is_a_conflict(project: Path, b
     assert (project / "a").read_text() == "longer than before"
 
 
+@pytest.mark.parametrize("wanted", [b"then", b"past"])
+def test_a_link_that_is_swapped_after_it_was_captured_is_a_conflict(project: Path, blobs: Blobs, wanted: bytes) -> None:
+    """Also for one of the same length, and where the one that was captured would not have to change."""
+    (project / "to").symlink_to("then")
+    seen = present(project, blobs)
+    (project / "to").unlink()
+    (project / "to").symlink_to("mine")
+    with pytest.raises(RenexError, match=r"to \(it changes just now\)"):
+        bring([file(blobs, "to", wanted, kind="link")], project, blobs, seen=seen)
+    assert (project / "to").readlink() == Path("mine")
+
+
+def test_a_change_that_shows_in_neither_size_nor_time_is_a_conflict(project: Path, blobs: Blobs) -> None:
+    (project / "a").write_text("mine")
+    at = (project / "a").stat().st_mtime_ns
+
+    def edit() -> None:
+        with (project / "a").open("r+") as opened_again:
+            opened_again.write("edit")
+        os.utime(project / "a", ns=(at, at))
+
+    with pytest.raises(RenexError, match="a was changed"):
+        bring([file(blobs, "a")], project, blobs, between=edit)
+    assert (project / "a").read_text() == "edit"
+
+
+@pytest.mark.parametrize("removing", [False, True])
+def test_two_names_of_one_file_are_each_replaced(project: Path, blobs: Blobs, removing: bool) -> None:
+    """To take the one away changes the inode of the other: that is no edit."""
+    (project / "a").write_text("mine")
+    os.link(project / "a", project / "b")
+    bring([] if removing else [file(blobs, "a"), file(blobs, "b")], project, blobs)
+    assert {name: (project / name).read_text() for name in names(project)} == ({} if removing else {"a": "x", "b": "x"})
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_a_file_is_put_only_where_nothing_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_link: bool) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "no second names here")
+
+    if not can_link:  # as FAT does
+        monkeypatch.setattr(os, "link", refuse)
+    for name in ("from/a", "from/b", "to/a"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "from/link").symlink_to("nowhere")
+    with opened(tmp_path / "from") as source, opened(tmp_path / "to") as goal:
+        with pytest.raises(FileExistsError):
+            source.put("a", goal)
+        source.put("b", goal)
+        source.put("link", goal)
+    assert names(tmp_path) == ["from", "from/a", "to", "to/a", "to/b", "to/link"]
+    assert ((tmp_path / "to/a").read_text(), (tmp_path / "to/b").stat().st_nlink) == ("to/a", 1)
+    assert (tmp_path / "to/link").readlink() == Path("nowhere")
+
+
 @pytest.mark.parametrize("removing", [False, True])
 def test_a_folder_that_is_swapped_for_a_link_is_not_gone_through(
     project: Path, blobs: Blobs, tmp_path: Path, removing: bool
