@@ -63,8 +63,8 @@ class Changes:
         what = "1 path" if len(self.conflicts) == 1 else f"{len(self.conflicts)} paths"
         fact = f"{what} would have to go, or to change, for this state and cannot: {shown}{more}."
         hint = (
-            "Nothing was changed. What no snapshot takes would be lost: move it away first. Or check out into another "
-            "folder with to=..."
+            "Nothing was changed. Move away first what no snapshot takes, and let yourself write where you cannot; or "
+            "check out into another folder with to=..."
         )
         raise RenexError("conflict", fact, hint)
 
