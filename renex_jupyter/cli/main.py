@@ -16,6 +16,7 @@ from renex_jupyter.cli.tables import Table
 from renex_jupyter.cli.verbs import parser_for, run_verb
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records import display
+from renex_jupyter.records.diffs import Diff
 
 NOBODY_READS = 141  # 128 + SIGPIPE, which ends other programs whose reader went
 
@@ -69,7 +70,8 @@ def _tell(error: RenexError, *, as_json: bool) -> int:
 
 def _warn(message: Warning | str, *_where: Any) -> None:
     """Tell a warning on one line: where in the code it was said is nothing to who types a command."""
-    print(f"renex: {' '.join(str(message).removeprefix('renex: ').splitlines())}", file=sys.stderr)
+    said = " ".join(str(message).removeprefix("renex: ").splitlines())
+    print(f"renex: {said.replace('%renex ', 'renex ')}", file=sys.stderr)
 
 
 def _rows(result: Any) -> Any:
@@ -80,7 +82,7 @@ def _rows(result: Any) -> Any:
 def _text(result: Any) -> str:
     table = _rows(result)
     if not isinstance(table, Table):
-        return str(result)
+        return str(result) if isinstance(result, Diff) else str(result).replace("%renex ", "renex ")
     if any(table.columns):
         return table.text(display.terminal_width())
     return "no rows" if result is table else "nothing found"

@@ -15,7 +15,7 @@ from renex_jupyter.query.summaries import snapshot_summaries
 from renex_jupyter.records.times import EXAMPLES
 from renex_jupyter.session import diffs, housekeeping, snapshots
 from renex_jupyter.session.current import current
-from renex_jupyter.session.given import read_given
+from renex_jupyter.session.given import NOW, read_given
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def add_snapshot_verbs(verbs: Any, *, notebook: bool) -> None:
         _add_take(verbs)
     compare = add_verb(verbs, "diff", "compare two snapshots or runs, or one with the present state")
     compare.add_argument("a", nargs="?", help="id, unique prefix, label or name (default: the last snapshot)")
-    compare.add_argument("b", nargs="?", default=diffs.NOW, help="the same (default: now, which is the present state)")
+    compare.add_argument("b", nargs="?", default=NOW, help="the same (default: now, which is the present state)")
     compare.set_defaults(do=lambda args: diffs.diff(args.a, args.b))
     edit = add_verb(verbs, "edit", "change the message or the label of a snapshot, or hide it from lists")
     edit.add_argument("id", help=WHICH)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from renex_jupyter import ids
-from renex_jupyter.errors import RenexError, ambiguous, not_found, text_argument
+from renex_jupyter.errors import RenexError, ambiguous, invalid_argument, not_found, text_argument
 from renex_jupyter.records import display
 from renex_jupyter.store.reader import Reader
 
@@ -55,7 +55,10 @@ def checked_word(wanted: object, kinds: Sequence[str] = (SNAPSHOT, RUN)) -> str:
     """
     kind = " or ".join(sorted(kinds))
     hint = f"Give the name or the id of a {kind}, or what rx.start_run() returned."
-    return _id_of(wanted, kinds) or text_argument(wanted, f"the word for a {kind}", hint)
+    word = _id_of(wanted, kinds) or text_argument(wanted, f"the word for a {kind}", hint)
+    if not word.strip():
+        raise invalid_argument(f"an empty text means no {kind}.", hint)
+    return word
 
 
 def _id_of(wanted: object, kinds: Sequence[str]) -> str | None:

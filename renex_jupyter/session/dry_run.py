@@ -6,12 +6,16 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from renex_jupyter.analysis.diff import diff_files
 from renex_jupyter.capture.secrets import redact_text
+from renex_jupyter.errors import RenexError
 from renex_jupyter.query import snapshots as query
+from renex_jupyter.records.diffs import FileChange
 from renex_jupyter.records.dry_run import Amount, DryRun, LargeFile
 from renex_jupyter.records.snapshots import FileEntry, cells_in_words
-from renex_jupyter.session import findings
+from renex_jupyter.session import findings, purges
 from renex_jupyter.session.current import Session
+from renex_jupyter.session.diffs import last_snapshot
 from renex_jupyter.session.snapshots import Captured, capture, summary_of
 
 LARGEST = 10  # files that are named
@@ -27,8 +31,8 @@ def look(
 ) -> DryRun:
     """Return what a snapshot of this moment would keep."""
     state = capture(session, include, keep=False)
-    entries = [*_notebook(state), *(each for each in state.files.entries if each.kind != "dir")]
-    last, before = _last(session)
+    entries = [*_notebook(state), *(each for each in state.files.entries if each.sha256 is not None)]
+    last, changes = _changes(session, entries)
     return DryRun(
         summary=summary_of(state),
         notebook=state.code.notebook or state.code.script,
@@ -37,9 +41,9 @@ def look(
         files={role: _amount(each.size for each in entries if each.role == role) for role in _roles(entries)},
         largest=_largest(entries),
         compared_with=last,
-        new=sum(each.path not in before for each in entries),
-        changed=sum(each.path in before and before[each.path] != each.sha256 for each in entries),
-        gone=len(before.keys() - {each.path for each in entries}),
+        new=sum(each.kind in ("added", "renamed") for each in changes),
+        changed=sum(each.kind == "changed" for each in changes),
+        gone=sum(each.kind in ("removed", "renamed") for each in changes),
         added=_added(session, entries),
         python=state.environment.python,
         packages=len(state.environment.packages),
@@ -63,16 +67,17 @@ def _notebook(state: Captured) -> list[FileEntry]:
     return [FileEntry(state.code.notebook or findings.NO_NOTEBOOK, "notebook", "file", sha256, len(content), 0o644)]
 
 
-def _last(session: Session) -> tuple[str | None, dict[str, str | None]]:
-    """Return the id of the last snapshot of this project, those of runs included, and the hash of each of its files."""
-    if not session.store.exists:
-        return None, {}
-    read = session.store.reader
-    rows = read.rows("select snapshot_id from snapshots order by created_at desc limit 1")
-    if not rows:
-        return None, {}
-    files = query.snapshot_files(read, rows[0]["snapshot_id"])
-    return rows[0]["snapshot_id"], {each.path: each.sha256 for each in files if each.kind != "dir"}
+def _changes(session: Session, entries: Iterable[FileEntry]) -> tuple[str | None, tuple[FileChange, ...]]:
+    """Return the id of the last snapshot, the one that a diff without words takes, and how the files differ from it."""
+    now = {each.path: each for each in entries}
+    try:
+        last = last_snapshot(session)
+    except RenexError:  # there is none yet
+        return None, diff_files({}, now)
+    gone = purges.contents_gone(session.store)
+    kept = query.snapshot_files(session.store.reader, last)
+    before = {each.path: each for each in kept if each.sha256 is not None and each.sha256 not in gone}
+    return last, diff_files(before, now)
 
 
 def _roles(entries: Iterable[FileEntry]) -> list[str]:

@@ -13,7 +13,7 @@ from renex_jupyter.analysis.diff import diff_states
 from renex_jupyter.analysis.file_lines import comparable
 from renex_jupyter.errors import RenexError
 from renex_jupyter.session.current import current
-from renex_jupyter.session.diffs import _kept, _kept_content
+from renex_jupyter.session.diffs import kept_state, _kept_content
 
 
 def notebook(folder: Path, *sources: str) -> Path:
@@ -147,8 +147,8 @@ def test_a_record_that_lies_about_a_size_is_not_read_to_its_end(project: Path) -
     (project / "zeros.txt").write_bytes(b"y" * 10_000_000)
     two = rx.snapshot()
     session = current()
-    lies = [replace(_kept(session, each.snapshot_id), files={}) for each in (one, two)]
-    entries = [_kept(session, each.snapshot_id).files["zeros.txt"] for each in (one, two)]
+    lies = [replace(kept_state(session, each.snapshot_id), files={}) for each in (one, two)]
+    entries = [kept_state(session, each.snapshot_id).files["zeros.txt"] for each in (one, two)]
     lies = [
         replace(state, files={"zeros.txt": replace(e, size=n)})
         for n, (state, e) in enumerate(zip(lies, entries, strict=True))
