@@ -229,7 +229,8 @@ def apply(top: Folder, staging: Folder, plan: Plan, changes: Changes) -> None:
     _set_folders(top, plan)
     with Branch(top, make=False) as branch:
         for parts, mtime_ns in changes.times:
-            branch.at(parts[:-1]).set_time(parts[-1], mtime_ns)
+            with suppress(PermissionError):  # somebody else's file, whose content is the same
+                branch.at(parts[:-1]).set_time(parts[-1], mtime_ns)
 
 
 def _put(source: Folder, folder: Folder, parts: Parts, changes: Changes) -> None:

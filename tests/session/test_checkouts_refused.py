@@ -272,6 +272,19 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_touched(proj
     assert files(project) == then
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+def test_the_time_of_a_file_of_somebody_else_is_in_nobodys_way(project: Path) -> None:
+    rx.snapshot(label="start")
+    (project / "model.py").touch()
+    at = (project / "model.py").stat().st_mtime_ns
+    os.chown(project / "model.py", 1234, 1234)
+    (project / "later.py").touch()
+    no_owner = ("setpriv", "--bounding-set=-dac_override,-fowner", "--inh-caps=-all")
+    done = run(project, "checkout", "start", "--in-place", before=no_owner)
+    assert done.get("removed") == 1, done
+    assert (project / "model.py").stat().st_mtime_ns == at
+
+
 @pytest.mark.parametrize("half_done", [True, False])
 def test_whatever_fails_after_the_snapshot_was_taken_names_it(project: Path, half_done: bool) -> None:
     for name in "ab":
