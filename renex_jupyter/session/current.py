@@ -23,6 +23,7 @@ from renex_jupyter.session.purges import Purges
 from renex_jupyter.store import layout as layouts
 from renex_jupyter.store import liveness
 from renex_jupyter.store.store import Store, locate, named
+from renex_jupyter.tasks.plan import MARKER
 
 if TYPE_CHECKING:
     from renex_jupyter.capture.recorder import Recorder
@@ -81,11 +82,15 @@ class Session:
 
     @property
     def project(self) -> Path:
-        """The folder whose files belong to a snapshot: a store that was found lies in it, one that was named anywhere."""
-        root = self.store.layout.root
-        if root.name == STORE_FOLDER and root != named():
-            return root.parent
-        return layouts.place_for_new(self._here).parent
+        """The folder whose files belong to a snapshot: a store that was found lies in it, one that was named anywhere.
+
+        Whoever works inside of a folder that a checkout wrote works on that one: nothing else of the project is run there.
+        """
+        root, here = self.store.layout.root, self._here.absolute()
+        own = root.name == STORE_FOLDER and root != named()
+        project = root.parent if own else layouts.place_for_new(here).parent
+        above = [each for each in (here, *here.parents) if each != project and each.is_relative_to(project)]
+        return next((each for each in above if (each / MARKER).is_file()), project)
 
     @property
     def project_name(self) -> str:

@@ -181,3 +181,25 @@ def test_a_task_whose_name_or_params_are_none_is_refused_before_anything_is_kept
             rx.run_task(action, **words)
         assert caught.value.code == "invalid_argument"
     assert not (project / ".renex").exists()
+
+
+def test_who_works_in_a_folder_that_a_checkout_wrote_keeps_that_folder(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "src").mkdir()
+    (project / "src/model.py").write_text("V = 1\n")
+    first = rx.snapshot("first")
+    rx.checkout(first, to="old")
+    (project / "old/src/model.py").write_text("V = 99\n")
+    monkeypatch.chdir(project / "old/src")
+    second = rx.snapshot("inside")
+    assert second.line.count("outside") == 0
+    rx.checkout(second, to=project / "out")
+    assert (project / "out/src/model.py").read_text() == "V = 99\n"
+    assert not (project / "old/.renex").exists()
+    monkeypatch.chdir(project)
+    third = rx.snapshot("the project again")
+    assert third.files_id == first.files_id
+    with pytest.raises(RenexError) as caught:
+        rx.checkout(second, in_place=True)
+    assert caught.value.code == "conflict"
