@@ -56,13 +56,16 @@ def summarise(cells: Sequence[Cell], files: int, size: int, packages: int) -> st
     return ", ".join(part for part in [*parts, display.count(packages, "package")] if part)
 
 
-def newest_snapshot(read: Reader, notebook: str | None = None, project: str | None = None) -> str | None:
+def newest_snapshot(
+    read: Reader, notebook: str | None = None, project: str | None = None, session_id: str | None = None
+) -> str | None:
     """Return the id of the newest snapshot that somebody took, or that the project was made to be again in place.
 
     Parameters
     ----------
     notebook : only those of this one, and those of none that the project was made to be again.
     project : only those of this one, by the name that snapshots have for it; None: of any.
+    session_id : only those of this kernel or script; None: of any.
     """
     query = """
         with back as (
@@ -74,8 +77,9 @@ def newest_snapshot(read: Reader, notebook: str | None = None, project: str | No
         where (since is not null or not coalesce(hidden, false))
             and ($notebook is null or notebook = $notebook or (since is not null and notebook is null))
             and ($project is null or project is null or project = $project)
+            and ($session is null or session_id = $session or since is not null)
         order by greatest(created_at, coalesce(since, created_at)) desc limit 1"""
-    rows = read.rows(query, {"notebook": notebook, "project": project})
+    rows = read.rows(query, {"notebook": notebook, "project": project, "session": session_id})
     return rows[0]["snapshot_id"] if rows else None
 
 

@@ -61,7 +61,8 @@ def last_snapshot(session: Session) -> str:
     """
     read = session.store.reader
     notebook, project = session.relative(session.notebook), session.project_name
-    wanted = ((notebook, project), (None, project), (None, None))
+    own = None if notebook else session.session_id  # without a notebook the cells are those of this kernel only
+    wanted = ((notebook, project, own), (None, project), (None, None))
     found = next(filter(None, (query.newest_snapshot(read, *each) for each in wanted)), None)
     if found is None:
         raise RenexError("not_found", "there is no snapshot yet to compare with.", "Take one: %snapshot")

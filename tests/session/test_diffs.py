@@ -1,6 +1,7 @@
 """Two moments compared, as a user asks for it."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from renex_jupyter.analysis.diff import diff_states
 from renex_jupyter.analysis.file_lines import comparable
 from renex_jupyter.errors import RenexError
 from renex_jupyter.session.current import current
-from renex_jupyter.session.diffs import kept_state, _kept_content
+from renex_jupyter.session.diffs import _kept_content, kept_state
 
 
 def notebook(folder: Path, *sources: str) -> Path:
@@ -169,3 +170,11 @@ def test_a_notebook_that_nobody_knows_here_is_told(project: Path, monkeypatch: p
     assert found.cells == ()
     assert found.notes == ("The notebook is not known here, so its cells are not compared.",)
     assert "not compared" in str(found) and "not compared" in found._repr_html_()
+
+
+def test_a_kernel_without_a_notebook_compares_with_its_own_last_snapshot(project: Path) -> None:
+    mine = rx.snapshot("mine")
+    program = "import renex_jupyter as rx; rx.snapshot('of another kernel')"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=project)
+    assert rx.list_snapshots()["message"].tolist() == ["of another kernel", "mine"]
+    assert rx.diff().a.startswith(mine.snapshot_id[:8])
