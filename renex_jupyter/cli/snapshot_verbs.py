@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from renex_jupyter.records.dry_run import DryRun
     from renex_jupyter.records.snapshots import Snapshot
 
-FILTERS = ("message", "label", "notebook", "run", "since", "until")
+FILTERS = ("message", "label", "notebook", "namespace", "run", "since", "until")
 COLUMNS = ["snapshot_id", "label", "message", "created_at", "cells", "files", "notebook", "partial", "run_id"]
 WHICH = "id, unique prefix or label"
 
@@ -35,6 +35,7 @@ def add_filters(listing: argparse.ArgumentParser) -> None:
     group.add_argument("--message", metavar="TEXT", help="whose message has this text in it")
     group.add_argument("--label", help="with this label")
     group.add_argument("--notebook", metavar="PATH", help="of this notebook: its path in the project, or its name")
+    group.add_argument("--namespace", metavar="NAME", help="of this namespace")
     group.add_argument("--run", metavar="ID", help="taken in, before or after this run")
     group.add_argument("--since", metavar="WHEN", help=f"taken from then on. {EXAMPLES}")
     group.add_argument("--until", metavar="WHEN", help="taken before then")
