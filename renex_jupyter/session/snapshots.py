@@ -26,6 +26,9 @@ from renex_jupyter.session.labels import settle_label
 from renex_jupyter.store.store import Store
 
 
+CELL_STATE = ("execution_count", "executed_at", "duration_s", "status", "stale", "out_of_order")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Captured:
     """The state of this moment, not yet kept."""
@@ -241,21 +244,7 @@ def keep(
         summary=summary_of(state),
         project=session.project_name,
     )
-    after = fields(record)
-    del after["summary"]
-    after["parts"] = [part.part_id for part in state.files.parts]
-    after["cell_states"] = [
-        {
-            "execution_count": cell.execution_count,
-            "executed_at": cell.executed_at,
-            "duration_s": cell.duration_s,
-            "status": cell.status,
-            "stale": cell.stale,
-            "out_of_order": cell.out_of_order,
-        }
-        for cell in state.code.cells
-    ]
-    store.write(Change("snapshots", record.snapshot_id, "create", after, namespace=session.namespace))
+    store.write(Change("snapshots", record.snapshot_id, "create", _columns(record, state), namespace=session.namespace))
     if store.layout.purged_at() != state.purged_at:  # beside us: what was there when we looked may be gone
         keep_parts(store, state)
         purges.note_again(store, {digest, *(entry.sha256 for entry in state.files.entries)})
@@ -264,6 +253,15 @@ def keep(
     if not hidden:
         store.settle()
     return record
+
+
+def _columns(record: Snapshot, state: Captured) -> dict[str, Any]:
+    """Return what is written of a snapshot: its code and its files are records of their own, shared with others."""
+    after = fields(record)
+    del after["summary"]
+    after["parts"] = [part.part_id for part in state.files.parts]
+    after["cell_states"] = [{name: getattr(cell, name) for name in CELL_STATE} for cell in state.code.cells]
+    return after
 
 
 def keep_document(session: Session, state: Captured) -> tuple[str | None, tuple[LeftOut, ...]]:
