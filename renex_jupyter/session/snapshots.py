@@ -25,7 +25,6 @@ from renex_jupyter.session.given import check_words, chosen_paths, read_given
 from renex_jupyter.session.labels import settle_label
 from renex_jupyter.store.store import Store
 
-
 CELL_STATE = ("execution_count", "executed_at", "duration_s", "status", "stale", "out_of_order")
 
 
