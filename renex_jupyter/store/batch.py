@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from renex_jupyter.store.blobs import Blobs, Readable, write_content
-from renex_jupyter.store.layout import os_errors, sync_folder
+from renex_jupyter.store.layout import os_errors, sync_file, sync_folder
 
 FEW = 16  # files: each of so few is made durable by itself, whatever else the file system has to write
 MOST = 10_000  # files that wait at one time
@@ -112,11 +112,7 @@ def _make_durable(paths: Collection[Path], one_by_one: Callable[[Path], object])
 
 def _sync_file(path: Path) -> None:
     if _flusher() is not None:  # else it was made durable as it was written
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_file(path)
 
 
 @cache
