@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
@@ -50,7 +50,8 @@ class Unfinished:
     def not_ours(self, layout: Layout) -> RenexError:
         """Return the refusal to begin one in a project while another one, of the same store, is half done."""
         hint = f"{self._hint} That is done there. If there is no such folder any more, remove {layout.unfinished_checkout}."
-        return RenexError("conflict", self._fact, hint)
+        there = replace(self, project=str(layout.project)) if self.project == "." else self
+        return RenexError("conflict", there._fact, hint)
 
     def is_needed(self, snapshot_id: str) -> RenexError:
         """Return the refusal to take a snapshot away by which it is finished or taken back."""

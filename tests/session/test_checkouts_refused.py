@@ -145,6 +145,17 @@ def test_a_half_done_checkout_of_another_project_is_left_to_that_one(two: tuple[
     assert (other / "only_other.py").exists()
 
 
+def test_a_half_done_checkout_of_the_project_around_a_store_is_named_by_its_folder(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    start, here = rx.snapshot(label="start").snapshot_id, rx.snapshot(label="here").snapshot_id
+    Unfinished.of(start, here, ".").write(sessions.current().store.layout)
+    sessions.reset()
+    monkeypatch.setenv("RENEX_STORE", str(project / ".renex"))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert f"in place in {project}," in conflict("start", force=True).message
+
+
 @pytest.mark.parametrize("mark", [".git", "pyproject.toml", ".renexignore", None])
 def test_a_named_store_does_not_make_its_folder_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str | None
