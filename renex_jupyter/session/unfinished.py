@@ -51,7 +51,7 @@ class Unfinished:
         """Return the refusal to begin one in a project while another one, of the same store, is half done."""
         hint = f"{self._hint} That is done there. If there is no such folder any more, remove {layout.unfinished_checkout}."
         there = replace(self, project=str(layout.project)) if self.project == "." else self
-        return RenexError("conflict", there._fact, hint)
+        return RenexError("conflict", there._fact, hint)  # noqa: SLF001  one of ours
 
     def is_needed(self, snapshot_id: str) -> RenexError:
         """Return the refusal to take a snapshot away by which it is finished or taken back."""
