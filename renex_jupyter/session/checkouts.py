@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import RenexError, invalid_argument, warn
 from renex_jupyter.ids import short
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.records import display
@@ -76,7 +76,11 @@ def checkout(
             notes=notes,
         )
     after = {"path": result.path, "files": result.files, **({"in_place": True} if in_place else {})}
-    session.store.write(Change("snapshots", snapshot.snapshot_id, "checkout", after, namespace=snapshot.namespace))
+    change = Change("snapshots", snapshot.snapshot_id, "checkout", after, namespace=snapshot.namespace)
+    try:
+        session.store.write(change)
+    except RenexError as error:  # the folder is there; a store that only can be read is read
+        warn(f"{error.code}: {error.message} The checkout is not recorded.")
     if in_place:  # what comes next is a change of that state
         session.last_snapshot_id = snapshot.snapshot_id
     return result

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -269,6 +270,7 @@ def look_and_try(_say: Say, project: Path) -> dict[str, object]:
         "param": lambda: rx.log_param("a", 1),
         "update": lambda: rx.update_snapshot(snapshot, message="new"),
         "fold": Store(project / ".renex").fold,
+        "checkout": lambda: rx.checkout(snapshot, to=Path(tempfile.mkdtemp()) / "out"),
     }
     said["writing"] = {name: told(action) for name, action in writing.items()}
     return said
@@ -276,7 +278,7 @@ def look_and_try(_say: Say, project: Path) -> dict[str, object]:
 
 def writes(code: str) -> dict[str, object]:
     refused = dict.fromkeys(("snapshot", "start", "update", "fold"), code)
-    return {"writing": refused | dict.fromkeys(("metric", "param"), f"warned of {code}")}
+    return {"writing": refused | dict.fromkeys(("metric", "param", "checkout"), f"warned of {code}")}
 
 
 def test_a_read_only_disk_can_be_read_and_writing_says_so(small_disk: Path, tmp_path: Path) -> None:

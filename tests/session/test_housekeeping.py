@@ -157,18 +157,18 @@ def test_an_edit_waits_for_another_one_and_says_so_when_that_takes_too_long(
 
 def test_a_deleted_snapshot_is_gone_and_its_change_says_what_it_was(project: Path) -> None:
     kept = rx.snapshot("kept")
-    taken = rx.snapshot("one", label="a", config={"long": "x" * 1000})
+    taken = rx.snapshot("one", label="zz", config={"long": "x" * 1000})
     child = rx.snapshot("child")
-    assert "would be deleted" in str(rx.delete_snapshot("a", dry_run=True))
+    assert "would be deleted" in str(rx.delete_snapshot("zz", dry_run=True))
     assert len(listed()) == 3
-    assert "is deleted" in str(rx.delete_snapshot("a"))
+    assert "is deleted" in str(rx.delete_snapshot("zz"))
     assert listed() == ["child", "kept"]
-    for wanted in ("a", taken.snapshot_id, taken):
+    for wanted in ("zz", taken.snapshot_id, taken):
         with pytest.raises(RenexError) as caught:
             rx.get_snapshot(wanted)
         assert caught.value.code == "not_found"
     (event,) = events("delete")
-    assert (event["id"], event["before"]["label"], event["before"]["message"]) == (taken.snapshot_id, "a", "one")
+    assert (event["id"], event["before"]["label"], event["before"]["message"]) == (taken.snapshot_id, "zz", "one")
     assert "config" not in event["before"]
     assert rx.get_snapshot(child).parent_id == taken.snapshot_id
     assert rx.delete_snapshot(child).snapshot.message == "child"
