@@ -13,6 +13,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 import renex_jupyter as rx
+from renex_jupyter.config import settings
 from renex_jupyter.records.keeping import Collected, Damage, Exported, FsckReport
 from renex_jupyter.session.current import current
 from renex_jupyter.store.keeping import apart
@@ -38,6 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     (folder / "pyproject.toml").write_text("")
+    monkeypatch.setattr(settings(), "fold_in_background", False)  # one that is late makes files again that a test took away
     with rx.start_run("train"):
         rx.log_param("note", "the word is hunter2, keep it")
         rx.log_metric("loss", 0.5)
