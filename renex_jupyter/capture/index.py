@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Any
 
 import zstandard
 
+from renex_jupyter.store.blobs import READ, SHA256
 from renex_jupyter.store.layout import write_whole
 
 # A file changed this shortly before it was read may change again with the same time of change; git calls it racy:
@@ -23,7 +21,6 @@ from renex_jupyter.store.layout import write_whole
 RACY_NS = 2_000_000_000
 VERSION = 1
 LARGEST = 2**30  # bytes of an index, unpacked
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Key = tuple[int, int, int, int]  # size, mtime_ns, ctime_ns, inode
 Found = tuple[tuple[int, str], ...]  # line and kind of what looks like a secret
@@ -80,8 +77,7 @@ def key_of(found: os.stat_result) -> Key:
 
 def _bytes(path: Path) -> bytes:
     """Return what a file holds, if it is one: a store may come from somebody else."""
-    flags = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
-    with io.FileIO(os.open(path, reduce(or_, flags, os.O_RDONLY))) as file:
+    with io.FileIO(os.open(path, READ | getattr(os, "O_NONBLOCK", 0))) as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:
             raise ValueError(path)

@@ -34,7 +34,7 @@ def diff(a: object = None, b: object = NOW) -> Diff:
     Parameters
     ----------
     a, b : snapshot or run, itself or by id, unique prefix, label or name; "now" is the present state, which is not kept.
-        No `a` means the last snapshot: of this notebook, or where it has none, of the project.
+        No `a` means the last snapshot: of this notebook, of this kernel where it has none, or else of the project.
 
     Raises
     ------
@@ -92,20 +92,26 @@ def _find(session: Session, wanted: object) -> str:
     return last_snapshot(session) if wanted is None else find_state(session, wanted)
 
 
+def kept_files(session: Session, snapshot_id: str) -> list[FileEntry]:
+    """Return the files of a snapshot without the hash of what was purged since: so a later snapshot has them, and now."""
+    purged = contents_gone(session.store)
+    files = query.snapshot_files(session.store.reader, snapshot_id)
+    return [replace(each, sha256=None) if each.sha256 in purged else each for each in files]
+
+
 def kept_state(session: Session, snapshot_id: str) -> State:
+    """Return a snapshot as it can be compared; the params of the run whose state it is belong to its config."""
     read = session.store.reader
     snapshot = query.get_snapshot(read, snapshot_id)
     environment = query.environment_of(read, snapshot_id)
     config = dict(snapshot.config)
-    purged = contents_gone(session.store)  # a snapshot from then on has them without a hash, and so has the present
-    files = (replace(e, sha256=None) if e.sha256 in purged else e for e in query.snapshot_files(read, snapshot_id))
     run = run_of_state(read, snapshot_id)
     if run:
         config = {**run_query.get_run(read, run["run_id"]).params, **config}
     return State(
         title=_title(snapshot, run),
         cells=query.snapshot_cells(read, snapshot_id),
-        files={e.path: e for e in files if e.role != "notebook"},
+        files={e.path: e for e in kept_files(session, snapshot_id) if e.role != "notebook"},
         packages={package.name: package for package in query.snapshot_packages(read, snapshot_id)},
         python=environment.get("python") or "",
         config=config,

@@ -9,14 +9,14 @@ from typing import Any
 from renex_jupyter.analysis.diff import diff_files
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import RenexError
-from renex_jupyter.query import snapshots as query
 from renex_jupyter.records.diffs import FileChange
 from renex_jupyter.records.dry_run import Amount, DryRun, LargeFile
 from renex_jupyter.records.snapshots import FileEntry, cells_in_words
-from renex_jupyter.session import findings, purges
+from renex_jupyter.session import findings
 from renex_jupyter.session.current import Session
-from renex_jupyter.session.diffs import last_snapshot
+from renex_jupyter.session.diffs import kept_files, last_snapshot
 from renex_jupyter.session.snapshots import Captured, capture, summary_of
+from renex_jupyter.tasks.plan import NOTEBOOK
 
 LARGEST = 10  # files that are named
 
@@ -32,7 +32,7 @@ def look(
     """Return what a snapshot of this moment would keep."""
     state = capture(session, include, keep=False)
     entries = [*_notebook(state), *(each for each in state.files.entries if each.sha256 is not None)]
-    last, changes = _changes(session, entries)
+    last, changes = _changes(session, entries, state.code.notebook)
     return DryRun(
         summary=summary_of(state),
         notebook=state.code.notebook or state.code.script,
@@ -64,20 +64,23 @@ def _notebook(state: Captured) -> list[FileEntry]:
         return []
     content = document.encode()
     sha256 = hashlib.sha256(content).hexdigest()
-    return [FileEntry(state.code.notebook or findings.NO_NOTEBOOK, "notebook", "file", sha256, len(content), 0o644)]
+    return [FileEntry(state.code.notebook or findings.NO_NOTEBOOK, NOTEBOOK, "file", sha256, len(content), 0o644)]
 
 
-def _changes(session: Session, entries: Iterable[FileEntry]) -> tuple[str | None, tuple[FileChange, ...]]:
-    """Return the id of the last snapshot, the one that a diff without words takes, and how the files differ from it."""
-    now = {each.path: each for each in entries}
+def _changes(
+    session: Session, entries: Iterable[FileEntry], notebook: str | None
+) -> tuple[str | None, tuple[FileChange, ...]]:
+    """Return the id of the last snapshot, the one that a diff without words takes, and how the files differ from it.
+
+    Cells that were executed without a notebook are no file of the project.
+    """
+    now = {each.path: each for each in entries if each.role != NOTEBOOK or notebook}
     try:
         last = last_snapshot(session)
     except RenexError:  # there is none yet
         return None, diff_files({}, now)
-    gone = purges.contents_gone(session.store)
-    kept = query.snapshot_files(session.store.reader, last)
-    before = {each.path: each for each in kept if each.sha256 is not None and each.sha256 not in gone}
-    return last, diff_files(before, now)
+    kept = (each for each in kept_files(session, last) if each.role != NOTEBOOK or each.path == notebook)
+    return last, diff_files({each.path: each for each in kept if each.sha256 is not None}, now)
 
 
 def _roles(entries: Iterable[FileEntry]) -> list[str]:
