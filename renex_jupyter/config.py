@@ -13,6 +13,7 @@ RUN_STORE_VARIABLE = "RENEX_RUN_STORE"  # where the run is recorded; goes before
 NESTING_VARIABLE = "RENEX_RUN_NESTS"  # set: `start_run` opens a run below that run instead of going on with it
 NAMESPACE_VARIABLE = "RENEX_NAMESPACE"
 EXPERIMENT_VARIABLE = "RENEX_EXPERIMENT"
+JOURNAL_VARIABLE = "RENEX_JOURNAL"  # a file: who appends JSON lines to it logs on the run, from any language
 NOTEBOOK_VARIABLE = "RENEX_NOTEBOOK"
 
 
@@ -49,6 +50,22 @@ class Renex(SingletonConfigurable):
     interrupt_grace = Float(5.0, help="Seconds that an interrupted command gets to end before it is killed.").tag(
         config=True
     )
+    output_kept = Int(2**20, help="Bytes of a run's output that are kept: the first and the last half of them.").tag(
+        config=True
+    )
+    output_shown = Int(20 * 2**20, help="Bytes of a command's output that a cell shows before it falls silent.").tag(
+        config=True
+    )
+    system_metrics_interval = Float(
+        5.0, help="Seconds between two looks at CPU, memory, disk, network and GPU of a run; 0: none are logged."
+    ).tag(config=True)
+    environments_folder = Unicode(
+        "", help="Folder of the virtual environments that were built; empty: in the user's cache folder."
+    ).tag(config=True)
+    base_image = Unicode(
+        "python:{python}-slim", help="Image that an environment without a Dockerfile of its own is built on."
+    ).tag(config=True)
+    docker_timeout = Float(8.0, help="Seconds that the Docker daemon gets to answer.").tag(config=True)
 
 
 def settings() -> Renex:

@@ -67,6 +67,7 @@ def get_run(read: Reader, run_id: str) -> Run:
     row = rows[0]
     if row["status"] == "running" and liveness.is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"]):
         row["status"] = "lost"
+    row["action"] = json.loads(row["action"]) if row["action"] else None
     values = _values(read, [run_id], param="value").get(run_id, {})
     params = {key: None if value is None else json.loads(value) for key, value in values.get("params", {}).items()}
     return Run(**row, params=params, metrics=values.get("metrics", {}), tags=values.get("tags", {}))

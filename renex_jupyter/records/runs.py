@@ -53,7 +53,7 @@ class Run:
     task: str | None = None
     kind: str = "block"  # cell, command, function, block (a `with start_run()`)
     status: str = "running"
-    executor: str = "kernel"  # kernel, process
+    executor: str = "kernel"  # kernel, process, container
     ended_at: datetime | None = None
     duration_s: float | None = None
     exit_code: int | None = None
@@ -72,6 +72,10 @@ class Run:
     pid: int | None = None
     pid_started: float | None = None  # seconds since the epoch, as the operating system tells it
     boot_id: str | None = None
+    action: Mapping[str, Any] | None = None  # how it was executed, for a rerun: argv, cwd, image, limits
+    peak_memory_bytes: int | None = None  # of the process and its children together
+    output_sha256: str | None = None  # what it printed, in the blobs
+    output_size: int | None = None  # bytes that it printed
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)  # the last value of each key
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -101,6 +101,11 @@ class Layout:
         return self.root / "fold.lock"
 
     @property
+    def runs(self) -> Path:
+        """Folder of what runs need while they run: their output so far, their outcome, values handed over."""
+        return self.root / "runs"
+
+    @property
     def unfinished_checkout(self) -> Path:
         """File that names the checkout in place that is under way, or was when its process died."""
         return self.root / "CHECKOUT"

@@ -40,7 +40,16 @@ create table inside.runs (
     executor varchar, started_at timestamptz, ended_at timestamptz, duration_s double, exit_code bigint, error varchar,
     notebook varchar, session_id varchar, before_snapshot_id varchar, after_snapshot_id varchar, environment_id varchar,
     hardware_id varchar, parent_run_id varchar, rerun_of varchar, user_name varchar, host varchar, archived boolean,
-    pid bigint, pid_started double, boot_id varchar     -- who is alive is asked of these three
+    pid bigint, pid_started double, boot_id varchar,    -- who is alive is asked of these three
+    action json,                -- how it was executed, for a rerun: argv, cwd, image, limits, ...
+    peak_memory_bytes bigint,   -- of the process and its children together
+    output_sha256 varchar,      -- what it printed, as a screen would show it, in the blobs; the middle of very much is left out
+    output_size bigint          -- bytes that it printed
+);
+
+create table inside.verifications (     -- what `verify` found
+    verification_id varchar, run_id varchar, rerun_run_id varchar, verdict varchar, reason varchar, differences json,
+    relative_tolerance double, absolute_tolerance double, created_at timestamptz
 );
 
 create table inside.params (param_id varchar, run_id varchar, key varchar, value json, value_text varchar, value_number double);
@@ -85,6 +94,8 @@ create view sessions as select * from inside.sessions;
 create view tasks as select * from inside.tasks;
 
 create view runs as select * exclude (pid, pid_started, boot_id) from inside.runs;
+
+create view verifications as select * from inside.verifications;
 
 create view params as select * exclude (param_id) from inside.params;
 
