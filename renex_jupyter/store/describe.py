@@ -12,6 +12,7 @@ _WORDS = {
     "sessions": "one row per life of a kernel or script",
     "tasks": "named actions: a cell, a command line, a function",
     "runs": "one row per execution of a task",
+    "verifications": "what it gave to run something again: the verdict, the first differences, the likely reason",
     "params": "params of runs, with typed value",
     "tags": "tags of runs",
     "metrics": "every point of every series",
