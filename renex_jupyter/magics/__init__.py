@@ -8,6 +8,7 @@ from renex_jupyter.config import settings
 from renex_jupyter.magics.completion import complete
 from renex_jupyter.magics.history import HistoryMagics
 from renex_jupyter.magics.keeping import KeepingMagics
+from renex_jupyter.magics.tasks import TaskMagics
 
 NAMES = ("snapshot", "task", "rxsql", "renex")
 _COMMANDS = tuple(f"%{name}" for name in NAMES) + tuple(f"%%{name}" for name in NAMES)
@@ -22,7 +23,7 @@ def load(shell: Any) -> None:
     if session.recorder is None:
         session.recorder = Recorder(shell, session.session_id, session.executed)
     session.recorder.start()
-    shell.register_magics(KeepingMagics, HistoryMagics)
+    shell.register_magics(KeepingMagics, TaskMagics, HistoryMagics)
     if settings() not in shell.configurables:
         shell.configurables.append(settings())
     for command in _COMMANDS:
