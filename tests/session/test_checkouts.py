@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import json
 import os
@@ -15,79 +14,17 @@ from typing import Any
 
 import pytest
 from disk import full_disk
+from projects import Tree, notebook, refused, tree
 
 import renex_jupyter as rx
-from renex_jupyter.capture import cells
-from renex_jupyter.capture.notebook import LiveNotebook, read_document
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change
-from renex_jupyter.session import safety, snapshots
+from renex_jupyter.session import snapshots
 from renex_jupyter.session.current import current
 from renex_jupyter.session.status import status
 from renex_jupyter.session.unfinished import Unfinished
 from renex_jupyter.store import locks
-
-Tree = dict[str, tuple[str, object, int]]
-
-
-def tree(project: Path) -> Tree:
-    """Return kind, content and mode of all there is, but for the store."""
-    found: Tree = {}
-    for folder, names, files in os.walk(project):
-        names[:] = [name for name in names if name != ".renex"]
-        for name in (*names, *files):
-            path = Path(folder, name)
-            mode = stat.S_IMODE(path.lstat().st_mode)
-            key = path.relative_to(project).as_posix()
-            if path.is_symlink():
-                found[key] = ("link", str(path.readlink()), mode)
-            elif path.is_file():
-                found[key] = ("file", path.read_bytes(), mode)
-            else:
-                found[key] = ("dir" if path.is_dir() else "pipe", None, mode)
-    return found
-
-
-def refused(code: str, project: Path, *words: str, **options: object) -> RenexError:
-    """Expect a refusal that changes nothing and takes no snapshot."""
-    before, taken = tree(project), len(rx.list_snapshots(hidden=True))
-    with pytest.raises(RenexError) as caught:
-        rx.checkout(*words, in_place=True, **options)  # type: ignore[arg-type]
-    assert caught.value.code == code
-    assert (tree(project), len(rx.list_snapshots(hidden=True))) == (before, taken)
-    assert not (project / ".renex" / "CHECKOUT").exists()
-    return caught.value
-
-
-@pytest.fixture
-def changed(project: Path) -> Path:
-    """A project with the snapshot "start", in which everything was changed after it."""
-    (project / "d").mkdir()
-    (project / "d/b").write_text("b")
-    (project / "run.sh").write_text("#!/bin/sh\n")
-    (project / "run.sh").chmod(0o755)
-    (project / "hollow").mkdir(mode=0o700)
-    (project / "to").symlink_to("nowhere")
-    (project / "turns").write_text("a file")
-    (project / "other").mkdir()
-    (project / "other/in").write_text("in")
-    rx.snapshot(label="start")
-    (project / "model.py").write_text("def model():\n    return 2\n")
-    (project / "d/b").unlink()
-    (project / "run.sh").chmod(0o644)
-    (project / "hollow").rmdir()
-    (project / "to").unlink()
-    (project / "to").symlink_to("elsewhere")
-    (project / "turns").unlink()
-    (project / "turns").mkdir()
-    (project / "turns/x").write_text("in a folder")
-    (project / "other/in").unlink()
-    (project / "other").rmdir()
-    (project / "other").write_text("a file now")
-    (project / "new/deep").mkdir(parents=True)
-    (project / "new/deep/z").write_text("z")
-    return project
 
 
 def test_the_project_becomes_the_snapshot_and_comes_back(changed: Path) -> None:
@@ -235,76 +172,6 @@ def test_what_the_snapshot_knew_but_did_not_keep_stays(project: Path, monkeypatc
     done = rx.checkout("start", in_place=True)
     assert (project / "big").read_bytes() == b"smaller now"
     assert [path for path, _ in done.skipped] == ["big"]
-
-
-def notebook(project: Path, source: str) -> Path:
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
-    path = project / "n.ipynb"
-    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=3))
-    return path
-
-
-def test_the_notebook_of_the_session_is_replaced_only_with_force(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = notebook(project, "1")
-    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
-    rx.snapshot(label="start")
-    (project / "model.py").write_text("changed")
-    path = notebook(project, "2")
-    path.chmod(0o600)
-    was = path.read_bytes()
-    told = refused("conflict", project, "start")
-    assert "n.ipynb is open" in told.message
-    done = rx.checkout("start", in_place=True, force=True)
-    assert json.loads(path.read_text())["cells"][0]["source"] == ["1"]
-    assert "reload n.ipynb" in str(done)
-    assert done.safety_id
-    rx.checkout(done.safety_id, in_place=True, force=True)
-    assert path.read_bytes() == was
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_edits_that_only_the_browser_has_get_a_snapshot_of_their_own(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = notebook(project, "1")
-    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
-    captured, disk = snapshots.capture_for(current()), read_document(path)
-    assert disk is not None
-    shown = {**disk, "cells": [{**disk["cells"][0], "source": "edited, not saved"}]}
-    live = LiveNotebook(path, True, shown)
-    code = cells.capture_code(project, path, (), live=live, document=disk)
-    state = safety.with_notebook(current(), dataclasses.replace(captured, code=code), project)
-    kept = safety.keep(current(), state, "before checkout of x")
-    unsaved = rx.list_snapshots()["snapshot_id"][1]
-    sources = {
-        each: rx.sql("select source from snapshot_cells where snapshot_id = ?", [each])["source"][0]
-        for each in (kept, unsaved)
-    }
-    assert sources == {kept: "1", unsaved: "edited, not saved"}
-    assert rx.get_snapshot(unsaved).message == "unsaved edits before checkout of x"
-
-
-def test_a_notebook_that_stays_as_it_is_is_in_nobodys_way(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = notebook(project, "1")
-    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
-    rx.snapshot(label="first")
-    rx.checkout("first", in_place=True, force=True)  # as Jupyter writes it
-    (project / "model.py").write_text("changed")
-    rx.checkout("first", in_place=True)
-    assert (project / "model.py").read_text() != "changed"
-
-
-def test_executed_cells_are_no_file_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = notebook(project, "1")
-    monkeypatch.setenv("RENEX_NOTEBOOK", str(path))
-    path.write_text("no notebook")
-    rx.snapshot(label="start")
-    (project / "model.py").write_text("changed")
-    rx.checkout("start", in_place=True)
-    assert path.read_text() == "no notebook"
-    assert not (project / "executed-cells.ipynb").exists()
 
 
 def test_a_snapshot_whose_list_of_files_is_not_whole_removes_nothing(project: Path) -> None:

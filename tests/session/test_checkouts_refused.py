@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from projects import notebook
 
 import renex_jupyter as rx
 from renex_jupyter.errors import RenexError
@@ -185,14 +186,6 @@ def test_a_store_that_is_found_upward_says_which_folder_is_the_project(
     sessions.reset()
     monkeypatch.chdir(project / "below")
     assert sessions.current().project == project
-
-
-def notebook(project: Path, source: str) -> Path:
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": 1, "source": [source]}
-    document = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    path = project / "n.ipynb"
-    path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-    return path
 
 
 def test_a_notebook_that_was_purged_by_another_process_is_not_replaced(
