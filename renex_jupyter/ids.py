@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 
 SHORT = 8
+SHA256 = re.compile(r"[0-9a-f]{64}")
 _WRITTEN = re.compile(r"[0-9a-f]{1,64}|[0-9a-f]{8}(-[0-9a-f]{4}){0,3}-[0-9a-f]{0,12}")
 
 

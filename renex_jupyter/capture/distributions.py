@@ -18,12 +18,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from renex_jupyter.capture.secrets import redact_text
+from renex_jupyter.ids import SHA256
 
 # Of "numpy/linalg/x.py,sha256=..." the folder, of "six.py," and "_cffi.cpython-311-x86_64-linux-gnu.so," the module.
 TOP_LEVEL = re.compile(r"^([A-Za-z_]\w*)(?:/|\.py,|(?:\.[\w-]+)*\.(?:so|pyd),)", re.MULTILINE)
 MODULE_FILE = re.compile(r"^([A-Za-z_][\w/]*?)(?:/__init__)?(?:\.py|(?:\.[\w-]+)*\.(?:so|pyd)),", re.MULTILINE)
-
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)

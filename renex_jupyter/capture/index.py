@@ -13,7 +13,8 @@ from typing import Any
 
 import zstandard
 
-from renex_jupyter.store.blobs import READ, SHA256
+from renex_jupyter.ids import SHA256
+from renex_jupyter.store.blobs import READ
 from renex_jupyter.store.layout import write_whole
 
 # A file changed this shortly before it was read may change again with the same time of change; git calls it racy:

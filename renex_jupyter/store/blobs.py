@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -18,6 +17,7 @@ from uuid import uuid4
 import zstandard
 
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
+from renex_jupyter.ids import SHA256
 from renex_jupyter.store.layout import os_errors, sync_folder
 from renex_jupyter.store.sought import Sought
 
@@ -25,7 +25,6 @@ CHUNK = 2**20  # bytes that are in memory at one time
 LEVEL = 3
 WORTH_IT = 0.9  # a content is compressed when its first chunk shrinks below this share
 FRESH = 3600.0  # seconds; a content that is put again shows a time of change no older than this: it is in use
-SHA256 = re.compile(r"[0-9a-f]{64}")
 RESTORE = "Other contents are not affected. Restore this one from a backup of the store, if there is one."
 READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

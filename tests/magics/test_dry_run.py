@@ -20,3 +20,11 @@ def test_the_magic_says_what_would_be_kept_and_no_store_comes_to_be(
     assert "left out: 1 secret (.env)" in capsys.readouterr().out
     assert shell.user_ns["plan"].message is None
     assert not (tmp_path / ".renex").exists()
+
+
+def test_executed_cells_without_a_notebook_are_neither_new_nor_gone(shell: InteractiveShell) -> None:
+    shell.run_cell("%snapshot").raise_error()
+    shell.run_cell("x = 1")
+    result = shell.run_cell("%snapshot --dry-run")
+    result.raise_error()
+    assert (result.result.new, result.result.changed, result.result.gone) == (0, 0, 0)
