@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.errors import RenexError, invalid_argument, not_found, shown, text_argument
 from renex_jupyter.query.objects import RUN, find_object
-from renex_jupyter.records.runs import Run
+from renex_jupyter.query.run_files import changed_files
+from renex_jupyter.records.metrics import SYSTEM
+from renex_jupyter.records.runs import FileChange, Run
 from renex_jupyter.store import liveness
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.store.tables import among
@@ -26,6 +28,7 @@ _MAPS = {  # what a condition of `search_runs` may name beside the columns of ru
     "tags": "select owner_id as run_id, map(list(key order by key), list(value order by key)) as tags "
     "from tags where owner_kind = 'run' group by owner_id",
 }
+OUTCOME = "outcome.json"  # file in a run's folder that tells how its action ended
 NUMBER_OF_PARAM = "try_cast(params['lr'] as double) < 0.1"
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
@@ -65,9 +68,10 @@ def get_run(read: Reader, run_id: str) -> Run:
     if not rows:
         raise not_found("run", run_id)
     row = rows[0]
-    if row["status"] == "running" and liveness.is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"]):
+    if row["status"] == "running" and _is_lost(read, row):
         row["status"] = "lost"
     row["action"] = json.loads(row["action"]) if row["action"] else None
+    row["files"] = tuple(FileChange(**each) for each in changed_files(read, run_id))
     values = _values(read, [run_id], param="value").get(run_id, {})
     params = {key: None if value is None else json.loads(value) for key, value in values.get("params", {}).items()}
     return Run(**row, params=params, metrics=values.get("metrics", {}), tags=values.get("tags", {}))
@@ -75,10 +79,27 @@ def get_run(read: Reader, run_id: str) -> Run:
 
 def vanished_runs(read: Reader) -> list[dict[str, Any]]:
     """Return the runs that still say `running` but whose process is gone: run_id, namespace."""
-    rows = read.rows(
+    return [row for row in _running(read) if _is_gone(row)]
+
+
+def lost_runs(read: Reader) -> list[str]:
+    """Return the ids of those of `vanished_runs` that left no word of how they ended: they are `lost`."""
+    return [row["run_id"] for row in _running(read) if _is_lost(read, row)]
+
+
+def _running(read: Reader) -> list[dict[str, Any]]:
+    return read.rows(
         "select run_id, namespace, pid, pid_started, boot_id, host from inside.runs where status = 'running'"
     )
-    return [row for row in rows if liveness.is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"])]
+
+
+def _is_gone(row: Mapping[str, Any]) -> bool:
+    return liveness.is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"])
+
+
+def _is_lost(read: Reader, row: Mapping[str, Any]) -> bool:
+    """Say whether nobody will tell how a run ended: its supervisor goes before the end is recorded, with a word of it."""
+    return _is_gone(row) and not (read.layout.runs / row["run_id"] / OUTCOME).exists()
 
 
 def count_runs(read: Reader, *, search: str = "") -> int:
@@ -136,7 +157,7 @@ def _values(read: Reader, run_ids: Sequence[str], *, param: str = "value_text") 
             where {among("run_id", run_ids)}
             union all
             select 'metrics', run_id, key, null, value from latest_metrics
-            where {among("run_id", run_ids)}
+            where {among("run_id", run_ids)} and not starts_with(key, '{SYSTEM}')
             union all
             select 'tags', owner_id, key, value, null from tags
             where owner_kind = 'run' and {among("owner_id", run_ids)}
@@ -217,7 +238,7 @@ def _widened(read: Reader, frame: pd.DataFrame) -> pd.DataFrame:
 def _matching(read: Reader, search: str) -> tuple[str, dict[str, Any]]:
     """Return a relation of the runs that have every word of the search, and its parameters; `lost` is told already."""
     clauses = ["true"]
-    params: dict[str, Any] = {"gone": [row["run_id"] for row in vanished_runs(read)]}
+    params: dict[str, Any] = {"gone": lost_runs(read)}
     for place, word in enumerate(search.split()):
         params[f"word{place}"] = word
         texts = (

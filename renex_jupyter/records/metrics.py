@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+SYSTEM = "system/"  # what keys begin with of which the machine is measured, and not what the run is about
+
 
 @dataclass(frozen=True, slots=True)
 class Point:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from renex_jupyter.records import display
 STATUSES = ("running", "finished", "failed", "stopped", "lost")
 DEFAULT_NAMESPACE = "default"
 DEFAULT_EXPERIMENT = "default"
+MOST_FILES = 8  # whose names a shown run tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,18 @@ class Task:
     kind: str  # cell, command, function
     source: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What became of a file between the states before and after a run."""
+
+    path: str
+    change: str  # created, changed, deleted
+    size: int | None = None  # bytes, after the run; None: there is none, or it was not kept
+
+    def __str__(self) -> str:
+        return self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,7 @@ class Run:
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)  # the last value of each key
     tags: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[FileChange, ...] = ()  # between the states before and after it
 
     @property
     def line(self) -> str:
@@ -95,6 +109,9 @@ class Run:
             ("duration", display.seconds(self.duration_s)),
             ("error", self.error or ""),
             ("exit code", "" if self.exit_code is None else str(self.exit_code)),
+            ("peak memory", "" if self.peak_memory_bytes is None else display.size(self.peak_memory_bytes)),
+            ("output", display.size(self.output_size) if self.output_size else ""),
+            ("files", files_text(self.files)),
             ("params", display.pairs(self.params.items())),
             ("metrics", display.pairs(self.metrics.items())),
             ("tags", display.pairs(self.tags.items())),
@@ -103,6 +120,8 @@ class Run:
                 "snapshots",
                 " → ".join(short(each) for each in (self.before_snapshot_id, self.after_snapshot_id) if each),
             ),
+            ("rerun of", short(self.rerun_of) if self.rerun_of else ""),
+            ("environment", short(self.environment_id) if self.environment_id else ""),
             ("id", self.run_id),
         ]
 
@@ -114,3 +133,11 @@ class Run:
 
     def _repr_html_(self) -> str:
         return display.card(f"Run {self.name}: {self.status}", self._rows())
+
+
+def files_text(files: Sequence[FileChange]) -> str:
+    """Return `2 created, 1 changed: model.npy, log.txt`, with at most `MOST_FILES` names."""
+    counts = [(sum(each.change == word for each in files), word) for word in ("created", "changed", "deleted")]
+    names = ", ".join(each.path for each in files[:MOST_FILES])
+    more = f" and {len(files) - MOST_FILES:,} more" if len(files) > MOST_FILES else ""
+    return f"{', '.join(f'{n:,} {word}' for n, word in counts if n)}: {names}{more}" if files else ""
