@@ -66,6 +66,7 @@ def write_tree(
     force: bool = False,
     gone: Mapping[str, str] = NOTHING,
     notes: Sequence[str] = (),
+    within: Path | None = None,
 ) -> CheckoutResult:
     """Write a tree of files into `target`.
 
@@ -77,6 +78,7 @@ def write_tree(
     gone : why contents that were kept are there no more, by SHA-256; their files are reported in `skipped`.
     snapshot_id : written into the file `.renex-checkout` at the top, by which a capture knows such a folder.
     notes : what the result has to say besides.
+    within : a folder of the store's own in which the target lies, such as that of a run; else none lies in a store.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def write_tree(
     """
     target = _resolved(target)
     plan = plan_of(entries, blobs, gone)
-    _check_target(target, plan, force=force)
+    _check_target(target, plan, force=force, within=within)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent)
@@ -104,9 +106,10 @@ def _resolved(target: Path) -> Path:
     return place.resolve() if place.name == ".." else place.parent.resolve() / place.name
 
 
-def _check_target(target: Path, plan: Plan, *, force: bool) -> None:
+def _check_target(target: Path, plan: Plan, *, force: bool, within: Path | None) -> None:
     """Refuse a target that is not ours to write; name what would be overwritten."""
-    if not target.name or any(folded(part) in RESERVED for part in target.parts):
+    named = target if within is None else target.relative_to(within.resolve())
+    if not target.name or any(folded(part) in RESERVED for part in named.parts):
         raise unsafe(str(target), "that is no place for a checkout")
     if target.is_symlink():
         raise unsafe(str(target), "it is a link")
