@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from renex_jupyter.config import (
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
 from renex_jupyter.records.changes import Change, now
+from renex_jupyter.records.metrics import SYSTEM
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import purges, snapshots
@@ -80,7 +82,8 @@ class ActiveRun:
 
     def last_values(self) -> dict[str, float | str]:
         """Return the value at the highest step of each key that this process logged."""
-        last = self.points.last_values()
+        values = self.points.last_values()
+        last = {key: value for key, value in values.items() if not key.startswith(SYSTEM)}
         return purges.values_left(self.session.store, self.run_id, self.run.started_at, last)
 
     def _note_lost(self, lost: int) -> None:
@@ -139,18 +142,49 @@ def tell_children(session: Session) -> None:
     session.family.tell(opened[-1].told if opened else None)
 
 
-def snapshot_for(session: Session, run_id: str, moment: str, metrics: Mapping[str, Any]) -> Snapshot | None:
-    """Take the hidden snapshot before or after a run; a fault of ours is a warning and no more."""
+def snapshot_for(
+    session: Session, run_id: str, moment: str, metrics: Mapping[str, Any], notebook: str | None = None
+) -> Snapshot | None:
+    """Take the hidden snapshot before or after a run; a fault of ours is a warning and no more.
+
+    Parameters
+    ----------
+    notebook : path relative to the project of the run's notebook, for a process that has none.
+    """
     with never_in_the_way(f"the state {moment} the run"):
-        state = snapshots.capture(session)
+        state = snapshots.capture(session, notebook=notebook)
         return snapshots.keep(session, state, None, None, {}, metrics, run_id=run_id, hidden=True)
     return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
 
 
-def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code: int | None = None) -> None:
+def let_go(active: ActiveRun) -> None:
+    """Log on a run no more that goes on without this process."""
+    session = active.session
+    session.runs.remove(active)
+    active.points.finish()
+    with never_in_the_way("what child processes are told"):
+        tell_children(session)
+
+
+def close(
+    active: ActiveRun,
+    status: str,
+    *,
+    error: str | None = None,
+    exit_code: int | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    ended: datetime | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> None:
     """Record the state after and the end of a run; children that are still open end with it.
 
     A fault of ours is a warning: the end is kept in memory then and written with the next record.
+
+    Parameters
+    ----------
+    metrics : last values, for the state after; None: those that this process logged.
+    ended : None: now.
+    more : further fields of the run.
     """
     session = active.session
     if active not in session.runs or active.pid != os.getpid():
@@ -169,9 +203,10 @@ def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code
         with never_in_the_way("what was logged last"):
             session.store.journal.sync()
         return
-    ended, taken = now(), None
+    ended, taken = ended or now(), None
     try:
-        taken = snapshot_for(session, active.run_id, "after", active.last_values())
+        last = active.last_values() if metrics is None else metrics
+        taken = snapshot_for(session, active.run_id, "after", last, active.run.notebook)
     finally:  # an interrupt of the snapshot must not leave the run open
         after = {
             "status": status,
@@ -180,6 +215,7 @@ def close(active: ActiveRun, status: str, *, error: str | None = None, exit_code
             "error": redact_text(error)[:LONGEST_ERROR] if error else None,
             "exit_code": exit_code,
             "after_snapshot_id": taken.snapshot_id if taken else None,
+            **(more or {}),
         }
         namespace = active.run.namespace
         active.points.finish()

@@ -80,6 +80,10 @@ class Session:
             self._store = Store(Path(told) if told else locate(self._here))
         return self._store
 
+    def work_in(self, store: Store) -> None:
+        """Record in this store, wherever the project's own is."""
+        self._store = store
+
     @property
     def project(self) -> Path:
         """The folder whose files belong to a snapshot: a store that was found lies in it, one that was named anywhere.
@@ -208,7 +212,7 @@ class Session:
 
 def _record_anew(run: Run) -> Change:
     """Return the record of an open run for a store that has no snapshots of it."""
-    lost = ("params", "metrics", "tags", "before_snapshot_id", "environment_id", "hardware_id")
+    lost = ("params", "metrics", "tags", "files", "before_snapshot_id", "environment_id", "hardware_id")
     after = {name: value for name, value in fields(run).items() if name not in lost}
     return Change("runs", run.run_id, "create", after, namespace=run.namespace)
 

@@ -23,8 +23,10 @@ from renex_jupyter.query import runs as query
 from renex_jupyter.query.objects import RUN, checked_word
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.runs import STATUSES, Run, Task
+from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import exits
 from renex_jupyter.session.active_run import ActiveRun, close, close_after, snapshot_for, tell_children
+from renex_jupyter.session.closing import end_of_vanished
 from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.session.points import LONGEST_KEY, checked, checked_name
 from renex_jupyter.store import liveness
@@ -33,7 +35,7 @@ from renex_jupyter.store.interrupts import interrupts_held_back
 if TYPE_CHECKING:
     import pandas as pd
 
-NOT_COLUMNS = ("params", "metrics", "tags")
+NOT_COLUMNS = ("params", "metrics", "tags", "files")
 
 
 def set_experiment(name: str, namespace: str | None = None) -> None:
@@ -146,14 +148,25 @@ def open_run(
     source: str | None = None,
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, Any] | None = None,
+    action: Mapping[str, Any] | None = None,
+    rerun_of: str | None = None,
+    before: Snapshot | None = None,
+    environment_id: str | None = None,
 ) -> ActiveRun:
-    """Record the state before, then the run, and make it the one that is logged on: wholly, or it ends at once."""
+    """Record the state before, then the run, and make it the one that is logged on: wholly, or it ends at once.
+
+    Parameters
+    ----------
+    action : how it is executed, see `Run.action`.
+    before : the state before; None: that of this moment is taken.
+    environment_id : what it runs in; None: the environment of the state before.
+    """
     parent = active_run()
     session.begin()
     session.ensure_experiment()
     run_id, store = new_id(), session.store
     task = _ensure_task(session, name, kind, source) if source is not None else None
-    before = snapshot_for(session, run_id, "before", {})
+    before = before or snapshot_for(session, run_id, "before", {})
     run = Run(
         run_id=run_id,
         name=name,
@@ -166,9 +179,11 @@ def open_run(
         notebook=session.relative(session.notebook),
         session_id=session.session_id,
         before_snapshot_id=before.snapshot_id if before else None,
-        environment_id=before.environment_id if before else None,
+        environment_id=environment_id or (before.environment_id if before else None),
         hardware_id=before.hardware_id if before else None,
         parent_run_id=parent.run_id if parent else None,
+        rerun_of=rerun_of,
+        action=action,
         user_name=store.journal.actor,
         host=platform.node(),
         **liveness.identity(),  # type: ignore[arg-type]
@@ -272,17 +287,15 @@ def get_run(run_id: str | Run | ActiveRun) -> Run:
 
 
 def mark_vanished(session: Session) -> None:
-    """Record as `lost` the runs whose process is gone."""
+    """Record the end of the runs whose process is gone: as it left word of it, else as `lost`."""
     if not session.store.exists:
         return
     read = session.store.reader
     # Asked twice: a run may have been read as running, written its end and gone before its process was looked for.
     for row in query.vanished_runs(read) and query.vanished_runs(read):
-        with never_in_the_way("that a run was lost"):
-            change = Change(
-                "runs", row["run_id"], "update", {"status": "lost"}, {"status": "running"}, row["namespace"]
-            )
-            session.store.write(change)
+        with never_in_the_way("how a run ended"):
+            after = end_of_vanished(session.store, row["run_id"])
+            session.store.write(Change("runs", row["run_id"], "update", after, {"status": "running"}, row["namespace"]))
 
 
 def _run_of_parent_process(session: Session) -> ActiveRun | None:

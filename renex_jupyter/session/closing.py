@@ -1,0 +1,183 @@
+"""The end of an action outside of this process: how it ended, what it printed and the state after it go on its run.
+
+`python -m renex_jupyter.session.closing STORE RUN_ID` records the end of a run where the process that started it does
+not: because the run was detached, or because that process is gone. The supervisor of the run calls it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from renex_jupyter.capture.secrets import redact_text
+from renex_jupyter.config import settings
+from renex_jupyter.query import runs as query
+from renex_jupyter.records.changes import Change
+from renex_jupyter.session.active_run import LONGEST_ERROR, ActiveRun, close
+from renex_jupyter.session.current import Session, current, never_in_the_way
+from renex_jupyter.session.purges import contents_gone
+from renex_jupyter.store import liveness
+from renex_jupyter.store.store import Store
+from renex_jupyter.tasks.order import Outcome
+
+Finish = Callable[[Outcome, Path], None]
+NO_WORD = "its supervisor was killed before it could tell the end"
+
+
+def closer_of(session: Session, run_id: str) -> tuple[str, ...]:
+    """Return the command that records the end of a run as this process would: with its project and settings."""
+    root, project = session.store.layout.root, session.project
+    given = settings()
+    told = {name: getattr(given, name) for name in given.trait_names(config=True)}
+    changed = {name: value for name, value in told.items() if value != type(given).class_traits()[name].default_value}
+    words = [sys.executable, "-P", "-m", "renex_jupyter.session.closing", str(root.absolute()), run_id]
+    return (*words, "--project", str(project.absolute()), "--settings", json.dumps(changed))
+
+
+def record_end(active: ActiveRun, outcome: Outcome | None, folder: Path, finish: Finish | None = None) -> None:
+    """Record how an action ended, what it printed and the state after it; then its folder goes.
+
+    Parameters
+    ----------
+    outcome : None: it left no word, since its supervisor was killed.
+    folder : of the run, see `Layout.runs`.
+    finish : called before the state after is taken, so that this has what is brought back from the folder.
+    """
+    session, run = active.session, active.run
+    try:
+        if outcome is not None and finish is not None:
+            finish(outcome, folder)
+    finally:  # also when that was interrupted
+        with never_in_the_way("by whom the run is ended"):  # its supervisor is gone, and it must not be taken for lost
+            session.store.write(Change("runs", run.run_id, "update", liveness.identity(), namespace=run.namespace))
+        close(
+            active,
+            "lost" if outcome is None else outcome.status,
+            error=_error(outcome),
+            exit_code=None if outcome is None else outcome.exit_code,
+            metrics=_metrics(session, run.run_id),
+            more=_measured(session.store, outcome, folder),
+        )
+        remove(folder)
+
+
+def end_of_vanished(store: Store, run_id: str) -> dict[str, Any]:
+    """Return the fields that end a run whose process is gone, from what its action left in its folder.
+
+    Nobody takes the state after: it is not known how long ago that was. The folder stays for `sweep`, since the process
+    that started the run may be about to read it.
+    """
+    folder = store.layout.runs / run_id
+    outcome = read_outcome(folder)
+    if outcome is None:
+        return {"status": "lost", **(_measured(store, None, folder) if folder.exists() else {})}
+    ended = datetime.fromtimestamp((folder / OUTCOME).stat().st_mtime, UTC)
+    return {
+        "status": outcome.status,
+        "ended_at": ended,
+        "duration_s": outcome.duration_s,
+        "error": _told(_error(outcome)),
+        "exit_code": outcome.exit_code,
+        **_measured(store, outcome, folder),
+    }
+
+
+def remove(folder: Path) -> None:
+    """Remove the folder of a run; what cannot be removed now is swept later."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _error(outcome: Outcome | None) -> str | None:
+    if outcome is None:
+        return NO_WORD
+    if outcome.fault:
+        return f"{outcome.fault.get('code', '')}: {outcome.fault.get('message', '')}"
+    return outcome.error
+
+
+def _told(error: str | None) -> str | None:
+    return redact_text(error)[:LONGEST_ERROR] if error else None
+
+
+def _metrics(session: Session, run_id: str) -> Mapping[str, float]:
+    with never_in_the_way("what the run logged last"):
+        return query.get_run(session.store.reader, run_id).metrics
+    return {}  # type: ignore[unreachable]  # mypy does not see that the block may swallow
+
+
+def _measured(store: Store, outcome: Outcome | None, folder: Path) -> dict[str, Any]:
+    """Return what was measured of an action, and keep what it printed: without secrets of a known form."""
+    found: dict[str, Any] = {}
+    if outcome is not None:
+        found = {"peak_memory_bytes": outcome.peak_memory_bytes, "output_size": outcome.output_size}
+    with never_in_the_way("what the action printed"):
+        content = redact_text(kept_output(folder)).encode()
+        sha256 = store.blobs.put(content) if content else None
+        found["output_sha256"] = None if sha256 in contents_gone(store) else sha256
+    return {name: value for name, value in found.items() if value is not None}
+
+
+OUTCOME = "outcome.json"
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    try:
+        return Outcome(**json.loads((folder / OUTCOME).read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def kept_output(folder: Path) -> str:
+    parts = [folder / name for name in ("output.log", "output.tail")]
+    return "".join(each.read_text(errors="replace") for each in parts if each.exists())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Record the end of one run, as its folder tells it; nothing to do is no error."""
+    parser = argparse.ArgumentParser(prog="renex_jupyter.session.closing")
+    parser.add_argument("store", type=Path)
+    parser.add_argument("run_id")
+    parser.add_argument("--project", type=Path)
+    parser.add_argument("--settings", type=json.loads, default={})
+    args = parser.parse_args(argv)
+    for name, value in args.settings.items():
+        setattr(settings(), name, value)
+    session = _session_for(args.store, args.project)
+    run = query.get_run(session.store.reader, args.run_id)
+    if run.ended_at is not None or run.status not in ("running", "lost"):
+        return 0
+    folder = session.store.layout.runs / run.run_id
+    session.namespace, session.experiment = run.namespace, run.experiment
+    session.last_snapshot_id = run.before_snapshot_id
+    active = ActiveRun(session, run)
+    session.runs.append(active)
+    record_end(active, read_outcome(folder), folder, finish_of(session, active))
+    return 0
+
+
+def finish_of(_session: Session, _active: ActiveRun) -> Finish | None:
+    """Return what brings the results of an action back where nobody waits for it: a container's files."""
+    return None
+
+
+def _session_for(store: Path, project: Path | None) -> Session:
+    """Return the session of this process, which records for another one in that one's project."""
+    if project is not None and project.is_dir():
+        os.chdir(project)
+        if store != project / store.name or store.name != ".renex":
+            settings().store = str(store)
+    session = current()
+    session.family.forget()
+    session.work_in(Store(store))
+    return session
+
+
+if __name__ == "__main__":
+    sys.exit(main())
