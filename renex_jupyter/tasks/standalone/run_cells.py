@@ -5,8 +5,8 @@
     shell           true: in one IPython shell with In, Out and counts, as a notebook is replayed;
                     false: IPython is asked only where a cell has a magic in it
     load_extension  whether renex_jupyter's magics are loaded before the first cell
-    inputs          folder of values that are variables of the cells, see values.py; or null
-    outputs         {"folder": an empty one, "names": variables that are written there when all went well}; or null
+    inputs          folder, seen from that of SPEC, of values that are variables of the cells, see values.py; or null
+    outputs         {"folder": seen from that of SPEC, "names": variables that are written there when all went well}; or null
 
 The process ends as a script would: status 1 after an error, what `sys.exit` said, by the signal of an interrupt. In
 `__main__` are the variables of the cells and nothing of this program.
@@ -39,7 +39,7 @@ def main(path: str) -> None:
     space = _prepare(path, spec)
     cells = spec["cells"]
     if spec.get("inputs"):
-        vars(space).update(_read(spec["inputs"]))
+        vars(space).update(_read(Path(path).parent / spec["inputs"]))
     pid, ended = os.getpid(), None
     try:
         if spec.get("shell") or spec.get("load_extension") or any(_needs_shell(each["source"]) for each in cells):
@@ -52,7 +52,7 @@ def main(path: str) -> None:
             raise
         ended = error
     if spec.get("outputs") and os.getpid() == pid:  # not in a child that the cell has forked and left running
-        _write(vars(space), **spec["outputs"])
+        _write(vars(space), Path(path).parent / spec["outputs"]["folder"], spec["outputs"]["names"])
     if ended is not None:
         raise ended
 
@@ -202,15 +202,15 @@ def _values() -> Any:
     return module
 
 
-def _read(folder: str) -> dict[str, Any]:
+def _read(folder: Path) -> dict[str, Any]:
     values = _values()
     try:
-        return values.read(lambda name: Path(folder, name).open("rb"))  # type: ignore[no-any-return]
+        return values.read(lambda name: (folder / name).open("rb"))  # type: ignore[no-any-return]
     except values.Refused as refused:
         _give_up(f"the inputs cannot be read here: {refused}")
 
 
-def _write(space: dict[str, Any], folder: str, names: list[str]) -> None:
+def _write(space: dict[str, Any], folder: Path, names: list[str]) -> None:
     missing = [name for name in names if name not in space]
     if missing:
         _give_up(f"the output {', '.join(map(repr, missing))} is no variable at the end of the cell.")
@@ -227,7 +227,8 @@ def _define_again(space: dict[str, Any]) -> None:
     A cell with `if __name__ == "__main__"` is run but for that, as a script is. Of any other one only imports,
     functions, classes and constants are defined.
     """
-    spec = json.loads(Path(os.environ[SPEC_VARIABLE]).read_text(encoding="utf-8"))
+    path = Path(os.environ[SPEC_VARIABLE])
+    spec = json.loads(path.read_text(encoding="utf-8"))
     codes = []
     for cell in spec["cells"]:
         try:
@@ -237,7 +238,7 @@ def _define_again(space: dict[str, Any]) -> None:
         if not any(_is_guard(each) for each in tree.body):
             tree.body = [each for each in tree.body if _only_defines(each)]
         codes.append(_compiled(tree, name, "exec"))
-    given = _read(spec["inputs"]) if spec.get("inputs") else {}
+    given = _read(path.parent / spec["inputs"]) if spec.get("inputs") else {}
     for each in [each for each in space if not each.startswith("__")]:
         del space[each]
     space.update(given)

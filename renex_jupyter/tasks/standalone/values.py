@@ -59,13 +59,13 @@ class Packed:
         self._leaves: list[Leaf] = []
         self._tree = {name: self._pack(value, name, 0) for name, value in values.items()}
 
-    def write(self, folder: str) -> None:
+    def write(self, folder: Path) -> None:
         """Write the values into a folder; `values.json` last, so that what can be read is whole."""
-        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number, (ending, write) in enumerate(self._leaves):
-            with Path(folder, f"{number}.{ending}").open("wb") as file:
+            with (folder / f"{number}.{ending}").open("wb") as file:
                 write(file)
-        Path(folder, INDEX).write_text(json.dumps(self._tree), encoding="ascii")
+        (folder / INDEX).write_text(json.dumps(self._tree), encoding="ascii")
 
     def _pack(self, value: Any, path: str, depth: int) -> Any:
         if depth > DEEPEST:
