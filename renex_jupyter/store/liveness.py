@@ -21,9 +21,10 @@ def boot_id() -> str:
         return f"{platform.node()}:{int(psutil.boot_time())}"
 
 
-def identity() -> dict[str, object]:
-    """Return the fields by which a later look finds this process: pid, pid_started, boot_id."""
-    return {"pid": os.getpid(), "pid_started": psutil.Process().create_time(), "boot_id": boot_id()}
+def identity(pid: int | None = None) -> dict[str, object]:
+    """Return the fields by which a later look finds a process, None: this one: pid, pid_started, boot_id."""
+    process = psutil.Process(pid)
+    return {"pid": process.pid, "pid_started": process.create_time(), "boot_id": boot_id()}
 
 
 def is_gone(pid: int | None, started: float | None, boot: str | None, host: str | None) -> bool:

@@ -1,44 +1,34 @@
-"""Run a command as a child process: echo what it prints, stop it with all its children, say how it ended."""
+"""Start a supervisor, follow what its action prints, stop it, read how it ended."""
 
 from __future__ import annotations
 
 import codecs
-import errno
-import math
+import json
 import os
-import queue
-import re
 import shlex
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any
 
+import psutil
+
+from renex_jupyter.config import JOURNAL_VARIABLE
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
+from renex_jupyter.store import liveness
+from renex_jupyter.store.layout import json_object, os_errors
+from renex_jupyter.tasks.order import Order, Outcome
+from renex_jupyter.tasks.output import LEFT_OUT, LOG, TAIL
 
+STATE, OUTCOME, JOURNAL, TROUBLE = "state.json", "outcome.json", "journal.jsonl", "supervisor.log"
 CHUNK = 65_536  # bytes
-WAITING = 64  # chunks between the reader and a slow screen; then the command waits, as it would for a terminal
-LEFT_OVER = WAITING + 32  # chunks that an ended command can have left: the queue, and a pipe read in small pieces
-TICK = 0.05  # seconds between two looks at the process
-LINGER = 1.0  # seconds that output is awaited after the command ended, while some grandchild keeps the pipe open
-ERROR_LINES, ERROR_CHARS = 20, 4_000
-ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessOutcome:
-    """How a command ended."""
-
-    exit_code: int  # negative: the number of the signal that ended it
-    status: str  # finished, failed, stopped
-    error: str | None  # the last lines of its output, when it failed
-    duration_s: float
+TICK = 0.05  # seconds between two looks
+POLITE = (signal.SIGINT, signal.SIGTERM)  # a supervisor that gets two of them kills at once
 
 
 def split_command(text: str) -> list[str]:
@@ -59,195 +49,308 @@ def split_command(text: str) -> list[str]:
     return argv
 
 
-def run_process(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], echo: Callable[[str], None], interrupt_grace: float
-) -> ProcessOutcome:
-    """Run a command to its end.
+def start(order: Order, env: Mapping[str, str], folder: Path) -> Supervised:
+    """Start an action in a process of its own, which outlives this one.
 
     Parameters
     ----------
-    argv : program and arguments; no shell is involved.
-    cwd : folder in which it runs.
-    env : all of its environment.
-    echo : called with each piece of output (stdout and stderr together) as it comes, in the calling thread.
-    interrupt_grace : seconds between SIGINT, SIGTERM and SIGKILL after a KeyboardInterrupt.
-
-    Returns
-    -------
-    The outcome. A KeyboardInterrupt is not raised again: the status is then `stopped`, and the caller, who still has to
-    record the run, decides what comes next. A second KeyboardInterrupt kills at once.
+    env : all of the action's environment; it goes through a pipe, with the order, and is written nowhere.
+    folder : the run's folder, which is made; whoever records the end removes it.
 
     Raises
     ------
-    RenexError : `not_found` or `permission` when the command cannot be started, `invalid_argument` for a wrong `argv`.
+    RenexError : `invalid_argument` for a wrong argv; `disk_full` and its like. Why the action itself cannot be started
+        is told by `Supervised.follow` and `Supervised.wait_begun`.
     """
-    started = time.monotonic()
-    child = Child(_start(argv, cwd, env), echo)
+    if order.container is None and (not order.argv or not all(isinstance(each, str) for each in order.argv)):
+        raise invalid_argument("a command is a list of text, the program first.", "Give numbers and paths as str(...).")
+    with os_errors("the folder of the run cannot be made"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        trouble = os.open(folder / TROUBLE, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    told = {**env, "PYTHONUNBUFFERED": "1", JOURNAL_VARIABLE: str(folder / JOURNAL)}
+    text = json.dumps({"order": asdict(order), "environment": told}).encode()
     try:
-        child.follow()
-        status = "finished" if child.process.returncode == 0 else "failed"
-    except KeyboardInterrupt:
-        child.stop(interrupt_grace)
-        status = "stopped"
-    except BaseException:  # `echo` failed; nobody would look after the child any more
-        child.signal_all(_KILL)
-        raise
+        with _stop_signals_held_back():  # until the supervisor listens to them
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "renex_jupyter.tasks.supervisor", str(folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if not order.detached else subprocess.DEVNULL,
+                stderr=trouble,
+                bufsize=0,
+                start_new_session=True,  # an interrupt of the cell comes to us only, and so does the end of a terminal
+            )
+    except OSError as error:
+        raise from_os_error(error, "no process can be started") from error
     finally:
-        child.let_go()
-    code = child.process.wait()
-    error = child.tail.text(code) if status == "failed" else None
-    return ProcessOutcome(code, status, error, time.monotonic() - started)
+        os.close(trouble)
+    try:
+        supervised = Supervised(process, liveness.identity(process.pid), folder)
+        _hand_over(process, text)
+    except BaseException:  # nothing is started yet: without its order it ends
+        process.kill()
+        process.wait()
+        raise
+    return supervised
 
 
-class Tail:
-    """The end of what a command printed."""
+@dataclass(slots=True)
+class Supervised:
+    """An action that was started here."""
 
-    def __init__(self) -> None:
-        self._kept = ""
+    process: subprocess.Popen[bytes]
+    identity: dict[str, Any]  # pid, pid_started and boot_id of its supervisor
+    folder: Path
+    interrupts: int = 0  # how often `follow` was interrupted
 
-    def add(self, text: str) -> None:
-        """Take the next piece of output."""
-        self._kept = (self._kept + text)[-4 * ERROR_CHARS :]
+    @property
+    def interrupted(self) -> bool:
+        """Whether the action was stopped by a KeyboardInterrupt."""
+        return self.interrupts > 0
 
-    def text(self, code: int) -> str:
-        """Return the last lines as a screen would show them, and the signal that ended the command."""
-        lines = [
-            line.rpartition("\r")[2] for line in ESCAPES.sub("", self._kept.replace("\r\n", "\n")).rstrip().split("\n")
-        ]
-        if code < 0:
-            lines.append(f"ended by signal {-code}{_signal_name(-code)}")
-        elif not any(lines):
-            lines = [f"exit code {code}, without output"]
-        return "\n".join(lines[-ERROR_LINES:])[-ERROR_CHARS:].strip("\n")
+    def follow(self, echo: Callable[[str], None]) -> Outcome:
+        """Show what the action prints until it has ended.
 
+        Parameters
+        ----------
+        echo : called with each piece of output (stdout and stderr together) as it comes, in the calling thread.
 
-class Child:
-    """A running command and the thread that reads its output."""
+        Returns
+        -------
+        The outcome. A KeyboardInterrupt stops the action, a second one kills it, and none is raised again: the status is
+        `stopped` then, and the caller, who still has to record the run, decides what comes next. Where the supervisor
+        was killed the status is `lost`, and nothing of the action runs any more.
 
-    def __init__(self, process: subprocess.Popen[bytes], echo: Callable[[str], None]) -> None:
-        self.process = process
-        self.echo = echo
-        self.tail = Tail()
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._chunks: queue.Queue[bytes] = queue.Queue(WAITING)
-        self._at_end = False
-        self._abandoned = threading.Event()
-        threading.Thread(target=self._read, args=(cast("IO[bytes]", process.stdout),), daemon=True).start()
+        Raises
+        ------
+        RenexError : `not_found`, `permission` or `invalid_argument` when the action could not be started.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        while True:
+            try:
+                if self.interrupts:
+                    self.ask(self.interrupts)
+                self._show(decoder, echo)
+                self.process.wait()
+                break
+            except KeyboardInterrupt:
+                self.interrupts += 1
+            except BaseException:  # `echo` failed; nobody would look after the action any more
+                self.stop()
+                raise
+        self.let_go()
+        outcome = self._outcome()
+        return replace(outcome, status="stopped") if self.interrupted and outcome.status != "lost" else outcome
 
-    def follow(self, timeout: float = math.inf) -> bool:
-        """Echo the output until the command has ended, or for `timeout` seconds; say whether it has ended."""
-        deadline = time.monotonic() + timeout
-        while self.process.poll() is None:
-            if time.monotonic() >= deadline:
-                return False
-            self._show()
-        self._show_the_rest()
-        return True
+    def wait_begun(self, timeout: float = 10.0) -> dict[str, Any]:
+        """Wait until the action runs, or has ended, and return what `read_state` tells.
 
-    def stop(self, grace: float) -> None:
-        """Interrupt the command and its children as a terminal does, then ask them to end, then kill what is left."""
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if not self.signal_all(number):
-                    return
-                until = time.monotonic() + grace
-                self.follow(grace)
-                while self.signal_all(0) and time.monotonic() < until:
-                    time.sleep(TICK)
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self.signal_all(_KILL)
+        Raises
+        ------
+        RenexError : the action could not be started; `timeout`.
+        """
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            if self.process.poll() is not None or (self.folder / OUTCOME).exists():
+                self._outcome()
+                return read_state(self.folder)
+            if state := read_state(self.folder):
+                return state
+            time.sleep(TICK / 5)
+        raise RenexError("timeout", f"the action did not begin within {timeout:g} s.", f"See {self.folder / TROUBLE}.")
 
-    def signal_all(self, number: int) -> bool:
-        """Send a signal to the command and all its children; say whether there are any."""
-        if os.name == "posix":
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, number)
-                return True
-            return False
-        if number and self.process.poll() is None:
-            self.process.kill()
-        return self.process.poll() is None
+    def ask(self, times: int) -> None:
+        """Ask the supervisor to stop the action, from the second time on to kill it."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(POLITE[min(times, 2) - 1])
+
+    def stop(self) -> None:
+        """Kill the action, and wait until it is gone."""
+        self.let_go()
+        for times in (1, 2):
+            self.ask(times)
+        self.process.wait()
 
     def let_go(self) -> None:
-        """Leave the output of a grandchild that lives on to the reader, which throws it away so that it never blocks."""
-        self._abandoned.set()
+        """Watch no longer; the action goes on."""
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
-    def _show(self) -> None:
-        """Echo the next piece of output, or wait a moment for one."""
-        try:
-            chunk = self._chunks.get(timeout=TICK)
-        except queue.Empty:
-            return
-        self._at_end = not chunk
-        if text := self._decoder.decode(chunk, final=self._at_end):
-            self.tail.add(text)
-            self.echo(text)
-
-    def _show_the_rest(self) -> None:
-        """Echo what the ended command left in queue and pipe; what comes later is a grandchild's, who may live for ever."""
-        until = time.monotonic() + LINGER
-        shown = 0
-        while not self._at_end and (time.monotonic() < until or not self._chunks.empty()) and shown < LEFT_OVER:
-            shown += not self._chunks.empty()
-            self._show()
-
-    def _read(self, stream: IO[bytes]) -> None:
-        with stream:
-            while chunk := os.read(stream.fileno(), CHUNK):
-                self._hand_over(chunk)
-        self._hand_over(b"")
-
-    def _hand_over(self, chunk: bytes) -> None:
-        while not self._abandoned.is_set():
-            with suppress(queue.Full):
-                self._chunks.put(chunk, timeout=TICK)
+    def _show(self, decoder: codecs.IncrementalDecoder, echo: Callable[[str], None]) -> None:
+        stream = self.process.stdout
+        while stream is not None and not stream.closed:
+            chunk = os.read(stream.fileno(), CHUNK)
+            if text := decoder.decode(chunk, final=not chunk):
+                echo(text)
+            if not chunk:
                 return
 
+    def _outcome(self) -> Outcome:
+        """Return the outcome; without one the supervisor was killed, and what it left is, too."""
+        outcome = read_outcome(self.folder)
+        if outcome is None:
+            clear_up(self.folder)
+            code = self.process.poll()
+            why = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+            last = _last_line(self.folder / TROUBLE)
+            return Outcome("lost", 0.0, error=f"its supervisor ended by {why}{': ' if last else ''}{last}")
+        if outcome.fault is not None:
+            raise RenexError(**outcome.fault)
+        return outcome
 
-_KILL = signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """Return how the action of a run's folder ended; None while it runs, and where its supervisor was killed."""
+    found = json_object(folder / OUTCOME)
+    known = {name: value for name, value in found.items() if name in Outcome.__dataclass_fields__}
+    return Outcome(**known) if "status" in known and "duration_s" in known else None
 
 
-def _start(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    if not argv or not all(isinstance(each, str) for each in argv):
-        raise invalid_argument("a command is a list of text, the program first.", "Give numbers and paths as str(...).")
+def read_state(folder: Path) -> dict[str, Any]:
+    """Return who runs the action: pid, pid_started, boot_id, child, child_started, container, started; `{}`: nobody yet."""
+    return json_object(folder / STATE)
+
+
+def kept_output(folder: Path) -> str:
+    """Return what the action printed so far, as a screen would show it, as far as it is kept."""
+    pieces = []
+    for name in (LOG, TAIL):
+        with suppress(OSError):
+            pieces.append((folder / name).read_bytes())
+    return b"".join(pieces).decode("utf-8", "replace")
+
+
+def stop(state: Mapping[str, Any], *, at_once: bool = False) -> bool:
+    """Ask the supervisor of a run to stop its action; say whether it is still there to be asked.
+
+    Parameters
+    ----------
+    state : what `read_state` returned, or a run's pid, pid_started and boot_id.
+    at_once : kill the action.
+    """
+    pid, started = state.get("pid"), state.get("pid_started")
+    if pid is None or started is None or liveness.is_gone(pid, started, state.get("boot_id"), None):
+        return False
     try:
-        return subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env={**env, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            start_new_session=True,  # a group of its own, and Ctrl-C comes to us only
-        )
-    except ValueError as error:
-        raise invalid_argument(f"the command cannot be started: {error}.", "Look for NUL in its arguments.") from error
-    except OSError as error:
-        raise _not_started(error, argv[0], cwd) from error
+        for number in POLITE if at_once else POLITE[:1]:
+            os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
-def _not_started(error: OSError, command: str, cwd: Path) -> RenexError:
-    if not cwd.is_dir():
-        return RenexError("not_found", f"no folder {cwd} to run '{command}' in.", "Give a folder that exists.")
-    if isinstance(error, FileNotFoundError):
-        hint = "Check its spelling and the PATH; what only a shell knows needs: bash -c '...'"
-        return RenexError(
-            "not_found", f"no command '{command}', or not the interpreter that its first line names.", hint
-        )
-    if isinstance(error, PermissionError):
-        hint = f"Make it executable: chmod +x {shlex.quote(command)}, or name its interpreter: python {command}"
-        return RenexError("permission", f"'{command}' is not executable.", hint)
-    if error.errno == errno.ENOEXEC:
-        hint = "Give its first line as #!/bin/sh, or name the interpreter before it."
-        return invalid_argument(f"'{command}' is no program that this machine can run.", hint)
-    return from_os_error(error, f"'{command}' cannot be started")
+def clear_up(folder: Path) -> None:
+    """Kill what a killed supervisor left of its action: the process group, as far as it surely is that one."""
+    state = read_state(folder)
+    child, started = state.get("child"), state.get("child_started")
+    if child is None or state.get("boot_id") != liveness.boot_id() or not hasattr(os, "killpg"):
+        return
+    if not liveness.is_gone(state.get("pid"), state.get("pid_started"), state.get("boot_id"), None):
+        return
+    with suppress(psutil.NoSuchProcess):  # the group's number is taken as long as one process of it lives
+        if started is not None and abs(psutil.Process(child).create_time() - started) > 1:
+            return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)
 
 
-def _signal_name(number: int) -> str:
-    with suppress(ValueError):
-        name = signal.Signals(number).name
-        return f" ({name}; out of memory?)" if name == "SIGKILL" else f" ({name})"
+def watch(folder: Path, echo: Callable[[str], None], *, interval: float = 0.2) -> Outcome | None:
+    """Show what an action printed and prints, as a screen would, until it has ended; anybody may, at any time.
+
+    Returns
+    -------
+    The outcome; None when the supervisor, or the folder, is gone without one.
+    """
+    shown = _Shown(folder, echo)
+    while True:
+        outcome, state = read_outcome(folder), read_state(folder)
+        shown.update()
+        if outcome is not None:
+            shown.end()
+            return outcome
+        gone = not state or liveness.is_gone(state["pid"], state["pid_started"], state["boot_id"], None)
+        if gone and (state or not folder.exists()):
+            return read_outcome(folder)
+        time.sleep(interval)
+
+
+class _Shown:
+    """How far somebody has seen the output in a run's folder."""
+
+    def __init__(self, folder: Path, echo: Callable[[str], None]) -> None:
+        self._folder, self._echo = folder, echo
+        self._position = 0  # bytes of whole lines
+        self._open = ""  # the line that was not ended
+
+    def update(self) -> None:
+        """Show what is new; a line that changed is written over."""
+        head = self._read(LOG)
+        tail = self._read(TAIL)
+        found = LEFT_OUT.match(tail)
+        begin = len(head) + (int(found[1]) if found else 0)
+        data = head + tail[found.end() if found else 0 :]
+        start = self._position if self._position <= len(head) else len(head) + max(0, self._position - begin)
+        missing = begin - max(self._position, len(head)) if found else 0
+        if missing > 0 and self._position < len(head):
+            self._show(head[self._position :], len(head))
+            start = len(head)
+        if missing > 0:
+            self._show(f"… {missing} bytes left out …\n".encode(), begin)
+        self._show(data[start:], max(begin, self._position) if start >= len(head) and found else self._position)
+
+    def end(self) -> None:
+        """Leave the cursor on a line of its own."""
+        if self._open:
+            self._echo("\n")
+            self._open = ""
+
+    def _show(self, data: bytes, position: int) -> None:
+        whole, end, rest = data.rpartition(b"\n")
+        text = (whole + end).decode("utf-8", "replace")
+        line = rest.decode("utf-8", "replace")
+        now = text + line
+        if now != self._open:
+            first = now.partition("\n")[0]
+            if first.startswith(self._open):
+                self._echo(now[len(self._open) :])
+            else:
+                padding = " " * (len(self._open) - len(first))
+                self._echo("\r" + first + padding + now[len(first) :])
+        self._open = line
+        self._position = position + len(whole) + len(end)
+
+    def _read(self, name: str) -> bytes:
+        with suppress(OSError):
+            return (self._folder / name).read_bytes()
+        return b""
+
+
+@contextmanager
+def _stop_signals_held_back() -> Iterator[None]:
+    """Have a process that is started in the block get SIGINT and SIGTERM only when it lets them in."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, POLITE)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _hand_over(process: subprocess.Popen[bytes], text: bytes) -> None:
+    stream: IO[bytes] | None = process.stdin
+    assert stream is not None
+    with suppress(BrokenPipeError), stream:
+        rest = memoryview(text)
+        while rest:
+            rest = rest[stream.write(rest) :]
+
+
+def _last_line(path: Path) -> str:
+    with suppress(OSError):
+        lines = path.read_text("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
     return ""
+
+
+from renex_jupyter.tasks.direct import run_process as run_process  # noqa: E402, PLC0414  until nobody runs a command without a supervisor

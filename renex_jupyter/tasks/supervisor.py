@@ -1,0 +1,288 @@
+"""The process that runs one action outside of the kernel, and outlives it: `python -m renex_jupyter.tasks.supervisor`.
+
+It reads an order and the action's environment from its standard input, starts the action, passes its output on, keeps the
+limits, writes what the action logs on the run, and leaves the outcome in the run's folder. The action is started first
+and whatever takes long to load after it. SIGINT or SIGTERM asks it to stop the action; a second one kills at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renex_jupyter.errors import RenexError
+from renex_jupyter.tasks.local import KILL, LocalAction, adopt_orphans
+from renex_jupyter.tasks.order import Order, Outcome
+from renex_jupyter.tasks.output import Kept, Recent, Renderer, replace
+from renex_jupyter.tasks.screen import WAITING, Screen, Source, drain
+
+if TYPE_CHECKING:
+    from renex_jupyter.tasks.action import Action
+    from renex_jupyter.tasks.logged import Logged
+
+STATE, OUTCOME, JOURNAL = "state.json", "outcome.json", "journal.jsonl"
+SHARE_FOLDER = "share"  # of the run's folder: what a container may write to
+TICK = 0.05  # seconds between two looks at the action
+LOOK = 0.25  # seconds between two looks at its memory, its limits and its journal
+SHARE = 0.02  # of a core, at most, that looking at the memory may take
+LINGER = 1.0  # seconds that output is awaited after the action ended, while some grandchild keeps the pipe open
+LEFT_OVER = WAITING + 32  # chunks that an ended action can have left: the queue, and a pipe read in small pieces
+GIVE_UP = 10.0  # seconds after the last SIGKILL in which even a process that hangs in the system has to be gone
+LAST_LINES = 30.0  # seconds that whoever watches gets to read the end
+
+
+class Supervisor:
+    """One action from its start to its outcome."""
+
+    def __init__(self, order: Order, folder: Path, action: Action) -> None:
+        self.order, self.folder, self.action = order, folder, action
+        self.parent = os.getppid()
+        self.asked = 0  # how often somebody asked to stop
+        self.begun = time.monotonic()
+        self.peak = self.size = 0
+        self.why: tuple[str, str | None] | None = None  # status and error of an action that is being stopped
+        self._signals: list[int] = []  # what it is sent next
+        self._deadline = self._took = 0.0
+        self._look_at = self._memory_at = self.begun + LOOK
+        self.kept, self.recent = Kept(folder, order.output_kept), Recent()
+        self.renderer = Renderer(self._take)
+        self.screen = Screen(1, order.output_shown)
+        self.source: Source | None = None
+        self.logged: Logged | None = None
+        signal.signal(signal.SIGINT, self._asked_to_stop)
+        signal.signal(signal.SIGTERM, self._asked_to_stop)
+
+    def run(self) -> Outcome:
+        """Run the action to its end, and leave the outcome in the folder."""
+        try:
+            self.action.start()
+        except RenexError as error:
+            fault = {"code": error.code, "message": error.message, "hint": error.hint}
+            return self._leave(Outcome("failed", 0.0, error=error.line, fault=fault))
+        self.source = Source(self.action.output)
+        if hasattr(signal, "SIGCHLD"):
+            source = self.source
+            signal.signal(signal.SIGCHLD, lambda *_: source.wake())
+        self._write_state()
+        while not self._has_ended():
+            self._pump(TICK)
+            self._look()
+        self._took = time.monotonic() - self.begun
+        self._pump_the_rest()
+        return self._leave(self._outcome())
+
+    def _asked_to_stop(self, *_: object) -> None:
+        self.asked += 1
+        if self.source is not None:
+            self.source.wake()
+
+    def _take(self, text: str) -> None:
+        self.kept.add(text)
+        self.recent.add(text)
+        if self.logged is not None:
+            self.logged.printed(text)
+
+    def _write_state(self) -> None:
+        import psutil
+
+        from renex_jupyter.store import liveness
+
+        child, started = self.action.child, None
+        with suppress(psutil.NoSuchProcess):
+            started = psutil.Process(child).create_time() if child is not None else None
+        state = {
+            **liveness.identity(),
+            "child": child,
+            "child_started": started,
+            "container": self.action.container,
+            "started": time.time() - (time.monotonic() - self.begun),
+        }
+        replace(self.folder / STATE, json.dumps(state).encode())
+
+    def _pump(self, timeout: float) -> int:
+        """Pass a piece of output on, or wait a moment for one; return its size."""
+        assert self.source is not None
+        chunk = self.source.get(timeout)
+        if not chunk:
+            return 0
+        self.size += len(chunk)
+        self.renderer.feed(chunk)
+        while not self.screen.show(chunk, TICK):  # it is slow: the action waits, its limits do not
+            self._look()
+            if self._has_ended():
+                break
+        return len(chunk)
+
+    def _pump_the_rest(self) -> None:
+        """Take what the ended action left in queue and pipe; what comes later is a grandchild's, who may live for ever."""
+        assert self.source is not None
+        until, pieces = time.monotonic() + (0.0 if self.why else LINGER), 0
+        while not self.source.at_end and (time.monotonic() < until or self.source.waits) and pieces < LEFT_OVER:
+            pieces += self._pump(TICK) > 0
+
+    def _has_ended(self) -> bool:
+        """Say whether the action has ended, with all that came from it if it is being stopped."""
+        ended = self.action.poll() is not None
+        if self.asked > 1 and self._signals:
+            self._stop("stopped", None, (KILL,))
+        elif self.asked and self.why is None:
+            if ended:
+                return True
+            self._stop("stopped", None)
+        if self.why is None:
+            return ended
+        if ended and not self.action.send(0):
+            return True
+        if time.monotonic() >= self._deadline:
+            if not self._signals:
+                return True
+            self._send_next()
+        return False
+
+    def _stop(
+        self, status: str, error: str | None, signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, KILL)
+    ) -> None:
+        self.why = self.why or (status, error)
+        self._signals = list(signals)
+        self._send_next()
+
+    def _send_next(self) -> None:
+        number = self._signals.pop(0)
+        self.action.send(number)
+        self._deadline = time.monotonic() + (self.order.grace if self._signals else GIVE_UP)
+
+    def _look(self) -> None:
+        """Do now and then what is to be done: limits, metrics, what the action logs, what others can see of its output."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK
+        if os.getppid() != self.parent:
+            self.screen.gone = True
+        self.kept.refresh(self.renderer.line)
+        if now >= self._memory_at:
+            self._look_at_memory(now)
+        timeout = self.order.timeout
+        if timeout is not None and self.why is None and now - self.begun > timeout:
+            self._stop("failed", f"timeout: it took longer than {timeout:g} s.")
+        if self.logged is None and _logs_anything(self.order, self.folder, now - self.begun):
+            from renex_jupyter.tasks.logged import Logged
+
+            self.logged = Logged(self.order, self.folder, self.action, self._note)
+        if self.logged is not None:
+            self.logged.look(now - self.begun)
+
+    def _look_at_memory(self, now: float) -> None:
+        used = self.action.memory()
+        self.peak = max(self.peak, used)
+        self._memory_at = now + max(LOOK, (time.monotonic() - now) / SHARE)
+        limit = self.order.memory
+        if limit is not None and used > limit and self.why is None:
+            error = f"memory limit of {_size(limit)} exceeded: {_size(used)} in use."
+            self._stop("failed", error, (KILL,))
+
+    def _note(self, text: str) -> None:
+        """Say something of ours, on the screen and in what is kept."""
+        said = f"renex: {text}\n"
+        self.renderer.feed((("\n" if self.renderer.line else "") + said).encode())
+        self.screen.say(said)
+
+    def _outcome(self) -> Outcome:
+        code = self.action.poll()
+        self.peak = max(self.peak, self.action.memory())
+        if self.logged is None and _logs_anything(self.order, self.folder, 0.0):
+            from renex_jupyter.tasks.logged import Logged
+
+            self.logged = Logged(self.order, self.folder, self.action, self._note)
+        self.renderer.end()
+        if self.logged is not None:
+            self.logged.finish()
+            self.renderer.end()
+        failure = self.action.ending or self.recent.error(code or 0)
+        status, error = self.why or (("finished", None) if code == 0 else ("failed", failure))
+        return Outcome(status, self._took, code, error, self.peak or None, self.size)
+
+    def _leave(self, outcome: Outcome) -> Outcome:
+        self.kept.close()
+        replace(self.folder / OUTCOME, json.dumps(asdict(outcome)).encode())
+        return outcome
+
+    def say_goodbye(self, outcome: Outcome) -> None:
+        """Show the end to whoever watches, let go of all, and have the end recorded where nobody else does."""
+        if self.screen.silent:
+            last = "\n".join(self.recent.lines())
+            self.screen.say(
+                f"\nrenex: {_size(self.screen.silent)} of output are not shown, the last lines are:\n{last}\n"
+            )
+        until = time.monotonic() + LAST_LINES
+        while not self.screen.finish(LOOK) and os.getppid() == self.parent and time.monotonic() < until:
+            pass
+        if self.source is not None and not self.source.at_end and self.why is None:
+            drain(self.action.output)
+        self.action.close()
+        gone = os.getppid() != self.parent
+        if self.order.closer and (gone or (self.order.detached and outcome.fault is None)):
+            _record_the_end(self.order.closer)
+
+
+def _logs_anything(order: Order, folder: Path, so_far: float) -> bool:
+    """Say whether there is something to write on the run, for which the store has to be loaded."""
+    sampled = 0 < order.sample_every <= so_far
+    return order.parse_stdout or order.relay is not None or sampled or journal_of(order, folder).exists()
+
+
+def journal_of(order: Order, folder: Path) -> Path:
+    """Return the file to which an action appends JSON lines; a container sees only a part of the run's folder."""
+    return (folder if order.container is None else folder / SHARE_FOLDER) / JOURNAL
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
+
+
+def _record_the_end(argv: tuple[str, ...]) -> None:
+    from renex_jupyter import config
+
+    told = (config.RUN_VARIABLE, config.RUN_NAME_VARIABLE, config.RUN_STORE_VARIABLE, config.NESTING_VARIABLE)
+    env = {name: value for name, value in os.environ.items() if name not in told}
+    with suppress(OSError):
+        subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+
+
+def action_of(order: Order, environment: Mapping[str, str]) -> Action:
+    """Return the action of an order, not started."""
+    if order.container is None:
+        return LocalAction(order.argv, Path(order.cwd), environment)
+    from renex_jupyter.tasks.container import ContainerAction
+
+    return ContainerAction(order)
+
+
+def main() -> None:
+    """Run the action of the order on the standard input; the run's folder is the only argument."""
+    told: dict[str, Any] = json.load(sys.stdin)
+    order, folder = Order.from_json(json.dumps(told["order"])), Path(sys.argv[1])
+    adopt_orphans()
+    supervisor = Supervisor(order, folder, action_of(order, told["environment"]))
+    if hasattr(signal, "pthread_sigmask"):  # held back by whoever started us, until somebody listens
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        outcome = supervisor.run()
+    except BaseException:  # a fault of ours, which the run's folder then tells: nothing runs that nobody looks after
+        supervisor.action.send(KILL)
+        raise
+    supervisor.say_goodbye(outcome)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
