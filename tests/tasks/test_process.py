@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -9,23 +10,32 @@ from pathlib import Path
 
 import pytest
 
+from renex_jupyter.config import JOURNAL_VARIABLE
 from renex_jupyter.errors import RenexError
-from renex_jupyter.tasks.process import ERROR_CHARS, ERROR_LINES, ProcessOutcome, run_process, split_command
+from renex_jupyter.tasks.order import Order, Outcome
+from renex_jupyter.tasks.output import ERROR_CHARS, ERROR_LINES
+from renex_jupyter.tasks.process import split_command, start
 
 ENV = dict(os.environ)
 
 
 def run(
-    *argv: str, echo: Callable[[str], None] = lambda text: None, cwd: Path | None = None, **options
-) -> ProcessOutcome:
-    return run_process(argv, cwd=cwd or Path("/"), env=ENV, echo=echo, **{"interrupt_grace": 5.0, **options})
+    *argv: str,
+    echo: Callable[[str], None] = lambda text: None,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    **options,
+) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        order = Order("0" * 32, f"{folder}/store", argv, str(cwd or "/"), **options)
+        return start(order, ENV if env is None else env, Path(folder, "run")).follow(echo)
 
 
-def python(script: str, **options) -> ProcessOutcome:
+def python(script: str, **options) -> Outcome:
     return run(sys.executable, "-c", script, **options)
 
 
-def sh(script: str, **options) -> ProcessOutcome:
+def sh(script: str, **options) -> Outcome:
     return run("sh", "-c", script, **options)
 
 
@@ -128,16 +138,17 @@ def test_the_command_reads_no_input_and_cannot_hang_on_it() -> None:
 
 def test_the_environment_is_the_given_one(tmp_path: Path) -> None:
     pieces: list[str] = []
-    run_process(["/usr/bin/env"], cwd=tmp_path, env={"A": "1"}, echo=pieces.append, interrupt_grace=1)
-    assert set("".join(pieces).split()) == {"A=1", "PYTHONUNBUFFERED=1"}
+    run("/usr/bin/env", env={"A": "1"}, echo=pieces.append)
+    told = dict(line.split("=", 1) for line in "".join(pieces).split())
+    assert told.pop(JOURNAL_VARIABLE).endswith("/run/journal.jsonl")
+    assert told == {"A": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def test_the_program_is_found_on_the_path_of_the_given_environment(tmp_path: Path) -> None:
     tool = tmp_path / "mytool"
     tool.write_text("#!/bin/sh\nexit 7\n")
     tool.chmod(0o755)
-    outcome = run_process(["mytool"], cwd=tmp_path, env={"PATH": str(tmp_path)}, echo=print, interrupt_grace=1)
-    assert outcome.exit_code == 7
+    assert run("mytool", env={"PATH": str(tmp_path)}).exit_code == 7
 
 
 def test_no_shell_reads_the_arguments(tmp_path: Path) -> None:
@@ -154,7 +165,7 @@ def test_an_interrupt_ends_the_command_and_its_children_gently(tmp_path: Path, n
     )
     pieces: list[str] = []
     timer = interrupt_after(0.5)
-    outcome = sh(script, echo=pieces.append, interrupt_grace=1.0)  # a shell's background jobs are deaf to INT
+    outcome = sh(script, echo=pieces.append, grace=1.0)  # a shell's background jobs are deaf to INT
     timer.join()
     assert (outcome.status, outcome.exit_code, outcome.error) == ("stopped", 5, None)
     assert "saved\n" in "".join(pieces)
@@ -176,7 +187,7 @@ time.sleep(60)
 def test_a_command_that_ignores_the_interrupt_is_killed_with_its_children(tmp_path: Path, interrupts: int) -> None:
     timers = [interrupt_after(0.7 * (1 + number)) for number in range(interrupts)]
     grace = 1.0 if interrupts == 1 else 60.0
-    outcome = run(sys.executable, "-c", STUBBORN, str(tmp_path), interrupt_grace=grace)
+    outcome = run(sys.executable, "-c", STUBBORN, str(tmp_path), grace=grace)
     for each in timers:
         each.join()
     assert (outcome.status, outcome.exit_code) == ("stopped", -9)
@@ -190,7 +201,7 @@ def test_a_command_that_ignores_the_interrupt_is_killed_with_its_children(tmp_pa
 def test_a_child_that_outlives_the_gentle_end_is_killed_after_the_grace(tmp_path: Path) -> None:
     script = f"(trap '' INT TERM; sleep 60) > /dev/null 2>&1 & echo $! > {tmp_path}/pid; wait"
     timer = interrupt_after(0.5)
-    outcome = sh(script, interrupt_grace=0.9)
+    outcome = sh(script, grace=0.9)
     timer.join()
     time.sleep(0.1)
     assert outcome.status == "stopped"
@@ -224,7 +235,7 @@ def test_a_grandchild_that_prints_for_ever_neither_holds_us_up_nor_blocks(tmp_pa
 def test_a_command_that_closes_its_output_is_still_waited_for_and_can_be_stopped() -> None:
     assert sh("exec >&- 2>&-; sleep 0.5; exit 4").exit_code == 4
     timer = interrupt_after(0.4)
-    outcome = sh("exec >&- 2>&-; trap '' INT TERM; sleep 60", interrupt_grace=0.3)
+    outcome = sh("exec >&- 2>&-; trap '' INT TERM; sleep 60", grace=0.3)
     timer.join()
     assert outcome.status == "stopped"
     assert outcome.duration_s < 4
