@@ -40,3 +40,18 @@ def snapshot_summaries(read: Reader, snapshot_ids: Sequence[str]) -> list[dict[s
         where snapshot_id in (select unnest($ids::varchar[]))
         order by created_at"""
     return read.rows(query, {"ids": list(snapshot_ids)})
+
+
+def last_verdict(read: Reader, run_id: str) -> dict[str, Any] | None:
+    """Return what was found when a run was last done again: verdict, reason, rerun_run_id; None when it never was."""
+    query = """
+        select verdict, reason, rerun_run_id from verifications where run_id = ? order by created_at desc limit 1"""
+    return next(iter(read.rows(query, [run_id])), None)
+
+
+def python_of(read: Reader, environment_id: str | None) -> str:
+    """Return the Python version of an environment, or nothing where it is not known."""
+    if not environment_id:
+        return ""
+    rows = read.rows("select python from inside.environments where environment_id = ?", [environment_id])
+    return (rows[0]["python"] or "") if rows else ""

@@ -1,7 +1,6 @@
-// How a cell of each kind is drawn: table.py puts this before table.js, as one module.
+// How a cell of each kind is drawn: table.py puts this between times.js and table.js, as one module.
 const SVG = 'http://www.w3.org/2000/svg';
 const SPARK = { width: 64, height: 18 };
-const SECOND = 1000;
 
 const ICONS = {
   running: 'M8 2a6 6 0 1 1-6 6',
@@ -22,25 +21,6 @@ function drawing(tag, attributes) {
   const node = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
   return node;
-}
-
-function durationText(seconds) {
-  if (seconds === null || seconds === undefined) return '';
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.floor(seconds)} s`;
-  const whole = Math.floor(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)} m ${whole % 60} s`;
-  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} m`;
-  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
-}
-
-function agoText(milliseconds) {
-  const seconds = (Date.now() - milliseconds) / SECOND;
-  if (seconds < 60) return 'just now';
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-  if (seconds < 30 * 86400) return `${Math.floor(seconds / 86400)} d ago`;
-  return new Date(milliseconds).toLocaleDateString();
 }
 
 function statusIcon(status) {
@@ -68,6 +48,11 @@ function sparkPath(values) {
 }
 
 const FILL = {
+  /** How long a run has been running, beside its name where the column of durations has no room. */
+  since(place, value) {
+    const text = value === null ? '' : elapsedText(value);
+    if (place.textContent !== text) place.textContent = text;
+  },
   text(cell, value) {
     cell.textContent = value ?? '';
   },
@@ -80,7 +65,7 @@ const FILL = {
   },
   duration(cell, value) {
     const running = value !== null && typeof value === 'object';
-    cell.textContent = durationText(running ? Math.max(0, Math.floor((Date.now() - value.since) / SECOND)) : value);
+    cell.textContent = running ? elapsedText(value.since) : durationText(value);
   },
   status(cell, value) {
     const badge = element('span', 'rx-Status');

@@ -1,3 +1,4 @@
+// `SECOND`, `durationText` and `elapsedText` are of times.js, which detail.py puts before this, as one module.
 function element(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;
@@ -61,6 +62,13 @@ const PARTS = {
     const status = element('span', 'rx-Detail-status', title.status);
     status.dataset.status = title.status;
     under.append(status, element('code', '', title.id));
+    if (title.since) {
+      const elapsed = element('span', 'rx-Detail-elapsed', elapsedText(title.since));
+      elapsed.dataset.since = title.since;
+      under.append(elapsed);
+    } else if (title.seconds !== null && title.seconds !== undefined) {
+      under.append(element('span', '', durationText(title.seconds)));
+    }
     const box = element('div');
     box.append(head, under);
     return box;
@@ -73,6 +81,16 @@ const PARTS = {
   },
   params: params => section('Parameters', table(null, params), params.length),
   tags: tags => section('Tags', table(null, tags), tags.length),
+  files({ changes, count }) {
+    const list = element('ul');
+    for (const [sign, path, note] of changes) {
+      const item = element('li');
+      item.append(element('span', 'rx-Detail-sign', sign), element('span', 'rx-Detail-path', path));
+      if (note) item.append(element('span', 'rx-Detail-holds', note));
+      list.append(item);
+    }
+    return section('Files', list, count);
+  },
   snapshots(snapshots) {
     const list = element('ul');
     for (const each of snapshots) {
@@ -121,12 +139,57 @@ class DetailView {
   }
 
   drawActions() {
-    this.actions.replaceChildren(...this.model.get('actions').map(action => button(action.label, event => this.act(action, event.target))));
+    const focused = this.actions.contains(document.activeElement) ? document.activeElement.dataset.action : null;
+    this.actions.replaceChildren(...this.model.get('actions').flatMap(action => this.actionNodes(action)));
+    if (focused) this.actions.querySelector(`[data-action="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  actionNodes(action) {
+    const node = button(action.label, () => (action.confirm ? this.ask(action, node) : this.act(action, node)));
+    node.dataset.action = action.name;
+    node.disabled = Boolean(action.disabled);
+    node.title = action.hint ?? '';
+    if (!action.note) return [node];
+    const note = element('span', 'rx-Detail-note', action.note);
+    note.setAttribute('role', 'status');
+    return [node, note];
+  }
+
+  /** The question stands where the button stood, and the safe answer has the focus. */
+  ask(action, node) {
+    const question = element('div', 'rx-Detail-question');
+    question.setAttribute('role', 'group');
+    question.setAttribute('aria-label', action.confirm);
+    const back = () => {
+      question.replaceWith(node);
+      node.focus({ preventScroll: true });
+    };
+    const yes = button(action.yes, () => {
+      back();
+      this.act(action, node);
+    });
+    yes.classList.add('rx-mod-warn');
+    const no = button('No', back);
+    question.append(element('span', '', action.confirm), yes, no);
+    question.addEventListener('keydown', event => {
+      if (event.key !== 'Escape') return;
+      event.stopPropagation();
+      back();
+    });
+    node.replaceWith(question);
+    no.focus({ preventScroll: true });
+  }
+
+  tick() {
+    if (document.hidden) return;
+    for (const node of this.root.querySelectorAll('.rx-Detail-elapsed')) {
+      node.textContent = elapsedText(Number(node.dataset.since));
+    }
   }
 
   async act(action, node) {
     if (action.name !== 'copy') {
-      this.model.send({ action: action.name });
+      this.model.send({ action: action.name, of: action.of ?? '' });
       return;
     }
     await copy(action.text);
@@ -143,7 +206,9 @@ function render({ model, el }) {
   model.on('change:actions', actions);
   draw();
   actions();
+  const timer = setInterval(() => view.tick(), SECOND);
   return () => {
+    clearInterval(timer);
     model.off('change:content', draw);
     model.off('change:actions', actions);
   };

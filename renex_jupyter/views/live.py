@@ -20,13 +20,18 @@ class Watcher:
     Parameters
     ----------
     marker : returns something that changes whenever the store does; must be cheap.
-    failed : is told what `marker` or `refresh` raised.
+    glance : looks at every poll at what changes beside the store; must be as cheap.
+    failed : is told what the others raised.
     """
 
     def __init__(
-        self, marker: Callable[[], object], refresh: Callable[[], None], failed: Callable[[Exception], None]
+        self,
+        marker: Callable[[], object],
+        refresh: Callable[[], None],
+        glance: Callable[[], None],
+        failed: Callable[[Exception], None],
     ) -> None:
-        self._marker, self._refresh, self._failed = marker, refresh, failed
+        self._marker, self._refresh, self._glance, self._failed = marker, refresh, glance, failed
         self._wanted = threading.Event()
         self.resting = False  # nobody looks: an idle pace will do
         self._stopped = False
@@ -68,16 +73,17 @@ class Watcher:
         began = time.monotonic()
         try:
             marker = self._marker()
-            if not asked and marker == self._seen and began - self._refreshed < IDLE:
-                return 0.0
-            self._refreshed = began
-            self._refresh()
-            self._seen = marker
+            due = asked or marker != self._seen or began - self._refreshed >= IDLE
+            if due:
+                self._refreshed = began
+                self._refresh()
+                self._seen = marker
+            self._glance()
         except Exception as error:  # noqa: BLE001  # whatever it is, the panel must say it and go on
             self._seen, self._refreshed = None, began
             self._tell(error)
             return IDLE
-        return min(IDLE, SHARE * (time.monotonic() - began))
+        return min(IDLE, SHARE * (time.monotonic() - began)) if due else 0.0
 
     def _tell(self, error: Exception) -> None:
         with contextlib.suppress(Exception):  # the page is gone; the next look will find out

@@ -14,10 +14,11 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store.store import Store
 from renex_jupyter.views import page
+from renex_jupyter.views.facts import code_for
 from renex_jupyter.views.live import Watcher
 from renex_jupyter.views.notice import Notice
 from renex_jupyter.views.place import Place
-from renex_jupyter.views.run import RunDetail, code_for
+from renex_jupyter.views.run import RunDetail
 from renex_jupyter.views.runs import RunsList
 
 EXAMPLE = """%%task example
@@ -57,7 +58,7 @@ class Panel:
         layout = ipywidgets.Layout(width="auto", min_width="0", overflow="visible")
         self.root = ipywidgets.VBox(parts, layout=layout)
         self.root.observe(self._on_comm, "comm")
-        self._watcher = Watcher(self._marker, self.refresh, self._failed)
+        self._watcher = Watcher(self._marker, self.refresh, self._glance, self._failed)
         self._show_parts(False)
 
     def start(self) -> None:
@@ -120,6 +121,12 @@ class Panel:
         store = self.place.store()
         return (store.layout.root, store.reader.marker()) if store else self.place.project
 
+    def _glance(self) -> None:
+        store = self.place.store()
+        with self._lock:
+            if store is not None and store is self._shown:
+                self.run.look(store)
+
     def _draw_empty(self) -> None:
         self._draw_project()
         self._go = self._insert_example
@@ -164,6 +171,9 @@ class Panel:
     def _act(self, action: str, run: Run) -> None:
         if action == "close":
             self.runs.table.selected = []
+        elif action == "stop":
+            self.run.stop(run)
+            self._wake()
         elif action == "insert" and self._hosted:
             page.send_command("insert-cell", code=code_for(run.run_id))
         elif action == "open" and self._hosted and run.notebook:

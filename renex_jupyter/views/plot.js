@@ -55,12 +55,28 @@ class PlotView {
     const logLabel = element('label');
     logLabel.append(this.logScale, ' log scale');
     this.tools.append(this.choices, logLabel);
-    this.root.append(this.tools, this.notice, this.place);
-    el.append(this.root);
+    this.fold(el);
+    this.logLabel = logLabel;
     this.resizes = new ResizeObserver(() => this.resize());
     this.resizes.observe(this.place);
     this.themes = new MutationObserver(() => this.soon());
     this.themes.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-light', 'data-jp-theme-name'] });
+  }
+
+  /** With a title the plot stands in a box that opens and closes. */
+  fold(el) {
+    if (this.model.get('title')) {
+      this.details = element('details', 'rx-Plot-fold');
+      this.details.open = this.model.get('opened');
+      this.details.addEventListener('toggle', () => {
+        if (this.details.open !== this.model.get('opened')) this.tell('opened', this.details.open);
+      });
+      this.details.append(element('summary', '', this.model.get('title')), this.tools, this.notice, this.place);
+      this.root.append(this.details);
+    } else {
+      this.root.append(this.tools, this.notice, this.place);
+    }
+    el.append(this.root);
   }
 
   tell(name, value) {
@@ -75,6 +91,8 @@ class PlotView {
     }
     this.choices.value = this.model.get('choice');
     this.choices.hidden = options.length < 2;
+    this.logLabel.hidden = !this.model.get('log_choice');
+    if (this.details) this.details.open = this.model.get('opened');
     this.logScale.checked = this.model.get('log_scale');
     this.notice.textContent = this.model.get('notice');
     this.place.setAttribute('aria-label', this.model.get('label'));
@@ -107,7 +125,7 @@ class PlotView {
   async draw() {
     const figure = this.model.get('figure');
     const empty = !figure.data?.length;
-    this.root.hidden = empty;
+    this.root.hidden = empty && !(this.details && this.model.get('choices').length);
     if (empty || this.closed) return;
     const plotly = this.renderer?.constructor?.Plotly;
     const ready = { ...themed(figure) };
@@ -182,9 +200,12 @@ class PlotView {
 function render({ model, el }) {
   const view = new PlotView(model, el);
   const figure = () => view.changed();
-  const tools = () => view.drawTools();
+  const tools = () => {
+    view.drawTools();
+    if (view.details) view.changed(); // whether there is anything to open
+  };
   model.on('change:figure', figure);
-  const words = ['choices', 'choice', 'log_scale', 'notice', 'label'].map(name => `change:${name}`);
+  const words = ['choices', 'choice', 'log_scale', 'log_choice', 'notice', 'label', 'opened'].map(name => `change:${name}`);
   for (const word of words) model.on(word, tools);
   view.drawTools();
   view.root.hidden = true;

@@ -27,3 +27,6 @@ class Plot(anywidget.AnyWidget):
     choices = List(Unicode(), help="Parts of the data to choose from; shown from two on.").tag(sync=True)
     choice = Unicode("").tag(sync=True)
     log_scale = Bool(False).tag(sync=True)
+    log_choice = Bool(True, help="Whether the reader can choose the scale.").tag(sync=True)
+    title = Unicode("", help="With one the plot folds; set it before the first view.").tag(sync=True)
+    opened = Bool(False, help="Whether a folding plot is open.").tag(sync=True)

@@ -157,6 +157,7 @@ def sparks(read: Reader, keys: Mapping[str, str | None]) -> dict[str, list[float
 def _row(run: Mapping[str, Any], line: list[float | None], key: str | None, metric: str) -> dict[str, Any]:
     value = text.number(run["metrics"][key]) if key else ""
     started = text.milliseconds(run["started_at"])
+    going = run["status"] == "running"
     return {
         "id": run["run_id"],
         "status": run["status"],
@@ -164,7 +165,8 @@ def _row(run: Mapping[str, Any], line: list[float | None], key: str | None, metr
         "metric": value if key in (metric, None) else f"{key} {value}",
         "spark": line,
         "started_at": started,
-        "duration_s": {"since": started} if run["status"] == "running" else run["duration_s"],
+        "duration_s": {"since": started} if going else run["duration_s"],
+        "since": started if going else None,
         "notes": _notes(run),
     }
 

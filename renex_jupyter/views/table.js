@@ -1,4 +1,4 @@
-// `element`, `FILL` and `SECOND` are of cells.js, which table.py puts before this, as one module.
+// `SECOND` is of times.js, `element` and `FILL` are of cells.js, which table.py puts before this, as one module.
 class TableView {
   constructor(model, el) {
     this.model = model;
@@ -112,18 +112,19 @@ class TableView {
     tr.dataset.id = id;
     tr.dataset.kind = this.model.get('kind');
     const cells = new Map();
+    const since = element('span', 'rx-Table-since');
     for (const column of this.model.get('columns')) {
       const cell = this.placed(element('td'), column);
       let node = cell;
       if (column.main) {
         node = element('button', 'rx-Table-main');
         node.type = 'button';
-        cell.append(node);
+        cell.append(node, since);
       }
       cells.set(column.key, { node, told: undefined });
       tr.append(cell);
     }
-    const entry = { tr, cells };
+    const entry = { tr, cells, since };
     this.rows.set(id, entry);
     return entry;
   }
@@ -139,6 +140,8 @@ class TableView {
       FILL[column.kind](cell.node, cell.value);
       if (note !== undefined) cell.node.title = note;
     }
+    entry.since.value = row.since ?? null;
+    FILL.since(entry.since, entry.since.value);
   }
 
   drawSelected() {
@@ -169,6 +172,7 @@ class TableView {
   /** Time goes on between two messages of the kernel. */
   tick() {
     if (document.hidden) return;
+    for (const { since } of this.rows.values()) FILL.since(since, since.value);
     for (const column of this.model.get('columns')) {
       if (column.kind !== 'time' && column.kind !== 'duration') continue;
       for (const { cells } of this.rows.values()) {

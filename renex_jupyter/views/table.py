@@ -16,7 +16,8 @@ class Table(anywidget.AnyWidget):
     A column is a dict: `key`, `label`, `kind` (text, number, time, duration, status, spark), `sortable`, `align`,
     `main` (its cell is the button that selects the row) and `width` (0, 360 or 480: pixels of the table from which on
     the column is shown).
-    A row is a dict of an `id`, optional `notes` (key -> tooltip) and one plain value per column key:
+    A row is a dict of an `id`, optional `notes` (key -> tooltip), optional `since` (milliseconds; a ticking time beside
+    the main cell where durations have no column) and one plain value per column key:
 
     - text, number: text, as it is to be read;
     - time: milliseconds since the epoch;
@@ -25,7 +26,7 @@ class Table(anywidget.AnyWidget):
     - spark: numbers in order, None for a gap.
     """
 
-    _esm = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("cells.js", "table.js"))
+    _esm = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("times.js", "cells.js", "table.js"))
     _css = _HERE / "table.css"
 
     columns = List(Dict()).tag(sync=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
 LONGEST = 300  # characters of a value or a tooltip
+# What is not seen but changes how the rest is: control characters, and those that turn the direction of writing.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def number(value: float | None) -> str:
@@ -27,3 +30,10 @@ def clipped(what: str) -> str:
 def milliseconds(moment: datetime | None) -> float | None:
     """Return a time as a page counts it: milliseconds since the epoch."""
     return None if moment is None else moment.timestamp() * 1000
+
+
+def plain(what: str) -> str:
+    """Return printed text as a page can show it: of a line that was written over its last state, and no controls."""
+    if "\r" in what:
+        what = "\n".join(line.rpartition("\r")[2] for line in what.replace("\r\n", "\n").split("\n"))
+    return _UNSEEN.sub("", what)

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter import ids
+from renex_jupyter.query.runs import get_run
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store.store import Store
 
-NOT_COLUMNS = ("params", "metrics", "tags")
+NOT_COLUMNS = ("params", "metrics", "tags", "files")
 
 
 @dataclass
@@ -27,6 +28,11 @@ class Project:
         self.store.write(Change("runs", run.run_id, "create", after))
         return run.run_id
 
+    def made(self, name: str, **columns: Any) -> Run:
+        """Return a new run as the store tells of it."""
+        run_id = self.run(name, **columns)
+        return get_run(self.store.reader, run_id)
+
     def snapshot(self, label: str | None = None) -> str:
         snapshot_id = ids.new_id()
         after = {"snapshot_id": snapshot_id, "label": label, "created_at": now()}
@@ -42,3 +48,11 @@ class Project:
         param_id = ids.content_id([run_id, key])
         after = {"param_id": param_id, "run_id": run_id, "key": key, "value": value, "value_text": str(value)}
         self.store.write(Change("params", param_id, "create", after))
+
+    def printed(self, run_id: str, text: str, name: str = "output.log") -> Path:
+        """Have a run print something, as its supervisor keeps it while it runs."""
+        folder = self.store.layout.runs / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("ab") as file:
+            file.write(text.encode())
+        return folder / name

@@ -30,6 +30,7 @@ def test_a_failed_run_says_why_and_a_running_one_since_when(project: Project) ->
     rows = {row["name"]: row for row in new_list().ask(project.store.reader).rows}
     assert rows["broken"]["notes"]["status"] == "failed: ValueError: no"
     assert rows["going"]["duration_s"] == {"since": rows["going"]["started_at"]}
+    assert (rows["going"]["since"], rows["broken"]["since"]) == (rows["going"]["started_at"], None)
 
 
 def test_the_metric_of_most_runs_stands_in_the_head_and_others_show_their_own(project: Project) -> None:
@@ -114,3 +115,12 @@ def test_a_long_series_is_thinned_for_its_line(project: Project) -> None:
     [row] = new_list().ask(project.store.reader).rows
     assert 20 <= len(row["spark"]) <= 60
     assert max(row["spark"]) == 96
+
+
+def test_what_the_machine_measured_is_no_metric_of_the_list(project: Project) -> None:
+    for name in "ab":
+        project.log(project.run(name), "system/cpu_percent", 99.0)
+    project.log(project.run("c"), "loss", 0.5)
+    page = new_list().ask(project.store.reader)
+    assert (page.metric, page.metrics) == ("loss", ["loss"])
+    assert {row["metric"] for row in page.rows} == {"0.5", ""}

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import platform
 import subprocess
 import sys
 import threading
@@ -10,9 +11,11 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from recorded import Project
 
+from renex_jupyter.store.liveness import boot_id
 from renex_jupyter.store.store import Store
 from renex_jupyter.views import panel as panels
 from renex_jupyter.views.panel import Panel
@@ -219,3 +222,38 @@ def test_a_panel_that_is_closed_ends_its_thread_and_lets_go_of_its_store(project
     assert [part.comm for part in parts] == [None] * len(parts)
     gc.collect()
     assert store() is None
+
+
+def test_new_output_is_shown_within_a_second_without_asking_the_store(
+    project: Project, new_panel: Callable[[Path], Panel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = project.run("r", status="running")
+    project.printed(run, "one\n")
+    panel = new_panel(project.root)
+    until(lambda: names(panel) == ["r"])
+    panel.runs.table.selected = [run]
+    until(lambda: panel.run.printed.box.text == "one\n")
+    refreshed: list[float] = []
+    refresh = panel._watcher._refresh
+    monkeypatch.setattr(panel._watcher, "_refresh", lambda: (refreshed.append(time.time()), refresh()))
+    until(lambda: bool(refreshed))  # so that the next one is five seconds away
+    time.sleep(1.0)
+    refreshed.clear()
+    project.printed(run, "two\n")
+    printed = time.time()
+    assert until(lambda: panel.run.printed.box.text == "one\ntwo\n") - printed < 1.0
+    assert refreshed == []
+
+
+def test_stop_reaches_the_process_of_the_run(project: Project, new_panel: Callable[[Path], Panel]) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        noted = {"pid": child.pid, "pid_started": psutil.Process(child.pid).create_time(), "boot_id": boot_id()}
+        time.sleep(0.5)  # it can be interrupted as soon as Python is up
+        run = project.run("r", status="running", host=platform.node(), **noted)
+        panel = new_panel(project.root)
+        panel.runs.table.selected = [run]
+        until(lambda: bool(panel.run.head.actions) and panel.run.head.actions[0]["label"] == "Stop")
+        panel.run.head._handle_custom_msg({"action": "stop", "of": run}, [])
+        child.wait(10)
+        until(lambda: panel.run.head.content["title"]["status"] == "lost")
+        assert "stop" not in {each["name"] for each in panel.run.head.actions}
