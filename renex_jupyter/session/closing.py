@@ -12,7 +12,9 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,17 @@ from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.config import settings
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.changes import Change
+from renex_jupyter.session import work
 from renex_jupyter.session.active_run import LONGEST_ERROR, ActiveRun, close
 from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.session.purges import contents_gone
 from renex_jupyter.store import liveness
 from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.order import Outcome
+from renex_jupyter.tasks.process import OUTCOME, clear_up, kept_output, read_outcome
 
 Finish = Callable[[Outcome, Path], None]
-NO_WORD = "its supervisor was killed before it could tell the end"
+NO_WORD = "its supervisor ended without a word"
 
 
 def closer_of(session: Session, run_id: str) -> tuple[str, ...]:
@@ -63,7 +67,9 @@ def record_end(active: ActiveRun, outcome: Outcome | None, folder: Path, finish:
             error=_error(outcome),
             exit_code=None if outcome is None else outcome.exit_code,
             metrics=_metrics(session, run.run_id),
+            ended=_ended_at(folder),
             more=_measured(session.store, outcome, folder),
+            take=partial(work.state_after, session, run, folder) if run.rerun_of else None,
         )
         remove(folder)
 
@@ -77,11 +83,11 @@ def end_of_vanished(store: Store, run_id: str) -> dict[str, Any]:
     folder = store.layout.runs / run_id
     outcome = read_outcome(folder)
     if outcome is None:
+        clear_up(folder)
         return {"status": "lost", **(_measured(store, None, folder) if folder.exists() else {})}
-    ended = datetime.fromtimestamp((folder / OUTCOME).stat().st_mtime, UTC)
     return {
         "status": outcome.status,
-        "ended_at": ended,
+        "ended_at": _ended_at(folder),
         "duration_s": outcome.duration_s,
         "error": _told(_error(outcome)),
         "exit_code": outcome.exit_code,
@@ -92,6 +98,13 @@ def end_of_vanished(store: Store, run_id: str) -> dict[str, Any]:
 def remove(folder: Path) -> None:
     """Remove the folder of a run; what cannot be removed now is swept later."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ended_at(folder: Path) -> datetime | None:
+    """Return when the action left its last word."""
+    with suppress(OSError):
+        return datetime.fromtimestamp((folder / OUTCOME).stat().st_mtime, UTC)
+    return None
 
 
 def _error(outcome: Outcome | None) -> str | None:
@@ -122,21 +135,6 @@ def _measured(store: Store, outcome: Outcome | None, folder: Path) -> dict[str, 
         sha256 = store.blobs.put(content) if content else None
         found["output_sha256"] = None if sha256 in contents_gone(store) else sha256
     return {name: value for name, value in found.items() if value is not None}
-
-
-OUTCOME = "outcome.json"
-
-
-def read_outcome(folder: Path) -> Outcome | None:
-    try:
-        return Outcome(**json.loads((folder / OUTCOME).read_text()))
-    except FileNotFoundError:
-        return None
-
-
-def kept_output(folder: Path) -> str:
-    parts = [folder / name for name in ("output.log", "output.tail")]
-    return "".join(each.read_text(errors="replace") for each in parts if each.exists())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from renex_jupyter.config import JOURNAL_VARIABLE, settings
+from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.changes import Change
@@ -26,7 +26,6 @@ from renex_jupyter.tasks import process
 from renex_jupyter.tasks.order import Order, Outcome
 
 Prepare = Callable[[Order, Path, dict[str, str]], Order]
-JOURNAL = "journal.jsonl"  # file in a run's folder; see JOURNAL_VARIABLE
 NO_LIMITS = Limits()
 
 
@@ -102,8 +101,7 @@ def run_order(
         remove(folder)
         raise
     if detach:
-        let_go(active)
-        return recorded(active)
+        return _detached(active, supervised, folder, finish)
     return _watched(active, supervised, folder, finish, echo or show)
 
 
@@ -149,7 +147,7 @@ def _started(
     active: ActiveRun, order: Order, folder: Path, limits: Limits, prepare: Prepare | None
 ) -> process.Supervised:
     """Start the supervisor, and note it as the process by whose life the run is known to be running."""
-    environment = {**os.environ, "PATH": path_of_environment(), JOURNAL_VARIABLE: str((folder / JOURNAL).absolute())}
+    environment = {**os.environ, "PATH": path_of_environment()}
     seen = None if limits.gpus is None else visible_gpus(limits.gpus)
     if seen is not None:
         environment[GPU_VARIABLE] = seen
@@ -184,16 +182,38 @@ def _watched(
     echo: Callable[[str], None],
 ) -> Run:
     """Show what an action prints until it ends, then record the end."""
-    outcome: Outcome | None = None
     try:
-        outcome = supervised.follow(echo)
-    except BaseException:  # `echo` failed, and nobody would look after the action any more
-        supervised.stop()
+        outcome: Outcome | None = supervised.follow(echo)
+    except BaseException as fault:
+        outcome = _at_fault(process.read_outcome(folder), fault)
         raise
     finally:
-        record_end(active, outcome or process.read_outcome(folder), folder, finish)
-    if outcome.fault:
-        raise RenexError(**outcome.fault)
+        record_end(active, outcome, folder, finish)
     if supervised.interrupted:
         raise KeyboardInterrupt
     return recorded(active)
+
+
+def _detached(active: ActiveRun, supervised: process.Supervised, folder: Path, finish: Finish | None) -> Run:
+    """Leave a run that has begun to its supervisor."""
+    try:
+        supervised.wait_begun()
+    except RenexError as fault:
+        supervised.stop()
+        record_end(active, _at_fault(process.read_outcome(folder), fault), folder, finish)
+        raise
+    supervised.let_go()
+    _left_running[:] = [each for each in _left_running if each.process.poll() is None]
+    _left_running.append(supervised)
+    let_go(active)
+    return recorded(active)
+
+
+def _at_fault(outcome: Outcome | None, fault: BaseException) -> Outcome | None:
+    """Return how an action ended that our side of it has failed: when it could not be started it says so itself."""
+    if outcome is None or outcome.fault is not None:
+        return outcome
+    return replace(outcome, status="failed", error=f"{type(fault).__name__}: {fault}")
+
+
+_left_running: list[process.Supervised] = []  # detached ones: whoever starts a process has to ask how it ended

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture.secrets import redact_argv
-from renex_jupyter.config import settings
 from renex_jupyter.errors import invalid_argument, shown
-from renex_jupyter.query import runs as query
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session.active_run import ActiveRun, close, close_after
+from renex_jupyter.session.active_run import ActiveRun, close_after
+from renex_jupyter.session.commands import recorded, run_order
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.limits import limits_of
 from renex_jupyter.session.points import checked, checked_name
 from renex_jupyter.session.runs import finish_what_was_left, open_run
 from renex_jupyter.tasks import kernel
-from renex_jupyter.tasks.process import run_process, split_command
+from renex_jupyter.tasks.process import split_command
 
 
 def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, BaseException | None]:
@@ -40,7 +39,7 @@ def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, Ba
         close_after(active, interrupt)
         raise
     close_after(active, error)
-    return _recorded(session, active), error
+    return recorded(active), error
 
 
 def run_task(
@@ -50,54 +49,93 @@ def run_task(
     params: Mapping[str, Any] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     echo: Callable[[str], None] | None = None,
+    executor: str | None = None,
+    image: str | None = None,
+    environment: str | None = None,
+    timeout: float | None = None,
+    memory: int | str | None = None,
+    gpus: int | str | None = None,
+    detach: bool = False,
+    parse_stdout: bool = False,
 ) -> Run:
-    """Run a command in a process of its own, or call a function here, as a run.
+    """Run a command in a process of its own or in a container, or call a function here, as a run.
 
     Parameters
     ----------
     command_or_callable : argv as a list; a string (split as a shell splits, but no shell runs); or a function, called
-        without arguments. A command finds its run through the environment: `rx.log_metric` inside it just works.
+        without arguments. A command finds its run through the environment: `rx.log_metric` inside it just works, and
+        so do JSON lines that a program in any language appends to the file `$RENEX_JOURNAL`.
     params : kept as params of the run.
     cwd : folder to run in; None: the project's folder for a command.
     echo : gets the output of a command while it comes; None: it is printed.
+    executor : "process" or "container"; None: a container where an image is given.
+    image : Docker image of the container.
+    environment : a kept environment, by its id, to run the command in; None: the one of this process.
+    timeout : seconds, after which the command is stopped and has failed.
+    memory : bytes, or a text such as "4g", of the command and its children together; above it they are killed.
+    gpus : how many GPUs it sees, which (`"0,2"`), or "all".
+    detach : return at once, while the run goes on without this process; see `attach` and `stop`.
+    parse_stdout : keep printed lines such as `loss: 0.3` as metrics.
 
     Returns
     -------
-    The run. A command that fails gives status `failed` with its exit code.
+    The run. A command that fails gives status `failed` with its exit code; one that `stop` ended gives `stopped`.
 
     Raises
     ------
     RenexError : `not_found` when there is no such command, `invalid_argument`. An exception of a function is raised
         again after the run is closed, and so is the KeyboardInterrupt that stopped a command.
     """
+    limits = limits_of(timeout, memory, gpus)
+    chosen = _executor(executor, image)
     if callable(command_or_callable):
+        if limits.given or detach or parse_stdout or environment is not None or executor or image is not None:
+            raise invalid_argument(
+                "a function runs in this process, where it can be neither limited nor detached.", "Give a command."
+            )
         return _call(command_or_callable, name, params)
-    argv = (
-        split_command(command_or_callable)
-        if isinstance(command_or_callable, str)
-        else [str(a) for a in command_or_callable]
+    argv = _argv(command_or_callable)
+    session = current()
+    folder = session.project if cwd is None else Path(cwd).absolute()
+    title = Path(argv[0]).name if name is None else name
+    check_new(session, title, params)
+    action: dict[str, Any] = {"argv": redact_argv(argv), "cwd": session.relative(folder)}
+    return run_order(
+        session,
+        name=title,
+        kind="command",
+        source=shlex.join(action["argv"]),
+        argv=argv,
+        cwd=folder,
+        params=params,
+        executor=chosen,
+        action=action,
+        limits=limits,
+        parse_stdout=parse_stdout,
+        echo=echo,
+        detach=detach,
     )
+
+
+def _argv(command: str | Sequence[str]) -> list[str]:
+    argv = split_command(command) if isinstance(command, str) else [str(each) for each in command]
     if not argv:
         raise invalid_argument("the command is empty.", "Example: %task train -- python train.py --lr 0.1")
-    session = current()
-    source = shlex.join(redact_argv(argv))
-    title = Path(argv[0]).name if name is None else name
-    active = _open(session, title, "command", source, params, executor="process")
-    try:
-        outcome = run_process(
-            argv,
-            cwd=Path(cwd) if cwd is not None else session.project,
-            env={**os.environ, "PATH": _path()},
-            echo=echo or _print,
-            interrupt_grace=settings().interrupt_grace,
-        )
-    except BaseException as fault:
-        close_after(active, fault)
-        raise
-    close(active, outcome.status, error=outcome.error, exit_code=outcome.exit_code)
-    if outcome.status == "stopped":
-        raise KeyboardInterrupt
-    return _recorded(session, active)
+    return argv
+
+
+def _executor(executor: str | None, image: str | None) -> str:
+    """Return where a command runs.
+
+    Raises
+    ------
+    RenexError : `invalid_argument`.
+    """
+    if executor not in (None, "process", "container"):
+        raise invalid_argument(f"executor {shown(executor)} is none.", 'Use "process" or "container".')
+    if executor == "process" and image is not None:
+        raise invalid_argument("an image is given, which a process does not run in.", 'Use executor="container".')
+    return executor or ("process" if image is None else "container")
 
 
 def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, Any] | None) -> Run:
@@ -106,33 +144,27 @@ def _call(function: Callable[[], Any], name: str | None, params: Mapping[str, An
     active = _open(session, title, "function", getattr(function, "__qualname__", repr(function)), params)
     with active:
         function()
-    return _recorded(session, active)
+    return recorded(active)
 
 
-def _open(
-    session: Session, name: str, kind: str, source: str, params: Mapping[str, Any] | None, *, executor: str = "kernel"
-) -> ActiveRun:
-    """Open the run of a task, after finishing what an earlier cell left open."""
+def check_new(session: Session, name: str, params: Mapping[str, Any] | None) -> None:
+    """Check what a task is to be called and told, then finish what an earlier cell left open.
+
+    Raises
+    ------
+    RenexError : `invalid_argument`.
+    """
     checked_name("task", name, "'train'")
     if params is not None and not isinstance(params, Mapping):
         raise invalid_argument(f"params are no {type(params).__name__}: {shown(params)}.", "Use params={'lr': 0.1}.")
     for key in params or {}:
         checked("param", key)
     finish_what_was_left(session)
-    active = open_run(session, name, kind=kind, source=source, executor=executor, params=params or {})
+
+
+def _open(session: Session, name: str, kind: str, source: str, params: Mapping[str, Any] | None) -> ActiveRun:
+    """Open the run of a task that runs in this process."""
+    check_new(session, name, params)
+    active = open_run(session, name, kind=kind, source=source, params=params or {})
     active.held = True
     return active
-
-
-def _recorded(session: Session, active: ActiveRun) -> Run:
-    return query.get_run(session.store.reader, active.run_id)
-
-
-def _path() -> str:
-    """Return the PATH, with this interpreter's folder first: `python` in a command means this environment's."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()

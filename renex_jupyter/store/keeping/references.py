@@ -26,6 +26,8 @@ AHEAD = {("snapshots", "run_id")}
 _NAMED = """
     select snapshot_id as owner, path, sha256 from snapshot_files where sha256 is not null
     union all
+    select run_id, 'what run ' || run_id[:8] || ' printed', output_sha256 from inside.runs where output_sha256 is not null
+    union all
     select environment_id, key, value
     from (select environment_id, unnest(map_entries(try_cast(lock_files as map(varchar, varchar))), recursive := true)
           from inside.environments
@@ -36,7 +38,7 @@ _CONTENTS = f"""
     select sha256, any_value(path) as path, coalesce(max(taken_at) < max(purged_at), false) as is_purged
     from ({_NAMED})
     left join (select id as owner, min(at_us) as taken_at from inside.changes
-               where kind in ('snapshots', 'environments') group by id) using (owner)
+               where kind in ('snapshots', 'environments', 'runs') group by id) using (owner)
     left join (select id as sha256, max(at_us) as purged_at from inside.changes where kind = 'blobs' group by id)
         using (sha256)
     group by sha256"""
@@ -75,23 +77,23 @@ def dangling(read: Reader) -> Iterator[Dangling]:
 
 
 def contents(read: Reader) -> Iterator[tuple[str, str]]:
-    """Yield the SHA-256 of every content that a snapshot or an environment names, with a path that has it.
+    """Yield the SHA-256 of every content that a snapshot, an environment or a run names, with a path that has it.
 
-    Left out is what was purged, unless a snapshot that was taken after the purge names it.
+    Left out is what was purged, unless what was recorded after the purge names it.
     """
     for row in read.rows(f"select sha256, path from ({_CONTENTS}) where not is_purged order by sha256"):
         yield row["sha256"], row["path"]
 
 
 def contents_of(read: Reader, owners: Collection[str] | None = None) -> set[str]:
-    """Return the SHA-256 of every content that some snapshots and environments name, by their ids; None: all of them."""
+    """Return the SHA-256 of every content that some snapshots, environments and runs name, by their ids; None: all of them."""
     mine = "" if owners is None else " where list_contains($owners::varchar[], owner)"
     rows = read.rows(f"select distinct sha256 from ({_NAMED}){mine}", None if owners is None else {"owners": [*owners]})
     return {row["sha256"] for row in rows}
 
 
 def purged(read: Reader) -> set[str]:
-    """Return the SHA-256 of every content that was purged, and that no snapshot has named since."""
+    """Return the SHA-256 of every content that was purged, and that nothing has named since."""
     query = f"""
         select id from inside.changes where kind = 'blobs'
         except select sha256 from ({_CONTENTS}) where not is_purged"""

@@ -1,0 +1,55 @@
+"""The folders in which runs outside of a kernel work: those that are left over are removed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from renex_jupyter.store.liveness import is_gone
+from renex_jupyter.store.store import Store
+from renex_jupyter.store.sweep import GRACE
+
+
+def sweep(store: Store, *, grace: float = GRACE) -> int:
+    """Remove the folders of runs that are over, as killed processes leave them; return how many went.
+
+    Parameters
+    ----------
+    grace : seconds; a folder in which something has changed since stays: somebody may just record the end of its run.
+    """
+    deadline = time.time() - grace
+    removed = 0
+    for folder in left_over(store):
+        if _changed(folder) < deadline:
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += not folder.exists()
+    return removed
+
+
+def left_over(store: Store) -> list[Path]:
+    """Return the folders whose run is over, or that belong to none."""
+    try:
+        folders = sorted(each for each in store.layout.runs.iterdir() if each.is_dir() and not each.is_symlink())
+    except FileNotFoundError:
+        return []
+    if not folders:
+        return []
+    running = {
+        row["run_id"]
+        for row in store.reader.rows("select * from inside.runs where status = 'running'")
+        if not is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"])
+    }
+    return [each for each in folders if each.name not in running]
+
+
+def _changed(folder: Path) -> float:
+    """Return when something was last put into a folder or written in it, in seconds since the epoch."""
+    changed = 0.0
+    with suppress(OSError):
+        changed = folder.stat().st_mtime
+    for path in folder.iterdir() if folder.exists() else ():
+        with suppress(OSError):
+            changed = max(changed, path.lstat().st_mtime)
+    return changed
