@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.magics.arguments import name_and_params, parse, plainly
-from renex_jupyter.session import tasks
+from renex_jupyter.records.runs import Run
+from renex_jupyter.session import cells, tasks
 from renex_jupyter.session.current import current
+from renex_jupyter.tasks.handover import variable_names
 
 TASK_USAGE = "%%task NAME [key=value ...]   or   %task NAME [key=value ...] -- command"
 
@@ -23,7 +27,17 @@ class TaskMagics(Magics):
     @argument(
         "words", nargs="*", help="the task's name, then params as key=value (also set as variables of the notebook)"
     )
+    @argument("--docker", nargs="?", const="", metavar="IMAGE", help="run it in a container of this image")
+    @argument("--env", metavar="ENVIRONMENT", help="run it in this kept environment, by its id or name")
+    @argument("--timeout", metavar="SECONDS", help="stop it after so long: it has failed then")
+    @argument("--memory", metavar="SIZE", help="kill it above so much memory, such as 4g")
+    @argument("--gpus", metavar="N", help="how many GPUs it sees, or which, such as 0,2; 0: none")
+    @argument("--detach", action="store_true", help="go on with the notebook while it runs")
+    @argument("--parse-stdout", action="store_true", help="keep printed lines like 'loss: 0.3' as metrics")
     @argument("-o", "--out", help="put the run into this variable")
+    @argument("--isolated", action="store_true", help="run the cell in a fresh process instead of in the kernel")
+    @argument("--inputs", help="variables that an isolated cell gets, such as a,b")
+    @argument("--outputs", help="variables of an isolated cell that the notebook gets when it has ended well")
     @line_cell_magic
     def task(self, line: str, cell: str | None = None) -> Any:
         """Run a cell, or a command, as a run: the state before, the action, the state after.
@@ -35,6 +49,7 @@ class TaskMagics(Magics):
                 rx.log_metric("loss", train_one_epoch(lr))
 
             run = %task train -- python train.py --lr 0.1
+            %task train --detach --timeout 3600 --memory 8g -- python train.py
         """
         __tracebackhide__ = True
         run, error = self._run(line, cell)
@@ -52,18 +67,56 @@ class TaskMagics(Magics):
         if cell is None:
             if not dashes:
                 raise invalid_argument("there is nothing to run.", f"Usage: {TASK_USAGE}")
-            run = tasks.run_task(command, name=name, params=params)
+            run = tasks.run_task(command, name=name, params=params, **_outside(args))
         elif dashes:
             raise invalid_argument("a cell and a command were given.", f"Usage: {TASK_USAGE}")
+        elif given := _outside(args):
+            option = "--" + next(iter(given)).replace("_", "-")
+            hint = "Give a command after --, as in %task train -- python train.py"
+            raise invalid_argument(f"{option} is not for a cell that runs in the kernel.", hint)
         else:
-            run, error = tasks.run_cell(name, cell, params)
+            run, error = _run_cell(args, name, cell, params)
         if args.out:
             current().names[args.out] = run
         print(run.line)  # also when the run is assigned, or not the last of its cell
         return (run if cell is None and not args.out else None), error
 
 
+def _run_cell(args: Any, name: str, cell: str, params: Mapping[str, Any]) -> tuple[Any, BaseException | None]:
+    """Run a cell in the kernel or in a process of its own; return its run, and its error for the magic to raise."""
+    inputs = variable_names(args.inputs, "--inputs")
+    outputs = variable_names(args.outputs, "--outputs")
+    if args.isolated:
+        run = cells.run_isolated(name, cell, params, inputs=inputs, outputs=outputs)
+        return run, None if run.status in ("finished", "running") else _not_well(run)
+    if inputs or outputs:
+        hint = "Add --isolated to run it in a process of its own; in the kernel a cell has all variables."
+        raise invalid_argument("--inputs and --outputs are for a cell in a process of its own.", hint)
+    return cells.run_cell(name, cell, params)
+
+
+def _not_well(run: Run) -> UsageError:
+    """Return what stops the notebook after a cell that failed elsewhere, whose traceback is shown already."""
+    lines = (run.error or "").rstrip().splitlines() or [f"exit code {run.exit_code}"]
+    return UsageError(f"task '{run.name}' {run.status}: {lines[-1]}")
+
+
 def _split(line: str) -> tuple[str, bool, str]:
     """Split a line at the first ` -- ` into what is ours and the command."""
     head, dashes, command = f" {line} ".partition(" -- ")
     return head.strip(), bool(dashes), command.strip()
+
+
+def _outside(args: Any) -> dict[str, Any]:
+    """Return the options of a task that runs outside of the kernel, as `run_task` takes them; those that were given."""
+    given = {
+        "executor": None if args.docker is None else "container",
+        "image": args.docker or None,
+        "environment": args.env,
+        "timeout": args.timeout,
+        "memory": args.memory,
+        "gpus": args.gpus,
+        "detach": args.detach or None,
+        "parse_stdout": args.parse_stdout or None,
+    }
+    return {name: value for name, value in given.items() if value is not None}

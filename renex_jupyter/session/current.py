@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.capture.notebook import notebook_path
+from renex_jupyter.capture.secrets import redact_argv
 from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE, STORE_FOLDER
 from renex_jupyter.errors import RenexError, warn
 from renex_jupyter.ids import content_id, new_id
@@ -41,7 +42,7 @@ class Session:
         self.runs: list[ActiveRun] = []
         self.joined: ActiveRun | None = None  # the run that the parent process opened for this one
         self.family = Family()
-        if self.shell is not None:
+        if self.has_runs_of_its_own:
             self.family.forget()
         self.last_snapshot_id: str | None = None
         self.recorder: Recorder | None = None
@@ -59,6 +60,11 @@ class Session:
         """The IPython shell of this process, or None in a script."""
         module = sys.modules.get("IPython")
         return module.get_ipython() if module is not None else None
+
+    @property
+    def has_runs_of_its_own(self) -> bool:
+        """Whether this is a notebook's process; a shell that runs an isolated cell is part of that cell's run."""
+        return self.shell is not None and not getattr(self.shell, "of_a_task", False)
 
     @property
     def names(self) -> dict[str, Any]:
@@ -152,9 +158,20 @@ class Session:
             "started_at": self.started_at,
             "user_name": self.store.journal.actor,
             "host": platform.node(),
+            **({"command": self._command()} if self.shell is None else {}),
             **liveness.identity(),  # a purge names who is still alive and may know what it took out
         }
         return Change("sessions", self.session_id, "create", after)
+
+    def _command(self) -> dict[str, Any]:
+        """Return how this process was started, for a rerun: paths in the project relative to it or to its folder."""
+        here = Path.cwd()
+        argv = [self._beside(each, here) for each in sys.orig_argv[1:]]
+        return {"argv": ["python", *redact_argv(argv)], "cwd": self.relative(here) or "."}
+
+    def _beside(self, word: str, here: Path) -> str:
+        inside = Path(word).is_absolute() and Path(word).is_relative_to(self.project)
+        return os.path.relpath(word, here) if inside else word
 
     def executed(self, _execution: CellExecution) -> None:
         """Take note of a cell that ended; it is written at once when this session records."""

@@ -176,7 +176,7 @@ def open_run(
         task=task,
         kind=kind,
         executor=executor,
-        notebook=session.relative(session.notebook),
+        notebook=before.notebook if before and rerun_of else session.relative(session.notebook),
         session_id=session.session_id,
         before_snapshot_id=before.snapshot_id if before else None,
         environment_id=environment_id or (before.environment_id if before else None),
@@ -302,7 +302,7 @@ def _run_of_parent_process(session: Session) -> ActiveRun | None:
     """Return the run that the process which started this one has opened for it, if any."""
     given = session.family.given
     wanted = given.get(RUN_VARIABLE)
-    if not wanted or session.shell is not None:
+    if not wanted or session.has_runs_of_its_own:
         return None
     if session.joined is None or session.joined.run_id != wanted:
         session.namespace = given.get(NAMESPACE_VARIABLE) or session.namespace

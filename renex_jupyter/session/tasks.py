@@ -11,35 +11,13 @@ from typing import Any
 from renex_jupyter.capture.secrets import redact_argv
 from renex_jupyter.errors import invalid_argument, shown
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session.active_run import ActiveRun, close_after
+from renex_jupyter.session.active_run import ActiveRun
 from renex_jupyter.session.commands import recorded, run_order
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.limits import limits_of
 from renex_jupyter.session.points import checked, checked_name
 from renex_jupyter.session.runs import finish_what_was_left, open_run
-from renex_jupyter.tasks import kernel
 from renex_jupyter.tasks.process import split_command
-
-
-def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, BaseException | None]:
-    """Run a cell's body in the kernel as a run; the exception of the body is returned, for the magic to raise.
-
-    Raises
-    ------
-    SyntaxError, RenexError : before anything is recorded.
-    """
-    session = current()
-    kernel.check_cell(session.shell, source)
-    active = _open(session, name, "cell", source, params)
-    session.names.update(params)
-    try:
-        with kernel.shown_busy(session.shell):
-            error = kernel.run_cell(session.shell, source)
-    except BaseException as interrupt:  # one that came between the body and us
-        close_after(active, interrupt)
-        raise
-    close_after(active, error)
-    return recorded(active), error
 
 
 def run_task(
@@ -52,7 +30,7 @@ def run_task(
     executor: str | None = None,
     image: str | None = None,
     environment: str | None = None,
-    timeout: float | None = None,
+    timeout: float | str | None = None,
     memory: int | str | None = None,
     gpus: int | str | None = None,
     detach: bool = False,
