@@ -1,0 +1,222 @@
+"""Requirements as pip reads them, from files and from lines; and how a line says what pip cannot install.
+
+References
+----------
+pip.pypa.io/en/stable/reference/requirements-file-format
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from packaging.markers import Marker, default_environment
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from renex_jupyter.capture.secrets import redact_text
+from renex_jupyter.errors import invalid_argument
+from renex_jupyter.records.environments import Package
+
+ANY = "*"  # the version of what is asked for in any
+CONSTRAINT = "# constraint: "
+COMMENT = re.compile(r"(^|\s+)#.*$")
+OPTION = re.compile(r"(--?[a-z][a-z-]*?)(?:[ =]\s*|(?<=^-[a-z]))(.*)$")
+INCLUDES = ("-r", "--requirement")
+CONSTRAINTS = ("-c", "--constraint")
+IN_PLACE = ("-e", "--editable")
+HASHES = re.compile(r"\s--(?:hash|config-settings?|global-option)[ =]")
+VERSION_CONTROL = re.compile(r"(?:git|hg|svn|bzr)\+")
+
+
+@dataclass(slots=True)
+class Reading:
+    """What files ask for."""
+
+    lines: list[str] = field(default_factory=list)  # for pip, in their order
+    packages: dict[str, Package] = field(default_factory=dict)  # by name; of those that are wanted on this machine
+    files: list[Path] = field(default_factory=list)  # that were read
+    python: str = ""  # "3.11" or "3.11.7", where they say it
+    wanted_python: str = ""  # which versions they allow: ">=3.10"
+
+    def add(self, name: str, version: str, *, marker: str = "", origin: str | None = None, line: str = "") -> None:
+        """Take a package; `line` is what pip is told of it, if not the pin."""
+        name = canonicalize_name(name)
+        line = line or (f"{name} @ {origin}" if origin else f"{name}=={version}")
+        self.lines.append(f"{line} ; {marker}" if marker else line)
+        self._list(name, version, marker, origin)
+
+    def add_local(self, name: str, version: str, path: Path, *, in_place: bool) -> None:
+        """Take a package that lies in a folder, or is an archive."""
+        origin = f"{'editable' if in_place else 'file'} {path}"
+        place = f"{' '.join(str(path).split())}{' (editable)' if in_place else ''}"
+        self.lines.append(f"# {canonicalize_name(name)}=={version} was installed from {place}")
+        self._list(canonicalize_name(name), version, "", origin)
+
+    def add_conda(self, name: str, version: str) -> None:
+        """Take a package of conda."""
+        self.lines.append(f"# {name}=={version} is a package of conda: pip does not install it")
+        self._list(canonicalize_name(name), version, "", "conda")
+
+    def _list(self, name: str, version: str, marker: str, origin: str | None) -> None:
+        if applies(marker, self.python):
+            self.packages[name] = Package(name, version, False, origin)
+
+
+def applies(marker: str, python: str = "") -> bool:
+    """Say whether a marker holds on this machine, with another Python where that is known."""
+    if not marker:
+        return True
+    env = {**default_environment(), "extra": ""}
+    if python.count("."):
+        env["python_version"] = ".".join(python.split(".")[:2])
+        env["python_full_version"] = python if python.count(".") > 1 else f"{python}.0"
+    with suppress(Exception):  # markers that no tool reads
+        return Marker(marker).evaluate({key: str(value) for key, value in env.items()})
+    return False
+
+
+def read_requirements(path: Path) -> Reading:
+    """Read a requirements file and those that it includes.
+
+    Raises
+    ------
+    RenexError : `invalid_argument` for a line that pip would not read.
+    """
+    found = Reading()
+    _read(path, found, set(), constraint=False)
+    return found
+
+
+def read_lines(lines: Iterable[str], home: Path, found: Reading) -> None:
+    """Read lines of requirements; paths in them are relative to a folder."""
+    for line in lines:
+        _take(line, home, found, set(), constraint=False)
+
+
+def read_pyproject(path: Path) -> Reading:
+    """Read what a project asks for; what only its lock file could pin is not pinned."""
+    found = Reading(files=[path])
+    project = tomllib.loads(path.read_text("utf-8")).get("project", {})
+    found.wanted_python = str(project.get("requires-python", ""))
+    read_lines(map(str, project.get("dependencies", ())), path.parent, found)
+    return found
+
+
+def _read(path: Path, found: Reading, seen: set[Path], *, constraint: bool) -> None:
+    if path.resolve() in seen:
+        return
+    seen.add(path.resolve())
+    found.files.append(path)
+    for line in _logical(path.read_text("utf-8-sig")):
+        _take(line, path.parent, found, seen, constraint=constraint)
+
+
+def _logical(text: str) -> Iterator[str]:
+    """Yield the lines without comments, those that go on with a backslash as one."""
+    waiting = ""
+    for each in text.splitlines():
+        line = COMMENT.sub("", each).rstrip()
+        if line.endswith("\\"):
+            waiting += line[:-1].strip() + " "
+        else:
+            yield (waiting + line.strip()).strip()
+            waiting = ""
+    yield waiting.strip()
+
+
+def _take(line: str, home: Path, found: Reading, seen: set[Path], *, constraint: bool) -> None:
+    if not line:
+        return
+    if constraint and not line.startswith("-"):
+        found.lines.append(f"{CONSTRAINT}{redact_text(line)}")
+    elif line.startswith("-"):
+        _take_option(line, home, found, seen)
+    elif _is_place(line, home):
+        _take_place(line, home, found, in_place=False)
+    else:
+        _take_requirement(line, found)
+
+
+def _take_option(line: str, home: Path, found: Reading, seen: set[Path]) -> None:
+    told = OPTION.match(line)
+    name, value = (told[1], told[2].strip()) if told else (line, "")
+    if name in INCLUDES or name in CONSTRAINTS:
+        _read(home / value, found, seen, constraint=name in CONSTRAINTS)
+    elif name in IN_PLACE and VERSION_CONTROL.match(value):
+        _take_requirement(f"{value.partition('egg=')[2].partition('&')[0]} @ {value.partition('#')[0]}", found)
+    elif name in IN_PLACE:
+        _take_place(value, home, found, in_place=True)
+    elif name in ("-f", "--find-links") and "://" not in value:
+        found.lines.append(f"{name} {(home / value).absolute()}")
+    else:
+        found.lines.append(redact_text(line))
+
+
+def _take_place(text: str, home: Path, found: Reading, *, in_place: bool) -> None:
+    place, bracket, _ = text.removeprefix("file://").partition("[")
+    path = (home / (place if bracket else text.removeprefix("file://").partition(";")[0].strip())).absolute()
+    try:
+        name, version = map(str, parse_wheel_filename(path.name)[:2])
+    except InvalidWheelFilename:
+        name, version = _name_of(path)
+    found.add_local(name, version, path, in_place=in_place)
+
+
+def _take_requirement(line: str, found: Reading) -> None:
+    text, options = line, ""
+    if hashes := HASHES.search(line):
+        text, options = line[: hashes.start()], line[hashes.start() :]
+    try:
+        read = Requirement(text)
+    except InvalidRequirement as error:
+        message = f"{redact_text(line)!r} is no requirement that pip reads."
+        raise invalid_argument(message, "Write it as: name==1.0, or name @ https://...") from error
+    marker = str(read.marker) if read.marker else ""
+    if read.url:
+        origin = redact_text(read.url)
+        found.add(read.name, _version_in(origin), origin=origin, marker=marker)
+        return
+    extras = f"[{','.join(sorted(read.extras))}]" if read.extras else ""
+    pin = f"{canonicalize_name(read.name)}{extras}{read.specifier}"
+    line = f"{pin}{f' ; {marker}' if marker else ''}{options}"
+    found.lines.append(line)
+    found._list(canonicalize_name(read.name), pinned(read.specifier), marker, None)  # noqa: SLF001
+
+
+def pinned(specifier: SpecifierSet) -> str:
+    """Return the one version that is allowed, or else what is asked for: ">=1.2"."""
+    each = list(specifier)
+    if len(each) == 1 and each[0].operator in ("==", "===") and not each[0].version.endswith(".*"):
+        return each[0].version
+    return str(specifier) or ANY
+
+
+def _version_in(origin: str) -> str:
+    """Return the version that the name of an archive tells; of version control nobody knows it before it is built."""
+    with suppress(InvalidWheelFilename):
+        return str(parse_wheel_filename(origin.partition("#")[0].rpartition("/")[2])[1])
+    return origin.rpartition("@")[2][:12] if VERSION_CONTROL.match(origin) and "@" in origin else ANY
+
+
+def _is_place(line: str, home: Path) -> bool:
+    place = line.partition(";")[0].partition("[")[0].strip()
+    if place.startswith(("./", "../", "/", "file:")) or place == ".":
+        return True
+    return (
+        "@" not in place and ("/" in place or place.endswith((".whl", ".tar.gz", ".zip"))) and (home / place).exists()
+    )
+
+
+def _name_of(path: Path) -> tuple[str, str]:
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        project = tomllib.loads((path / "pyproject.toml").read_text("utf-8"))["project"]
+        return str(project["name"]), str(project.get("version", ANY))
+    stem = path.name.removesuffix(".tar.gz").removesuffix(".zip")
+    name, dash, version = stem.rpartition("-")
+    return (name, version) if dash and path.is_file() else (stem or path.resolve().name, ANY)
