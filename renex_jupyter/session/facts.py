@@ -8,11 +8,11 @@ from typing import Any
 from renex_jupyter.capture.secrets import REDACTED, redact, redact_text
 from renex_jupyter.errors import RenexError, warn
 from renex_jupyter.records.changes import Change, to_json
+from renex_jupyter.records.keys import checked
 from renex_jupyter.records.params import keep_param, too_many
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.values import checked_text
 from renex_jupyter.session.current import Session
-from renex_jupyter.session.points import checked
 
 MOST_PARAMS = 10_000  # of one run
 

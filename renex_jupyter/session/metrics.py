@@ -11,9 +11,9 @@ from uuid import UUID
 from renex_jupyter.errors import invalid_argument, shown, text_argument
 from renex_jupyter.query.objects import RUN, checked_word
 from renex_jupyter.records.changes import to_microseconds
+from renex_jupyter.records.keys import checked
 from renex_jupyter.session.active_run import ActiveRun
 from renex_jupyter.session.current import current
-from renex_jupyter.session.points import checked
 from renex_jupyter.session.runs import active_run, mark_vanished, run_to_log_on
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import Any
 
 from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argument, warn
 from renex_jupyter.records.arrays import keep
+from renex_jupyter.records.keys import LONGEST_KEY, checked
 from renex_jupyter.records.values import Kept
 from renex_jupyter.session.current import never_in_the_way
 from renex_jupyter.store.format import number_line, point_head, value_line
 from renex_jupyter.store.interrupts import interrupts_held_back
 from renex_jupyter.store.store import Store
 
-LONGEST_KEY = 500  # characters, also of a name
 MOST_WAITING = 1_000_000  # points in memory while the store cannot be written
 MOST_WAITING_BYTES = 256 * 2**20  # of their lines
 RETRY_AFTER = 1.0  # seconds
@@ -207,23 +207,6 @@ class Points:
                 f"metrics of run '{self.name}' cannot be written, they wait in memory (up to {MOST_WAITING:,} points) "
                 f"and are tried again: {self._failed.line}"
             )
-
-
-def checked(what: str, key: Any) -> str:
-    """Return a key of a metric, param or tag, if it can be one.
-
-    Raises
-    ------
-    RenexError : `invalid_argument`.
-    """
-    if not isinstance(key, str) or not key or len(key) > LONGEST_KEY:
-        shown = f"{key[:40]!r}... of {len(key):,} characters" if isinstance(key, str) and key else f"{key!r}"
-        raise invalid_argument(f"{shown} is not a {what} key.", f"Use a text of 1 to {LONGEST_KEY} characters.")
-    try:
-        key.encode()
-    except UnicodeEncodeError as error:
-        raise invalid_argument(f"{key!r} cannot be written as UTF-8.", "Use another key.") from error
-    return key
 
 
 def checked_name(what: str, name: Any, example: str) -> str:

@@ -22,13 +22,14 @@ from renex_jupyter.ids import content_id, new_id, short
 from renex_jupyter.query import runs as query
 from renex_jupyter.query.objects import RUN, checked_word
 from renex_jupyter.records.changes import Change, fields, now
+from renex_jupyter.records.keys import LONGEST_KEY, checked
 from renex_jupyter.records.runs import STATUSES, Run, Task
 from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import exits
 from renex_jupyter.session.active_run import ActiveRun, close, close_after, snapshot_for, tell_children
 from renex_jupyter.session.closing import end_of_vanished
 from renex_jupyter.session.current import Session, current, never_in_the_way
-from renex_jupyter.session.points import LONGEST_KEY, checked, checked_name
+from renex_jupyter.session.points import checked_name
 from renex_jupyter.store import liveness
 from renex_jupyter.store.interrupts import interrupts_held_back
 

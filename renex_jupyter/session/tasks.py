@@ -10,12 +10,13 @@ from typing import Any
 
 from renex_jupyter.capture.secrets import redact_argv
 from renex_jupyter.errors import invalid_argument, shown
+from renex_jupyter.records.keys import checked
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session.active_run import ActiveRun
 from renex_jupyter.session.commands import recorded, run_order
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.limits import limits_of
-from renex_jupyter.session.points import checked, checked_name
+from renex_jupyter.session.points import checked_name
 from renex_jupyter.session.runs import finish_what_was_left, open_run
 from renex_jupyter.tasks.process import split_command
 

@@ -35,7 +35,9 @@ class Relay:
     """A store of its own that the action logs into; what it logs of its run is written on the run of the order."""
 
     store: str  # folder
-    nth: int | None = None  # which of the runs that it opens is meant, from 0; None: the one that bears the order's run id
+    nth: int | None = (
+        None  # which of the runs that it opens is meant, from 0; None: the one that bears the order's run id
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Order:
     output_kept: int = 2**20  # bytes of text: the first and the last half
     output_shown: int = 20 * 2**20  # bytes that go through to whoever watches
     relay: Relay | None = None
+    redactor: str = "renex_jupyter.capture.secrets:redact"  # takes secrets out of params and tags: module and function
     container: Container | None = None
 
     def to_json(self) -> str:
@@ -83,7 +86,7 @@ class Order:
 class Outcome:
     """How an action ended, as the supervisor leaves it in the run's folder."""
 
-    status: str  # finished, failed, stopped
+    status: str  # finished, failed, stopped; lost: its supervisor was killed, and nobody wrote this
     duration_s: float
     exit_code: int | None = None  # negative: the number of the signal that ended it; None: it never started
     error: str | None = None  # why it failed: a limit that it passed, or the last lines of its output

@@ -58,6 +58,8 @@ class Supervisor:
         self.screen = Screen(1, order.output_shown)
         self.source: Source | None = None
         self.logged: Logged | None = None
+        self.journal = journal_of(order, folder)
+        self._counts = False  # whether the system metrics have begun
         signal.signal(signal.SIGINT, self._asked_to_stop)
         signal.signal(signal.SIGTERM, self._asked_to_stop)
 
@@ -73,6 +75,8 @@ class Supervisor:
             source = self.source
             signal.signal(signal.SIGCHLD, lambda *_: source.wake())
         self._write_state()
+        if self.order.parse_stdout or self.order.relay is not None:
+            self._load_logged()
         while not self._has_ended():
             self._pump(TICK)
             self._look()
@@ -174,12 +178,25 @@ class Supervisor:
         timeout = self.order.timeout
         if timeout is not None and self.why is None and now - self.begun > timeout:
             self._stop("failed", f"timeout: it took longer than {timeout:g} s.")
-        if self.logged is None and _logs_anything(self.order, self.folder, now - self.begun):
-            from renex_jupyter.tasks.logged import Logged
-
-            self.logged = Logged(self.order, self.folder, self.action, self._note)
+        if self.order.sample_every > 0:
+            self._look_at_system(now - self.begun)
+        if self.logged is None and self.journal.exists():
+            self._load_logged()
         if self.logged is not None:
             self.logged.look(now - self.begun)
+
+    def _look_at_system(self, so_far: float) -> None:
+        if not self._counts:
+            self.action.system()  # from here on it counts
+            self._counts = True
+        if self.logged is None and so_far >= self.order.sample_every:
+            self._load_logged()
+
+    def _load_logged(self) -> None:
+        """Begin to write on the run, for which the store has to be loaded."""
+        from renex_jupyter.tasks.logged import Logged
+
+        self.logged = Logged(self.order, self.journal, self.action, self._note)
 
     def _look_at_memory(self, now: float) -> None:
         used = self.action.memory()
@@ -199,10 +216,8 @@ class Supervisor:
     def _outcome(self) -> Outcome:
         code = self.action.poll()
         self.peak = max(self.peak, self.action.memory())
-        if self.logged is None and _logs_anything(self.order, self.folder, 0.0):
-            from renex_jupyter.tasks.logged import Logged
-
-            self.logged = Logged(self.order, self.folder, self.action, self._note)
+        if self.logged is None and self.journal.exists():
+            self._load_logged()
         self.renderer.end()
         if self.logged is not None:
             self.logged.finish()
@@ -232,12 +247,6 @@ class Supervisor:
         gone = os.getppid() != self.parent
         if self.order.closer and (gone or (self.order.detached and outcome.fault is None)):
             _record_the_end(self.order.closer)
-
-
-def _logs_anything(order: Order, folder: Path, so_far: float) -> bool:
-    """Say whether there is something to write on the run, for which the store has to be loaded."""
-    sampled = 0 < order.sample_every <= so_far
-    return order.parse_stdout or order.relay is not None or sampled or journal_of(order, folder).exists()
 
 
 def journal_of(order: Order, folder: Path) -> Path:
