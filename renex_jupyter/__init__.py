@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from renex_jupyter.errors import RenexError as RenexError
+    from renex_jupyter.session.attaching import attach as attach
+    from renex_jupyter.session.attaching import run_files as run_files
+    from renex_jupyter.session.attaching import run_output as run_output
+    from renex_jupyter.session.attaching import stop as stop
     from renex_jupyter.session.checkouts import checkout as checkout
     from renex_jupyter.session.diffs import diff as diff
+    from renex_jupyter.session.environment_builds import build_environment as build_environment
     from renex_jupyter.session.environments import capture_environment as capture_environment
+    from renex_jupyter.session.environments import create_environment as create_environment
+    from renex_jupyter.session.environments import diff_environments as diff_environments
+    from renex_jupyter.session.environments import export_environment as export_environment
+    from renex_jupyter.session.environments import get_environment as get_environment
     from renex_jupyter.session.environments import list_environments as list_environments
+    from renex_jupyter.session.environments import name_environment as name_environment
     from renex_jupyter.session.housekeeping import delete_snapshot as delete_snapshot
     from renex_jupyter.session.housekeeping import get_snapshot as get_snapshot
     from renex_jupyter.session.housekeeping import list_snapshots as list_snapshots
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.params import log_params as log_params
     from renex_jupyter.session.params import set_tag as set_tag
     from renex_jupyter.session.params import set_tags as set_tags
+    from renex_jupyter.session.reruns import rerun as rerun
     from renex_jupyter.session.runs import active_run as active_run
     from renex_jupyter.session.runs import end_run as end_run
     from renex_jupyter.session.runs import get_run as get_run
@@ -40,15 +51,26 @@ if TYPE_CHECKING:
     from renex_jupyter.session.snapshots import snapshot as snapshot
     from renex_jupyter.session.sql import sql as sql
     from renex_jupyter.session.tasks import run_task as run_task
+    from renex_jupyter.session.verifying import verify as verify
     from renex_jupyter.views.panel import show
 
     panel = show
 
 _WHERE = {
     "RenexError": "errors",
+    "attach": "session.attaching",
+    "run_files": "session.attaching",
+    "run_output": "session.attaching",
+    "stop": "session.attaching",
     "checkout": "session.checkouts",
     "diff": "session.diffs",
+    "build_environment": "session.environment_builds",
     "capture_environment": "session.environments",
+    "create_environment": "session.environments",
+    "diff_environments": "session.environments",
+    "export_environment": "session.environments",
+    "get_environment": "session.environments",
+    "name_environment": "session.environments",
     "list_environments": "session.environments",
     "metric_history": "session.metrics",
     "export_store": "session.keeping",
@@ -76,6 +98,8 @@ _WHERE = {
     "update_snapshot": "session.housekeeping",
     "sql": "session.sql",
     "run_task": "session.tasks",
+    "rerun": "session.reruns",
+    "verify": "session.verifying",
     "panel": "views.panel:show",
 }
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.config import (
@@ -29,6 +29,9 @@ from renex_jupyter.session.current import Session, never_in_the_way
 from renex_jupyter.session.facts import Facts
 from renex_jupyter.session.points import Points
 
+if TYPE_CHECKING:
+    from renex_jupyter.session.watching import Watch
+
 LONGEST_ERROR = 4000  # characters
 LOST_POINTS = "renex.lost_points"  # the tag that counts them
 
@@ -46,6 +49,7 @@ class ActiveRun:
         self.pid = os.getpid()  # a forked child logs on its parent's run, and never ends it
         self.points = Points(session.store, run.run_id, run.name, steps, session.write_what_is_left, self._note_lost)
         self.facts = Facts(session, run)
+        self.watch: Watch | None = None  # of a run in this process
 
     @property
     def run_id(self) -> str:
@@ -175,6 +179,7 @@ def close(
     metrics: Mapping[str, Any] | None = None,
     ended: datetime | None = None,
     more: Mapping[str, Any] | None = None,
+    take: Callable[[Mapping[str, Any]], Snapshot | None] | None = None,
 ) -> None:
     """Record the state after and the end of a run; children that are still open end with it.
 
@@ -185,12 +190,15 @@ def close(
     metrics : last values, for the state after; None: those that this process logged.
     ended : None: now.
     more : further fields of the run.
+    take : takes the state after, given the last values; None: that of the project.
     """
     session = active.session
     if active not in session.runs or active.pid != os.getpid():
         return
     while session.runs[-1] is not active:
         close(session.runs[-1], status)
+    watch, active.watch = active.watch, None
+    seen = watch.stop() if watch is not None else {}
     with suppress(RenexError, OSError):  # told below; here the run is still one that a deleted store knew
         session.write_what_is_left()
     session.runs.remove(active)
@@ -206,7 +214,10 @@ def close(
     ended, taken = ended or now(), None
     try:
         last = active.last_values() if metrics is None else metrics
-        taken = snapshot_for(session, active.run_id, "after", last, active.run.notebook)
+        if take is not None:
+            taken = take(last)
+        else:
+            taken = snapshot_for(session, active.run_id, "after", last, active.run.notebook)
     finally:  # an interrupt of the snapshot must not leave the run open
         after = {
             "status": status,
@@ -215,6 +226,7 @@ def close(
             "error": redact_text(error)[:LONGEST_ERROR] if error else None,
             "exit_code": exit_code,
             "after_snapshot_id": taken.snapshot_id if taken else None,
+            **seen,
             **(more or {}),
         }
         namespace = active.run.namespace

@@ -30,7 +30,8 @@ create table inside.experiments (
 );
 
 create table inside.sessions (
-    session_id varchar, kernel_id varchar, notebook varchar, started_at timestamptz, user_name varchar, host varchar
+    session_id varchar, kernel_id varchar, notebook varchar, started_at timestamptz, user_name varchar, host varchar,
+    command json            -- of a script: its argv without secrets, and the folder that it was started in
 );
 
 create table inside.tasks (task_id varchar, name varchar, kind varchar, source varchar, created_at timestamptz);

@@ -1,0 +1,234 @@
+"""Verify a run: do it again and compare, and say why where it is not the same."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from renex_jupyter.analysis.reasons import Circumstances, explained, likely_reason
+from renex_jupyter.analysis.verification import Logged, Result, Tolerance, compare, counts, files_of, verdict_of
+from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argument
+from renex_jupyter.ids import new_id
+from renex_jupyter.query import environments
+from renex_jupyter.query import runs as run_query
+from renex_jupyter.query import snapshots as snapshot_query
+from renex_jupyter.query import verifications as query
+from renex_jupyter.query.objects import RUN, checked_word
+from renex_jupyter.records.changes import Change, now, plain
+from renex_jupyter.records.diffs import PackageChange
+from renex_jupyter.records.runs import Run
+from renex_jupyter.records.snapshots import Cell
+from renex_jupyter.records.verifications import (
+    ABSOLUTE_TOLERANCE,
+    CLOSE,
+    DIFFERENT,
+    FAILED,
+    RELATIVE_TOLERANCE,
+    Difference,
+    Verification,
+)
+from renex_jupyter.session import places, reruns, work
+from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.diffs import kept_files
+from renex_jupyter.session.runs import mark_vanished
+
+# Errors of a rerun that say something of the run: any other one is of this machine, or of the call, and is raised.
+OF_THE_RUN = frozenset({"conflict", "corrupt", "environment_unavailable", "not_found", "unsafe_path"})
+CELL_ERROR = re.compile(r"renex: cell \d+ of \d+ failed \((.*)\); what comes after it did not run\.")
+
+
+def verify(
+    run_id: object,
+    *,
+    rerun: object = None,
+    environment: str | None = None,
+    executor: str | None = None,
+    image: str | None = None,
+    relative_tolerance: float = RELATIVE_TOLERANCE,
+    absolute_tolerance: float = ABSOLUTE_TOLERANCE,
+    ignore: Sequence[str] = (),
+    confirm: bool = True,
+    echo: Callable[[str], None] | None = None,
+    timeout: float | None = None,
+) -> Verification:
+    """Do a run again and say whether it gives the same: all its metric points, params and the files that it wrote.
+
+    Parameters
+    ----------
+    run_id : id, unique prefix or name of a run, or the run itself.
+    rerun : a rerun of it that there is already; None: it is done again now.
+    environment, executor, image, echo, timeout : see `rerun`.
+    relative_tolerance, absolute_tolerance : two numbers within one of them are close (`math.isclose`).
+    ignore : patterns such as "epoch_seconds" or "time/*" of metrics and params that are not compared; of files, with
+        "file:" before: "file:out/*.log". What begins with "system/" never is.
+    confirm : where nothing else explains a difference, do it once more: reruns that differ from each other prove
+        randomness without a seed.
+
+    Returns
+    -------
+    The verdict `reproduced` (all is the same, to the last bit), `close` (within the tolerance), `different`, or `failed`
+    (it could not be done again, or failed where it had finished); with every difference and the likely reason. It is
+    kept in the table `verifications`.
+
+    Raises
+    ------
+    RenexError : `not_found` for the run, `invalid_argument`, `docker_unavailable`; what is wrong with the machine and
+        not with the run, such as `disk_full`.
+    """
+    checked_word(run_id, (RUN,))
+    tolerance = _tolerance(relative_tolerance, absolute_tolerance, ignore)
+    session = current()
+    mark_vanished(session)
+    read = session.store.reader
+    recorded = run_query.get_run(read, run_query.find_run(read, run_id))
+
+    def again() -> Run:
+        return reruns.do_again(session, recorded, executor, environment, image, echo, timeout)
+
+    if rerun is not None:
+        checked_word(rerun, (RUN,))
+        second = run_query.get_run(read, run_query.find_run(read, rerun))
+        return _keep(session, _compared(session, recorded, second, tolerance, None))
+    try:
+        second = again()
+    except RenexError as error:
+        if error.code not in OF_THE_RUN:
+            raise
+        return _keep(session, _not_started(recorded, error, tolerance))
+    return _keep(session, _compared(session, recorded, second, tolerance, again if confirm else None))
+
+
+def _tolerance(relative: float, absolute: float, ignore: Sequence[str]) -> Tolerance:
+    for name, value in (("relative_tolerance", relative), ("absolute_tolerance", absolute)):
+        if not (isinstance(value, int | float) and 0 <= value < math.inf):
+            raise invalid_argument(f"{name} {shown(value)} is no tolerance.", "Use a small number, such as 1e-6, or 0.")
+    patterns = [ignore] if isinstance(ignore, str) else list(ignore)
+    for each in patterns:
+        text_argument(each, "a pattern to ignore", 'Use names, such as ignore=["seconds", "file:*.log"].')
+    return Tolerance(float(relative), float(absolute), tuple(patterns))
+
+
+def _not_started(recorded: Run, error: RenexError, tolerance: Tolerance) -> Verification:
+    reason = f"it could not be started: {error.code}: {error.message}"
+    return _made(recorded, None, FAILED, (), f"{reason} {error.hint}".strip(), tolerance, {})
+
+
+def _compared(
+    session: Session, recorded: Run, second: Run, tolerance: Tolerance, again: Callable[[], Run] | None
+) -> Verification:
+    one, other = result_of(session, recorded), result_of(session, second)
+    differences = compare(one, other, tolerance)
+    verdict = verdict_of(one, other, differences)
+    known = _circumstances(session, recorded, second, verdict, differences)
+    if verdict == DIFFERENT and again is not None and not explained(known):
+        third = compare(other, result_of(session, again()), tolerance)
+        known = replace(known, random=third[0].line if third else "")
+    compared = counts(one, tolerance)
+    return _made(recorded, second, verdict, differences, likely_reason(known), tolerance, compared)
+
+
+def result_of(session: Session, run: Run) -> Result:
+    """Return what a run gave."""
+    read = session.store.reader
+    points = tuple(Logged(**row) for row in query.logged_points(read, run.run_id))
+    files = {}
+    if run.before_snapshot_id and run.after_snapshot_id:
+        files = files_of(kept_files(session, run.before_snapshot_id), kept_files(session, run.after_snapshot_id))
+    exit_code = run.exit_code if run.kind == "command" else None
+    error = _cell_error(run.error) if run.error and exit_code is None else run.error
+    return Result(run.status, exit_code, error, points, run.params, files)
+
+
+def _cell_error(text: str) -> str:
+    """Return the exception of a cell: of a replay it is told at the end of what that printed."""
+    told = CELL_ERROR.findall(text)
+    return told[-1] if told else text.strip().splitlines()[-1]
+
+
+def _circumstances(
+    session: Session, recorded: Run, second: Run, verdict: str, differences: tuple[Difference, ...]
+) -> Circumstances:
+    read = session.store.reader
+    before = snapshot_query.get_snapshot(read, recorded.before_snapshot_id or "")
+    cells = () if recorded.kind == "command" else query.replayed_cells(read, recorded)
+    return Circumstances(
+        verdict,
+        differences,
+        recorded_status=recorded.status,
+        error=_cell_error(second.error) if second.error and cells else second.error,
+        missing=work.missing_files(session, before, of_command=recorded.kind == "command"),
+        packages=_packages(session, recorded, second),
+        interrupted=tuple(f"cell [{each.execution_count}]" for each in cells if each.status == "interrupted"),
+        disorder=_disorder(snapshot_query.snapshot_cells(read, before.snapshot_id)) if cells else "",
+        unknown_start=any(each.started_at is None for each in cells),
+        machine=_machine(session, recorded, second) if verdict in (CLOSE, DIFFERENT) else "",
+    )
+
+
+def _packages(session: Session, recorded: Run, second: Run) -> tuple[PackageChange, ...]:
+    if not recorded.environment_id or not second.environment_id or recorded.environment_id == second.environment_id:
+        return ()
+    read = session.store.reader
+    return places.differences(
+        *(environments.get_environment(read, str(each.environment_id)) for each in (recorded, second))
+    )
+
+
+def _disorder(cells: Sequence[Cell]) -> str:
+    counted = (
+        ("changed since they ran", sum(each.stale for each in cells)),
+        ("out of order", sum(each.out_of_order for each in cells)),
+    )
+    return ", ".join(f"{number} {words}" for words, number in counted if number)
+
+
+def _machine(session: Session, recorded: Run, second: Run) -> str:
+    """Return in what the processor of a rerun is another one."""
+    rows = session.store.reader.rows("select hardware_id, cpu, cores from hardware")
+    known = {row["hardware_id"]: f"{row['cpu']}, {row['cores']} cores" for row in rows}
+    one, other = (known.get(_hardware(session, each) or "") for each in (recorded, second))
+    return f"{one} -> {other}" if one and other and one != other else ""
+
+
+def _hardware(session: Session, run: Run) -> str | None:
+    """Return the machine of a run: a rerun has the state before of another one, and a state after of its own."""
+    state = run.after_snapshot_id
+    return snapshot_query.get_snapshot(session.store.reader, state).hardware_id if state else run.hardware_id
+
+
+def _made(
+    recorded: Run,
+    second: Run | None,
+    verdict: str,
+    differences: tuple[Difference, ...],
+    reason: str,
+    tolerance: Tolerance,
+    compared: dict[str, int],
+) -> Verification:
+    return Verification(
+        verification_id=new_id(),
+        run_id=recorded.run_id,
+        rerun_run_id=second.run_id if second else None,
+        verdict=verdict,
+        reason=reason,
+        differences=differences,
+        relative_tolerance=tolerance.relative,
+        absolute_tolerance=tolerance.absolute,
+        created_at=now(),
+        name=recorded.name,
+        compared=compared,
+    )
+
+
+def _keep(session: Session, found: Verification) -> Verification:
+    """Write what was found, for whoever asks later."""
+    session.begin()
+    after = {
+        name: plain(getattr(found, name)) if name == "differences" else getattr(found, name)
+        for name in found.__dataclass_fields__
+        if name not in ("name", "compared") and getattr(found, name) is not None
+    }
+    session.store.write(Change("verifications", found.verification_id, "create", after))
+    return found

@@ -1,0 +1,147 @@
+"""The folder that a rerun works in: a kept state, checked out for it alone, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from renex_jupyter.capture import cells, files, hardware
+from renex_jupyter.capture import notebook as notebooks
+from renex_jupyter.config import settings
+from renex_jupyter.ids import short
+from renex_jupyter.query import environments
+from renex_jupyter.query import snapshots as query
+from renex_jupyter.records.paths import from_text
+from renex_jupyter.records.runs import Run
+from renex_jupyter.records.snapshots import FileEntry, Snapshot
+from renex_jupyter.session import purges, snapshots
+from renex_jupyter.session.current import Session, never_in_the_way
+from renex_jupyter.store.layout import os_errors
+from renex_jupyter.tasks.checkout import write_tree
+
+OUTSIDE = ("../", "/")  # how a path begins that does not lie in the project
+FOLDER = "work"  # in the folder of a run
+# In a process of its own: a file that is closed here loses the locks that DuckDB or SQLite may have on it in this one.
+COPY = """
+import json, shutil, sys
+for source, target in json.load(sys.stdin):
+    shutil.copy2(source, target)
+"""
+
+
+def missing_files(session: Session, snapshot: Snapshot, *, of_command: bool) -> tuple[tuple[str, str], ...]:
+    """Return path and reason of what a checkout of a snapshot will lack.
+
+    Parameters
+    ----------
+    of_command : leave out what the process that started a command had imported from elsewhere.
+    """
+    entries = query.snapshot_files(session.store.reader, snapshot.snapshot_id)
+    gone = purges.gone(session.store, {entry.sha256 for entry in entries})
+    here = {entry.path for entry in _same_here(session, entries)}
+    left_out = [each for each in snapshot.left_out if not (of_command and each.path.startswith(OUTSIDE))]
+    found = {each.path: each.reason for each in left_out}
+    for each in entries:
+        if each.kind == "file" and each.sha256 is None and each.path not in here:
+            found.setdefault(each.path, "its content was not kept")
+        elif each.sha256 in gone:
+            found[each.path] = gone[str(each.sha256)]
+    if not query.is_whole(session.store.reader, snapshot.snapshot_id):
+        found["(more)"] = "the list of files is not whole in the store; renex fsck says what is missing"
+    return tuple((path, why) for path, why in found.items() if path not in here)
+
+
+def check_out(session: Session, snapshot: Snapshot, folder: Path) -> Path:
+    """Check a snapshot out into the folder of a run, and return where.
+
+    A file of which only size and time were kept, since it is large, is copied from the project where it is still that one.
+
+    Raises
+    ------
+    RenexError : what `write_tree` raises.
+    """
+    store = session.store
+    entries = query.snapshot_files(store.reader, snapshot.snapshot_id)
+    gone = purges.gone(store, {entry.sha256 for entry in entries})
+    target = folder / FOLDER
+    with os_errors("the state before the run cannot be checked out"):
+        write_tree(entries, store.blobs, target, snapshot_id=snapshot.snapshot_id, gone=gone, within=store.layout.runs)
+        pairs = [
+            (str(session.project / from_text(each.path)), str(target / from_text(each.path)))
+            for each in _same_here(session, entries)
+        ]
+        for _, place in pairs:
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+        if pairs:
+            told = json.dumps(pairs)
+            subprocess.run([sys.executable, "-I", "-c", COPY], input=told, text=True, check=False, capture_output=True)
+    return target
+
+
+def _same_here(session: Session, entries: tuple[FileEntry, ...]) -> list[FileEntry]:
+    """Return the files without a kept content which lie in the project as they did then, by size and time."""
+    return [each for each in entries if each.kind == "file" and each.sha256 is None and _is_same(session.project, each)]
+
+
+def _is_same(project: Path, entry: FileEntry) -> bool:
+    path = project / from_text(entry.path)
+    try:
+        found = path.lstat()
+        inside = path.resolve().is_relative_to(project.resolve())
+    except OSError:
+        return False
+    return inside and not path.is_symlink() and (found.st_size, found.st_mtime_ns) == (entry.size, entry.mtime_ns)
+
+
+def state_after(session: Session, run: Run, folder: Path, metrics: Mapping[str, Any]) -> Snapshot | None:
+    """Take the hidden snapshot of what a rerun has made of its checkout; a fault of ours is a warning and no more."""
+    with never_in_the_way("the state after the rerun"), as_of(session, run):
+        state = _captured(session, run, folder / FOLDER)
+        return snapshots.keep(session, state, None, None, {}, metrics, run_id=run.run_id, hidden=True)
+    return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
+
+
+def _captured(session: Session, run: Run, work: Path) -> snapshots.Captured:
+    store = session.store
+    purged_at, gone = store.layout.purged_at(), purges.contents_gone(store)
+    before = query.get_snapshot(store.reader, run.before_snapshot_id or "")
+    path = work / before.notebook if before.notebook else None
+    document = notebooks.read_document(path) if path is not None and path.is_file() else None
+    code = cells.capture_code(work, path, (), live=None, document=document, script=before.script)
+    had = [each.path for each in query.snapshot_files(store.reader, before.snapshot_id) if each.role != "notebook"]
+    tree = files.capture_files(
+        work,
+        store.layout.blobs,
+        exclude=frozenset({code.notebook} if code.notebook else ()),
+        imported=had,  # what the state before has is no less there for an ignore rule
+        max_file_size=settings().max_file_size,
+        timeout=settings().capture_timeout,
+        purged=gone,
+    )
+    made = environments.get_environment(store.reader, run.environment_id or "")
+    return snapshots.Captured(replace(code, script=before.script), made, hardware.capture_hardware(), tree, purged_at)
+
+
+@contextmanager
+def as_of(session: Session, run: Run) -> Iterator[None]:
+    """Record as a run did: in its namespace and experiment, after the state before it."""
+    mine = session.namespace, session.experiment, session.last_snapshot_id
+    session.namespace, session.experiment = run.namespace, run.experiment
+    session.last_snapshot_id = run.before_snapshot_id
+    try:
+        yield
+    finally:
+        session.namespace, session.experiment, session.last_snapshot_id = mine
+
+
+def told_missing(missing: tuple[tuple[str, str], ...], snapshot: Snapshot) -> str:
+    """Return what is said before a rerun starts without some files."""
+    names = ", ".join(f"{path} ({why})" for path, why in missing[:5])
+    more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+    return f"renex: not in snapshot {short(snapshot.snapshot_id)}, so the rerun does without: {names}{more}"
