@@ -71,7 +71,8 @@ def get_run(read: Reader, run_id: str) -> Run:
     if row["status"] == "running" and _is_lost(read, row):
         row["status"] = "lost"
     row["action"] = json.loads(row["action"]) if row["action"] else None
-    row["files"] = tuple(FileChange(**each) for each in changed_files(read, run_id))
+    ended = row["before_snapshot_id"] and row["after_snapshot_id"]
+    row["files"] = tuple(FileChange(**each) for each in changed_files(read, run_id)) if ended else ()
     values = _values(read, [run_id], param="value").get(run_id, {})
     params = {key: None if value is None else json.loads(value) for key, value in values.get("params", {}).items()}
     return Run(**row, params=params, metrics=values.get("metrics", {}), tags=values.get("tags", {}))
