@@ -20,6 +20,7 @@ from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.environments import CURRENT, capture_environment, find_environment
 from renex_jupyter.tasks import image_context
 from renex_jupyter.tasks.interpreters import minor_of
+from renex_jupyter.tasks.order import Order
 from renex_jupyter.tasks.venvs import VenvOrder, build_venv
 from renex_jupyter.tasks.wheel import is_ours, make_wheel
 
@@ -96,9 +97,12 @@ class EnvironmentForRun:
     unset: tuple[str, ...] = ()  # variables to take away
     notes: tuple[str, ...] = ()
 
-    def applied(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return all variables of a process in this environment, given those of one outside of it."""
-        return {**{name: value for name, value in variables.items() if name not in self.unset}, **self.variables}
+    def prepare(self, order: Order, _folder: Path, variables: dict[str, str]) -> Order:
+        """Change the variables of a process to those of one in this environment; the order stays (see `run_order`)."""
+        for name in self.unset:
+            variables.pop(name, None)
+        variables.update(self.variables)
+        return order
 
 
 def environment_for_run(
@@ -126,7 +130,7 @@ def environment_for_run(
     """
     found = _kept(session, wanted)
     here = _kept_id(wanted) == CURRENT or found.environment_id == find_environment(session, CURRENT).environment_id
-    inside = _moved(session, found, checkout)
+    inside = moved_packages(session, found, checkout)
     if here and not docker:
         paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         return EnvironmentForRun(
@@ -161,7 +165,7 @@ def _kept_id(wanted: object) -> object:
     return wanted if isinstance(wanted, str) else None
 
 
-def _moved(session: Session, found: Environment, checkout: Path | None) -> dict[str, str]:
+def moved_packages(session: Session, found: Environment, checkout: Path | None) -> dict[str, str]:
     """Return the variable by which packages of the project come from its checkout instead of from where they are now."""
     if checkout is None:
         return {}

@@ -15,6 +15,7 @@ from renex_jupyter.records.runs import Run
 from renex_jupyter.session.active_run import ActiveRun
 from renex_jupyter.session.commands import recorded, run_order
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.environment_builds import environment_for_run
 from renex_jupyter.session.limits import limits_of
 from renex_jupyter.session.points import checked_name
 from renex_jupyter.session.runs import finish_what_was_left, open_run
@@ -49,7 +50,8 @@ def run_task(
     echo : gets the output of a command while it comes; None: it is printed.
     executor : "process" or "container"; None: a container where an image is given.
     image : Docker image of the container.
-    environment : a kept environment, by its id, to run the command in; None: the one of this process.
+    environment : a kept environment, by its name or id, to run the command in, built if need be; None: the one of this
+        process, or that of the image. With an image it is built on that one.
     timeout : seconds, after which the command is stopped and has failed.
     memory : bytes, or a text such as "4g", of the command and its children together; above it they are killed.
     gpus : how many GPUs it sees, which (`"0,2"`), or "all".
@@ -79,6 +81,10 @@ def run_task(
     title = Path(argv[0]).name if name is None else name
     check_new(session, title, params)
     action: dict[str, Any] = {"argv": redact_argv(argv), "cwd": session.relative(folder)}
+    place = None
+    if environment is not None:
+        place = environment_for_run(session, environment, docker=chosen == "container", base_image=image, echo=echo)
+        action["environment"] = place.environment_id
     return run_order(
         session,
         name=title,
@@ -89,6 +95,8 @@ def run_task(
         params=params,
         executor=chosen,
         action=action,
+        environment_id=None if place is None else place.environment_id,
+        prepare=None if place is None else place.prepare,
         limits=limits,
         parse_stdout=parse_stdout,
         echo=echo,
