@@ -94,7 +94,6 @@ def _facts(facts: RunFacts) -> list[tuple[str, str | None]]:
         ("notebook", run.notebook),
         ("by", " on ".join(each for each in (run.user_name, run.host) if each)),
         ("exit code", None if run.exit_code is None else str(run.exit_code)),
-        ("duration", display.seconds(run.duration_s)),
         ("peak memory", None if run.peak_memory_bytes is None else display.size(run.peak_memory_bytes)),
         ("environment", " · ".join(filter(None, [ids.short(run.environment_id), _python(facts.python)]))),
         ("files", _file_counts(run)),

@@ -38,6 +38,17 @@ class OutputView {
     this.details.open = model.get('opened');
     this.details.addEventListener('toggle', () => this.toggled());
     this.pre.addEventListener('scroll', () => this.scrolled());
+    this.resizes = new ResizeObserver(() => this.follows && this.pin());
+    this.resizes.observe(this.pre);
+  }
+
+  pin() {
+    this.pre.scrollTop = this.pre.scrollHeight;
+    this.size = this.sizes();
+  }
+
+  sizes() {
+    return `${this.pre.scrollHeight} ${this.pre.clientHeight}`;
   }
 
   tell(name, value) {
@@ -51,7 +62,12 @@ class OutputView {
     if (this.details.open) this.draw();
   }
 
+  /** Text that is laid out anew scrolls too: only where it lies as it did before was it the reader. */
   scrolled() {
+    if (this.follows && this.size !== this.sizes()) {
+      this.pin();
+      return;
+    }
     const fromEnd = this.pre.scrollHeight - this.pre.clientHeight - this.pre.scrollTop;
     const follows = fromEnd < NEAR;
     if (follows === this.follows) return;
@@ -98,7 +114,7 @@ class OutputView {
     if (differs && !stays) this.pre.textContent = text;
     this.pre.hidden = text === '';
     this.newest.hidden = !(differs && stays);
-    if (this.follows && !stays) this.pre.scrollTop = this.pre.scrollHeight;
+    if (this.follows && !stays) this.pin();
   }
 }
 
@@ -110,6 +126,7 @@ function render({ model, el }) {
   draw();
   return () => {
     for (const name of names) model.off(name, draw);
+    view.resizes.disconnect();
   };
 }
 

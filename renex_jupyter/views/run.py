@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from renex_jupyter.store.store import Store
 from renex_jupyter.views.detail import Detail
 from renex_jupyter.views.facts import RunFacts, actions_of, head_of, rest_of
 from renex_jupyter.views.figures import group_of, metric_figure
+from renex_jupyter.views.live import IDLE
 from renex_jupyter.views.plot import Plot
 from renex_jupyter.views.printed import Printed
 from renex_jupyter.views.stop import Stopper
@@ -66,6 +68,7 @@ class RunDetail:
         self._stopper = Stopper()
         self._hosted, self._act = hosted, act
         self._run: Run | None = None
+        self._snapshots: tuple[list[str], float, list[dict[str, Any]]] = ([], 0.0, [])  # ids, when, answer
         self.plot.observe(lambda _: changed(), ["choice", "log_scale"])
         self.system.observe(lambda _: changed(), ["choice", "opened"])
         self.head.on_msg(self._on_message)
@@ -85,11 +88,10 @@ class RunDetail:
             raise
         summaries = metric_summaries(read, run_id)
         metrics = [each for each in summaries if not is_system(each["key"])]
-        wanted = [each for each in (run.before_snapshot_id, run.after_snapshot_id) if each]
         facts = RunFacts(
             run,
             metrics,
-            snapshot_summaries(read, wanted) if wanted else [],
+            self._snapshots_of(read, run),
             last_verdict(read, run_id),
             python_of(read, run.environment_id),
         )
@@ -97,6 +99,15 @@ class RunDetail:
         return RunPicture(
             facts, self._metrics(read, run, [each["key"] for each in metrics]), self._system(read, run, measured)
         )
+
+    def _snapshots_of(self, read: Reader, run: Run) -> list[dict[str, Any]]:
+        """Return what the run's snapshots hold; only their labels change, so that a moment's old answer will do."""
+        wanted = [each for each in (run.before_snapshot_id, run.after_snapshot_id) if each]
+        asked, at, found = self._snapshots
+        if wanted != asked or time.monotonic() - at >= IDLE:
+            found = snapshot_summaries(read, wanted) if wanted else []
+            self._snapshots = (wanted, time.monotonic(), found)
+        return found
 
     def _metrics(self, read: Reader, run: Run, keys: Sequence[str]) -> Drawing:
         choices, choice = _chosen(groups(keys), self.plot)
