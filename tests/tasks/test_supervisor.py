@@ -1,0 +1,270 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from supervised import RUN, begun, is_running, points, python, ran, sh, wait_for
+
+from renex_jupyter.errors import RenexError
+from renex_jupyter.tasks.process import kept_output, read_outcome, read_state, stop, watch
+
+
+def pids_in(folder: Path) -> list[int]:
+    return [int(path.read_text()) for path in folder.glob("pid*") if path.read_text().strip()]
+
+
+def test_the_folder_of_a_run_is_private_and_tells_who_runs_it(tmp_path: Path) -> None:
+    supervised = begun(tmp_path, "sh", "-c", "echo hi; sleep 1")
+    state = supervised.wait_begun()
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+    assert {key: state[key] for key in supervised.identity} == supervised.identity
+    assert psutil.Process(state["child"]).ppid() == state["pid"]
+    assert abs(state["started"] - time.time()) < 5
+    assert read_outcome(tmp_path / "run") is None
+    outcome = supervised.follow(lambda text: None)
+    assert outcome == read_outcome(tmp_path / "run")
+    assert (outcome.status, outcome.output_size) == ("finished", 3)
+    assert (tmp_path / "run" / "supervisor.log").read_text() == ""
+
+
+def test_no_file_of_a_run_holds_its_arguments_or_its_environment(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("TOKEN", "hunter2hunter2")
+    sh(tmp_path, "test $TOKEN = hunter2hunter2 # swordfish")
+    for file in (tmp_path / "run").rglob("*"):
+        assert not any(secret in file.read_bytes() for secret in (b"hunter2", b"swordfish"))
+
+
+def test_a_short_action_costs_little(tmp_path: Path) -> None:
+    def seconds(action) -> float:
+        begin = time.perf_counter()
+        action()
+        return time.perf_counter() - begin
+
+    alone, supervised = [], []
+    for number in range(7):
+        alone.append(seconds(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True)))
+        supervised.append(seconds(lambda number=number: python(tmp_path / str(number), "pass")))
+    assert min(supervised) - min(alone) <= 0.2
+
+
+def test_an_action_that_takes_too_long_is_stopped_and_failed(tmp_path: Path) -> None:
+    outcome = sh(tmp_path, "trap 'echo saved; exit 3' INT; while :; do sleep 0.05; done", timeout=1.0)
+    assert (outcome.status, outcome.exit_code) == ("failed", 3)
+    assert outcome.error == "timeout: it took longer than 1 s."
+    assert 1.0 <= outcome.duration_s < 4
+    assert kept_output(tmp_path / "run") == "saved\n"
+
+
+def test_a_timeout_comes_also_while_nobody_reads_the_output(tmp_path: Path) -> None:
+    supervised = begun(tmp_path, "yes", timeout=1.0, grace=0.5)
+    wait_for(lambda: read_outcome(tmp_path / "run") is not None, 10)  # the pipe to us is full all the time
+    outcome = supervised.follow(lambda text: None)
+    assert outcome.status == "failed"
+    assert outcome.error == "timeout: it took longer than 1 s."
+
+
+HUNGRY = "import time\nblocks = []\nwhile True:\n    blocks.append(bytearray(b'x') * 20_000_000)\n    time.sleep(0.05)"
+
+
+def test_an_action_that_takes_too_much_memory_is_killed_and_failed(tmp_path: Path) -> None:
+    outcome = python(tmp_path, HUNGRY, memory=200 * 2**20, timeout=30)
+    assert (outcome.status, outcome.exit_code) == ("failed", -9)
+    assert outcome.error.startswith("memory limit of 200.0 MiB exceeded: ")
+    assert 200 * 2**20 < outcome.peak_memory_bytes < 800 * 2**20
+
+
+def test_the_memory_of_children_counts_and_what_they_share_counts_once(tmp_path: Path) -> None:
+    forks = "import os, time\nblock = bytearray(b'x') * 100_000_000\nfor _ in range(3):\n    if not os.fork(): break\n"
+    outcome = python(tmp_path / "shared", forks + "time.sleep(1.5)", memory=250 * 2**20)
+    assert outcome.status == "finished"
+    assert 100_000_000 < outcome.peak_memory_bytes < 200_000_000
+    forks = "import os, time\nfor _ in range(3):\n    if not os.fork(): break\nblock = bytearray(b'x') * 100_000_000\n"
+    outcome = python(tmp_path / "each", forks + "time.sleep(3)", memory=250 * 2**20)
+    assert (outcome.status, outcome.error and outcome.error[:12]) == ("failed", "memory limit")
+
+
+def test_the_peak_of_an_action_shorter_than_a_look_is_known(tmp_path: Path) -> None:
+    outcome = python(tmp_path, "block = bytearray(b'x') * 150_000_000")
+    assert 150_000_000 < outcome.peak_memory_bytes < 400_000_000
+
+
+DAEMON = """
+import os, signal, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for each in (0, 1, 2):
+        os.dup2(os.open(os.devnull, os.O_RDWR), each)
+    open(sys.argv[1] + "/pid", "w").write(str(os.getpid()))
+    time.sleep(60)
+    os._exit(0)
+os.wait()
+time.sleep({sleep})
+"""
+
+
+def test_a_daemon_of_a_stopped_action_is_gone(tmp_path: Path) -> None:
+    supervised = begun(tmp_path, sys.executable, "-c", DAEMON.replace("{sleep}", "60"), str(tmp_path), grace=0.5)
+    wait_for(lambda: pids_in(tmp_path))
+    (pid,) = pids_in(tmp_path)
+    assert os.getsid(pid) != os.getsid(read_state(tmp_path / "run")["child"])
+    assert stop(read_state(tmp_path / "run"))
+    assert supervised.follow(lambda text: None).status == "stopped"
+    assert not is_running(pid)
+
+
+def test_a_daemon_of_an_action_that_ended_by_itself_lives_on(tmp_path: Path) -> None:
+    outcome = ran(tmp_path, sys.executable, "-c", DAEMON.replace("{sleep}", "0"), str(tmp_path))
+    assert outcome.status == "finished"
+    wait_for(lambda: pids_in(tmp_path))
+    (pid,) = pids_in(tmp_path)
+    assert is_running(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_anybody_can_stop_an_action_and_a_second_time_kills_it(tmp_path: Path) -> None:
+    script = f"trap '' INT TERM; echo $$ > {tmp_path}/pid1; (trap '' INT TERM; sleep 60) & echo $! > {tmp_path}/pid2; sleep 60"
+    supervised = begun(tmp_path, "sh", "-c", script, grace=60.0)
+    wait_for(lambda: len(pids_in(tmp_path)) == 2)
+    state = supervised.wait_begun()
+    assert stop(state)
+    time.sleep(0.5)
+    assert all(map(is_running, pids_in(tmp_path)))
+    assert stop(state)
+    outcome = supervised.follow(lambda text: None)
+    assert (outcome.status, outcome.exit_code) == ("stopped", -9)
+    assert not any(map(is_running, pids_in(tmp_path)))
+    assert not stop(state)  # nobody is there any more
+    assert not stop({**state, "pid": os.getpid()})  # nor is it somebody else
+
+
+def test_a_stop_that_comes_before_the_supervisor_listens_is_heard(tmp_path: Path) -> None:
+    supervised = begun(tmp_path, "sleep", "30")
+    assert stop(supervised.identity)  # it still loads Python
+    assert supervised.follow(lambda text: None).status == "stopped"
+
+
+def test_a_killed_supervisor_takes_its_action_along_and_the_run_is_lost(tmp_path: Path) -> None:
+    script = f"echo $$ > {tmp_path}/pid1; sleep 61 & echo $! > {tmp_path}/pid2; sleep 60"
+    supervised = begun(tmp_path, "sh", "-c", script)
+    wait_for(lambda: len(pids_in(tmp_path)) == 2)
+    supervised.wait_begun()
+    main, other = (int((tmp_path / name).read_text()) for name in ("pid1", "pid2"))
+    supervised.process.kill()
+    wait_for(lambda: not is_running(main), 5)  # nobody has looked yet
+    outcome = supervised.follow(lambda text: None)
+    assert (outcome.status, outcome.error) == ("lost", "its supervisor ended by signal 9")
+    wait_for(lambda: not is_running(other), 5)
+
+
+KERNEL = """
+import os, sys
+from pathlib import Path
+from renex_jupyter.tasks.order import Order
+from renex_jupyter.tasks.process import start
+folder = Path(sys.argv[1])
+script = f"echo begun; sleep 2; i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; touch {folder}/ended"
+closer = ("sh", "-c", f'cp {folder}/run/outcome.json {folder}/closed; echo "[$RENEX_RUN_ID]" >> {folder}/closed')
+order = Order("ab" * 16, str(folder / "store"), ("sh", "-c", script), "/", closer=closer, detached=len(sys.argv) > 2)
+supervised = start(order, dict(os.environ), folder / "run")
+if order.detached:
+    supervised.wait_begun()
+    supervised.let_go()
+else:
+    supervised.follow(lambda text: print(text, flush=True))
+"""
+
+
+def test_an_action_outlives_a_killed_kernel_and_its_end_is_recorded(tmp_path: Path) -> None:
+    env = {**os.environ, "RENEX_RUN_ID": RUN}
+    kernel = subprocess.Popen([sys.executable, "-c", KERNEL, str(tmp_path)], stdout=subprocess.PIPE, env=env)
+    assert kernel.stdout.readline() == b"begun\n"
+    kernel.kill()
+    kernel.wait()
+    wait_for(lambda: (tmp_path / "closed").exists() and b"]" in (tmp_path / "closed").read_bytes())
+    assert (tmp_path / "ended").exists()
+    outcome = read_outcome(tmp_path / "run")
+    assert (outcome.status, outcome.exit_code) == ("finished", 0)
+    told, run_id = (tmp_path / "closed").read_text().split("[")
+    assert json.loads(told)["status"] == "finished"
+    assert run_id == "]\n"  # who records the end is not within the run
+    assert kept_output(tmp_path / "run").endswith("line 19999\n")
+    kernel.stdout.close()
+
+
+def test_a_detached_action_is_recorded_by_its_closer_while_the_kernel_lives(tmp_path: Path) -> None:
+    begin = time.monotonic()
+    subprocess.run([sys.executable, "-c", KERNEL, str(tmp_path), "detached"], check=True)
+    assert time.monotonic() - begin < 2
+    wait_for((tmp_path / "closed").exists)
+
+
+def test_a_watched_action_is_not_recorded_by_its_closer(tmp_path: Path) -> None:
+    sh(tmp_path, "true", closer=("touch", f"{tmp_path}/closed"))
+    time.sleep(0.3)
+    assert not (tmp_path / "closed").exists()
+
+
+def test_a_command_that_cannot_be_started_is_told_to_who_detaches(tmp_path: Path) -> None:
+    supervised = begun(tmp_path, "no-such-tool", detached=True, closer=("touch", f"{tmp_path}/closed"))
+    with pytest.raises(RenexError, match="no-such-tool"):
+        supervised.wait_begun()
+    assert read_outcome(tmp_path / "run").fault["code"] == "not_found"
+    supervised.process.wait()
+    assert not (tmp_path / "closed").exists()
+
+
+def test_somebody_else_watches_from_the_beginning_to_the_end(tmp_path: Path) -> None:
+    script = r"echo begin; for i in 1 2 3; do printf '\r%s0%%' $i; sleep 0.5; done; echo; echo end; exit 4"
+    begun(tmp_path, "sh", "-c", script, detached=True)
+    wait_for(lambda: "10%" in kept_output(tmp_path / "run"))
+    pieces: list[str] = []
+    outcome = watch(tmp_path / "run", pieces.append, interval=0.1)
+    assert (outcome.status, outcome.exit_code) == ("failed", 4)
+    assert "".join(pieces) == "begin\n10%\r20%\r30%\nend\n"
+    assert watch(tmp_path / "nowhere", pieces.append) is None
+
+
+def test_watching_does_not_end_with_a_killed_supervisor(tmp_path: Path) -> None:
+    supervised = begun(tmp_path, "sleep", "60")
+    supervised.wait_begun()
+    found: list[object] = [1]
+    thread = threading.Thread(target=lambda: found.append(watch(tmp_path / "run", print)))
+    thread.start()
+    time.sleep(0.3)
+    supervised.process.kill()
+    thread.join(10)
+    assert found[1:] == [None]
+    supervised.follow(lambda text: None)
+
+
+def test_metrics_come_from_lines_on_stdout_when_asked(tmp_path: Path) -> None:
+    script = r"printf 'loss: 1\rloss: 0.5\nepoch 2\nloss: 0.25\nacc : 1e-1\nsee http://x: 80\nlast: nan'"
+    sh(tmp_path / "asked", script, parse_stdout=True)
+    found = points(tmp_path / "asked")
+    assert [each[:2] for each in found] == [("acc", 0), ("last", 0), ("loss", 0), ("loss", 1)]
+    assert [each[2] for each in found if each[0] == "loss"] == [0.5, 0.25]
+    sh(tmp_path / "not", script)
+    assert points(tmp_path / "not") == []
+    assert not (tmp_path / "not" / "store").exists()
+
+
+def test_the_system_is_measured_from_one_interval_on(tmp_path: Path) -> None:
+    python(tmp_path, "import time\nend = time.time() + 2.9\nwhile time.time() < end: pass", sample_every=1.0)
+    found = points(tmp_path, "true")
+    assert {each[0] for each in found} >= {
+        *(f"system/{name}" for name in ("cpu_percent", "memory_bytes", "disk_read_bytes", "disk_write_bytes")),
+        *("system/network_received_bytes", "system/network_sent_bytes"),
+    }
+    cpu = [(step, value) for key, step, value, _ in found if key == "system/cpu_percent"]
+    assert [step for step, _ in cpu] == [0, 1]
+    assert all(20 < value < 130 for _, value in cpu)
