@@ -13,6 +13,7 @@ from typing import Any
 
 from renex_jupyter.cli.answers import jsonable
 from renex_jupyter.cli.tables import Table
+from renex_jupyter.cli.task_verbs import with_command
 from renex_jupyter.cli.verbs import parser_for, run_verb
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records import display
@@ -23,7 +24,7 @@ NOBODY_READS = 141  # 128 + SIGPIPE, which ends other programs whose reader went
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; exit status 0, 1 when the result is not `ok`, 2 for an error (told on stderr, or as JSON)."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words, command = with_command(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn  # type: ignore[assignment]
-            status = _answer([word for word in words if word != "--json"] or ["-h"], as_json=as_json)
+            status = _answer([word for word in words if word != "--json"] or ["-h"], command, as_json=as_json)
         sys.stdout.flush()
     except BrokenPipeError:  # as of `renex ls | head -1`
         _write_into_nothing()
@@ -46,12 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _answer(words: Sequence[str], *, as_json: bool) -> int:
+def _answer(words: Sequence[str], command: Sequence[str], *, as_json: bool) -> int:
     if list(words) == ["--version"]:
         print(f"renex_jupyter {version('renex_jupyter')}")
         return 0
     try:
-        result = run_verb(parser_for("renex", notebook=False), words)
+        result = run_verb(parser_for("renex", notebook=False), words, command=command, as_json=as_json)
     except RenexError as error:
         return _tell(error, as_json=as_json)
     if result is not None:

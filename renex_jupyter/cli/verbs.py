@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
+from renex_jupyter.cli.environment_verbs import add_environment_verbs
 from renex_jupyter.cli.parsing import HelpShown, Parser, add_verb
 from renex_jupyter.cli.snapshot_verbs import add_filters, add_snapshot_verbs, list_snapshots, refuse_filters
 from renex_jupyter.cli.tables import NOTEBOOK, Table, as_text
+from renex_jupyter.cli.task_verbs import add_task_verbs
 from renex_jupyter.errors import from_os_error, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.session import checkouts, environments, housekeeping, keeping, runs, status
@@ -54,6 +56,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     show.add_argument("id", help="id, unique prefix, name or label")
     show.set_defaults(do=_show)
     add_snapshot_verbs(verbs, notebook=notebook)
+    add_environment_verbs(verbs, notebook=notebook)
     bring = add_verb(verbs, "checkout", "write the notebook and files of a state into a folder, or back in place")
     bring.add_argument("id")
     bring.add_argument("--to", help="the folder (default: checkout-ID in the project)")
@@ -66,6 +69,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     if notebook:
         add_verb(verbs, "panel", "the side panel's view in this cell").set_defaults(do=_panel)
     add_verb(verbs, "doctor", "check the installation").set_defaults(do=_doctor)
+    add_task_verbs(verbs, notebook=notebook)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
         for each in (parser, *verbs.choices.values()):
@@ -100,16 +104,25 @@ def _add_keeping(verbs: Any, *, notebook: bool) -> None:
     take.set_defaults(do=lambda args: keeping.import_store(args.file))
 
 
-ASKING = ("status", "ls", "show", "diff", "edit", "delete", "checkout", "sql", "panel", "doctor")
-VERBS = (*ASKING, "fsck", "rebuild", "gc", "purge", "export", "import")
+ASKING = ("status", "ls", "show", "diff", "edit", "delete", "checkout", "env", "sql", "panel", "doctor")
+VERBS = (*ASKING, "stop", "attach", "logs", "fsck", "rebuild", "gc", "purge", "export", "import")
 
 
-def run_verb(parser: argparse.ArgumentParser, words: Sequence[str]) -> Any:
-    """Parse the words, call the verb and return its result; None when only the help was shown."""
+def run_verb(
+    parser: argparse.ArgumentParser, words: Sequence[str], *, command: Sequence[str] = (), as_json: bool = False
+) -> Any:
+    """Parse the words, call the verb and return its result; None when only the help was shown.
+
+    Parameters
+    ----------
+    command : what `task` is to run, see `with_command`.
+    as_json : the answer, and nothing else, will be on standard output.
+    """
     try:
         args = parser.parse_args(list(words))
     except HelpShown:
         return None
+    args.command, args.json = list(command), as_json
     do: Callable[[argparse.Namespace], Any] = args.do
     try:
         return do(args)
