@@ -12,6 +12,7 @@ from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session.active_run import close_after
+from renex_jupyter.session.closing import Finish
 from renex_jupyter.session.commands import NO_LIMITS, Prepare, recorded, run_order
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.limits import Limits
@@ -34,6 +35,7 @@ class OwnProcess:
     environment_id: str | None = None  # None: that of the state before
     action: Mapping[str, Any] = field(default_factory=dict)  # what is recorded besides of how it runs
     prepare: Prepare | None = None  # changes the order, see `run_order`; its `argv` is that of the cell already
+    finish: Finish | None = None  # called at the end, see `run_order`
 
 
 HERE = OwnProcess()
@@ -54,7 +56,7 @@ def run_cell(name: str, source: str, params: Mapping[str, Any]) -> tuple[Run, Ba
     session.names.update(params)
     try:
         with kernel.shown_busy(session.shell):
-            error = kernel.run_cell(session.shell, source)
+            error = kernel.run_cell(session.shell, source, active.show)
     except BaseException as interrupt:  # one that came between the body and us
         close_after(active, interrupt)
         raise
@@ -96,6 +98,11 @@ def run_isolated(
     values = handover.pack(inputs, session.names, params)
     brought = _Brought(tuple(outputs))
 
+    def finish(outcome: Outcome, folder: Path) -> None:
+        brought.take(outcome, folder / process.within / VALUES)
+        if process.finish is not None:
+            process.finish(outcome, folder)
+
     def prepare(order: Order, folder: Path, environment: dict[str, str]) -> Order:
         laid_out = folder / process.within / VALUES
         cells = [handover.Cell(source)]
@@ -118,7 +125,7 @@ def run_isolated(
         limits=limits,
         parse_stdout=parse_stdout,
         prepare=prepare,
-        finish=lambda outcome, folder: brought.take(outcome, folder / process.within / VALUES),
+        finish=finish,
         echo=echo,
         detach=detach,
     )

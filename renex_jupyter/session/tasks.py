@@ -81,9 +81,17 @@ def run_task(
     title = Path(argv[0]).name if name is None else name
     check_new(session, title, params)
     action: dict[str, Any] = {"argv": redact_argv(argv), "cwd": session.relative(folder)}
-    place = None
-    if environment is not None:
-        place = environment_for_run(session, environment, docker=chosen == "container", base_image=image, echo=echo)
+    placed: dict[str, Any] = {}
+    if chosen == "container":
+        from renex_jupyter.session import containers  # Docker is needed for this only
+
+        where = containers.find_place(session, image, environment, limits, echo)
+        placed = {"prepare": containers.prepare_in(session, where), "finish": containers.finish_in(session, echo)}
+        placed["environment_id"] = where.environment_id
+        action |= where.action
+    elif environment is not None:
+        place = environment_for_run(session, environment, echo=echo)
+        placed = {"prepare": place.prepare, "environment_id": place.environment_id}
         action["environment"] = place.environment_id
     return run_order(
         session,
@@ -95,12 +103,11 @@ def run_task(
         params=params,
         executor=chosen,
         action=action,
-        environment_id=None if place is None else place.environment_id,
-        prepare=None if place is None else place.prepare,
         limits=limits,
         parse_stdout=parse_stdout,
         echo=echo,
         detach=detach,
+        **placed,
     )
 
 

@@ -11,7 +11,9 @@ class Action(Protocol):
     output: int  # descriptor of stdout and stderr together; readable from `start` on, at its end when nobody can write any more
     child: int | None  # pid on this machine, the leader of its process group; None in a container
     container: str | None  # id; None on this machine
-    ending: str | None  # after the end: why, where exit code and output do not tell (a limit of Docker's, a daemon that is gone)
+    ending: (
+        str | None
+    )  # after the end: why, where exit code and output do not tell (a limit of Docker's, a daemon that is gone)
 
     def start(self) -> None:
         """Start it; called once.

@@ -143,9 +143,10 @@ class ContainerAction:
         try:
             state = self._api.inspect_container(self._id)["State"]
         except NotFound:
+            state = {"Status": "removing"}
+        if state["Status"] in ("removing", "dead"):
             self.ending = f"its container was removed from outside, exit code {code}"
-            return
-        if state.get("OOMKilled") and code and self.order.memory:
+        elif state.get("OOMKilled") and code and self.order.memory:
             self._stats.peak = max(self._stats.peak, self.order.memory)
             self.ending = (
                 f"memory limit of {display.size(self.order.memory)} exceeded: the kernel ended a process of it"
