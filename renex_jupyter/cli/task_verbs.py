@@ -14,6 +14,7 @@ from renex_jupyter.records.display import printable
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session import attaching, runs, tasks
 
+STARTING = frozenset({"task", "lab", "notebook"})  # verbs that hand words over to what they start
 USAGE = "renex task NAME [key=value ...] [options] -- command"
 
 
@@ -50,8 +51,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def with_command(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split the words of `task` at the first `--` into what is ours and the command, whose options are its own."""
-    if "task" not in words or "--" not in words:
+    """Split the words at the first `--` into what is ours and, for a verb that starts something, its own."""
+    if "--" not in words or not STARTING.intersection(words[: words.index("--")]):
         return list(words), []
     at = words.index("--")
     return list(words[:at]), list(words[at + 1 :])

@@ -15,6 +15,7 @@ from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.cli.environment_verbs import add_environment_verbs
 from renex_jupyter.cli.parsing import HelpShown, Parser, add_verb
+from renex_jupyter.cli.rerun_verbs import add_rerun_verbs
 from renex_jupyter.cli.snapshot_verbs import add_filters, add_snapshot_verbs, list_snapshots, refuse_filters
 from renex_jupyter.cli.tables import NOTEBOOK, Table, as_text
 from renex_jupyter.cli.task_verbs import add_task_verbs
@@ -70,6 +71,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
         add_verb(verbs, "panel", "the side panel's view in this cell").set_defaults(do=_panel)
     add_verb(verbs, "doctor", "check the installation").set_defaults(do=_doctor)
     add_task_verbs(verbs, notebook=notebook)
+    add_rerun_verbs(verbs, notebook=notebook)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
         for each in (parser, *verbs.choices.values()):
@@ -105,7 +107,7 @@ def _add_keeping(verbs: Any, *, notebook: bool) -> None:
 
 
 ASKING = ("status", "ls", "show", "diff", "edit", "delete", "checkout", "env", "sql", "panel", "doctor")
-VERBS = (*ASKING, "stop", "attach", "logs", "fsck", "rebuild", "gc", "purge", "export", "import")
+VERBS = (*ASKING, "stop", "attach", "logs", "rerun", "verify", "fsck", "rebuild", "gc", "purge", "export", "import")
 
 
 def run_verb(

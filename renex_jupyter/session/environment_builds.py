@@ -113,6 +113,7 @@ def environment_for_run(
     base_image: str | None = None,
     allow_missing: bool = False,
     checkout: Path | None = None,
+    fresh: bool = False,
     echo: Callable[[str], None] | None = None,
 ) -> EnvironmentForRun:
     """Return the environment that `--env` names, built if need be.
@@ -124,6 +125,8 @@ def environment_for_run(
     checkout : folder in which the project was written for the run: packages of the project that are installed in place
         are then imported from there.
 
+    fresh : build it also where it is that of this process.
+
     Raises
     ------
     RenexError : as `build_environment`.
@@ -131,7 +134,7 @@ def environment_for_run(
     found = _kept(session, wanted)
     here = _kept_id(wanted) == CURRENT or found.environment_id == find_environment(session, CURRENT).environment_id
     inside = moved_packages(session, found, checkout)
-    if here and not docker:
+    if here and not docker and not fresh:
         paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         return EnvironmentForRun(
             found.environment_id, found.title, True, sys.executable, variables={"PATH": paths, **inside}

@@ -19,7 +19,7 @@ from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import checkouts, family
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.diffs import find_state
-from renex_jupyter.session.places import Place, place_for
+from renex_jupyter.session.places import Place, place_for, python_of
 from renex_jupyter.tasks.plan import MARKER
 
 PROGRAMS = {"lab": ("jupyterlab", "LabApp", "lab/tree"), "notebook": ("notebook", "JupyterNotebookApp", "notebooks")}
@@ -84,7 +84,7 @@ def workspace(
         folder, notes = _checked_out(session, snapshot, to)
         notebook = snapshot.notebook if snapshot.notebook and (folder / snapshot.notebook).is_file() else None
     _check_installed(program, place)
-    argv = _command(program, place.python, folder, notebook, browser=browser, arguments=arguments)
+    argv = _command(program, python_of(place), folder, notebook, browser=browser, arguments=arguments)
     return Workspace(folder, argv, _environment(place), (*notes, *place.notes))
 
 
@@ -117,11 +117,11 @@ def _check_installed(program: str, place: Place) -> None:
     """
     module = PROGRAMS[program][0]
     asked = f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{module}') is None)"
-    done = subprocess.run([str(place.python), "-I", "-c", asked], capture_output=True, check=False)
+    done = subprocess.run([str(python_of(place)), "-I", "-c", asked], capture_output=True, check=False)
     if done.returncode:
-        hint = f"--env current opens it with what is installed here; or: {place.python} -m pip install {module}"
+        hint = f"--env current opens it with what is installed here; or: {python_of(place)} -m pip install {module}"
         if place.current:
-            hint = f"Install it: {place.python} -m pip install {module}"
+            hint = f"Install it: {python_of(place)} -m pip install {module}"
         raise RenexError("environment_unavailable", f"{place.title} has no {module}.", hint)
 
 
@@ -138,4 +138,5 @@ def _command(
 def _environment(place: Place) -> dict[str, str]:
     """Return the variables of the server: its kernels are those of its environment, and no run of ours is theirs."""
     told = {name: value for name, value in os.environ.items() if name not in (*family.NAMES, NOTEBOOK_VARIABLE)}
+    told = {name: value for name, value in told.items() if name not in place.unset}
     return {**told, **place.variables, "JUPYTER_PREFER_ENV_PATH": "1"}

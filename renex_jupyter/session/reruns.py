@@ -2,53 +2,54 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from renex_jupyter.capture.secrets import REDACTED
-from renex_jupyter.config import NOTEBOOK_VARIABLE, STORE_VARIABLE
-from renex_jupyter.errors import RenexError, invalid_argument
-from renex_jupyter.ids import short
+from renex_jupyter.errors import invalid_argument
 from renex_jupyter.query import runs as run_query
 from renex_jupyter.query import snapshots as query
-from renex_jupyter.query import verifications
 from renex_jupyter.query.objects import RUN, checked_word
 from renex_jupyter.records.runs import Run
-from renex_jupyter.records.snapshots import CellExecution, Snapshot
+from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import family, work
 from renex_jupyter.session.commands import Prepare, run_order, show
 from renex_jupyter.session.current import Session, current
-from renex_jupyter.session.limits import limits_of
-from renex_jupyter.session.places import Place, place_for
+from renex_jupyter.session.limits import Limits, limits_of
+from renex_jupyter.session.places import Place, in_checkout, place_for, python_of
+from renex_jupyter.session.replays import CELLS, SCRATCH, lay_out_cells, replay_variables
+from renex_jupyter.session.rerun_plans import Plan, plan_for
 from renex_jupyter.session.runs import mark_vanished
 from renex_jupyter.tasks import handover
 from renex_jupyter.tasks.order import Order, Relay
-from renex_jupyter.tasks.process import split_command
 
-REPLAY_VARIABLE = "RENEX_REPLAY"  # set in a replay: the id of the run that is done again
-CELLS, SCRATCH = "cells", "store"  # folders in that of a run
-INSTALLS = re.compile(
-    r"^(\s*)([%!]\s*(?:\S*python\S*\s+-m\s+)?(?:uv\s+)?(?:pip3?|conda|mamba)\s+(?:install|add)\b.*)$", re.M
-)
-NESTED = re.compile(r"\b(?:rerun|verify)\s*\(|%renex\s+(?:rerun|verify)\b")
-HIDDEN = re.compile(rf"\*\*\*|{REDACTED[0]}redacted\b")
+Echo = Callable[[str], None]
+SHARE = "share"  # folder in that of a run
+SEEN_SHARE, SEEN_WORK, PYTHON_INSIDE = "/renex", "/work", "python"  # as a container sees it, the checkout and Python
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How a run is done again."""
+class Choice:
+    """Where a run is to be done again; None: where it was recorded."""
 
-    argv: tuple[str, ...]  # of a command
-    cwd: str  # relative to the checkout
-    cells: tuple[CellExecution, ...] = ()  # of a notebook, instead
-    nth: int | None = None  # which of the runs that the cells or a script open is meant; None: the command is the run
-    action: Mapping[str, Any] = field(default_factory=dict)  # of the recorded run
+    executor: str | None = None  # process, container
+    environment: str | None = None
+    image: str | None = None
+    timeout: float | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A run that is about to be done again."""
+
+    session: Session
+    recorded: Run
+    plan: Plan
+    before: Snapshot
+    limits: Limits
+    echo: Echo
 
 
 def rerun(
@@ -71,8 +72,8 @@ def rerun(
     ----------
     run_id : id, unique prefix or name of a run, or the run itself.
     executor : "process", "container", or None: where it was recorded.
-    environment : name or id of an environment; "current": what is installed here; None: the recorded one, which is
-        built where other packages are installed here.
+    environment : name or id of an environment; "current": what is installed here; "fresh": the recorded one, built in a
+        virtual environment; None: the recorded one, which is this one where the same packages are installed here.
     image : of a container, instead of an environment.
     echo : gets what it prints; None: it is printed.
     timeout : seconds.
@@ -91,176 +92,79 @@ def rerun(
     mark_vanished(session)
     read = session.store.reader
     recorded = run_query.get_run(read, run_query.find_run(read, run_id))
-    return do_again(session, recorded, executor, environment, image, echo, timeout)
+    return do_again(session, recorded, Choice(executor, environment, image, timeout), echo)
 
 
-def do_again(
-    session: Session,
-    recorded: Run,
-    executor: str | None,
-    environment: str | None,
-    image: str | None,
-    echo: Callable[[str], None] | None,
-    timeout: float | None,
-) -> Run:
+def do_again(session: Session, recorded: Run, choice: Choice, echo: Echo | None) -> Run:
     """Do a run again, see `rerun`."""
-    executor = _executor(recorded, executor, environment, image)
+    executor = _executor(recorded, choice)
     plan = plan_for(session, recorded)
     before = query.get_snapshot(session.store.reader, recorded.before_snapshot_id or "")
+    given, say = plan.action, echo or show
+    timeout = choice.timeout if choice.timeout is not None else given.get("timeout")
+    again = Again(session, recorded, plan, before, limits_of(timeout, given.get("memory"), given.get("gpus")), say)
     missing = work.missing_files(session, before, of_command=recorded.kind == "command")
-    say = echo or show
     if missing:
         say(f"{work.told_missing(missing, before)}\n")
-    if executor == "container":
-        return _in_container(session, recorded, plan, before, environment, image, say, timeout)
-    place = place_for(session, recorded.environment_id, environment, say)
-    for note in place.notes:
-        say(f"renex: {note}\n")
-    return _run(
-        session,
-        recorded,
-        plan,
-        before,
-        place.environment_id,
-        _prepare_here(session, before, recorded, plan, place),
-        say,
-        timeout,
-    )
+    return _in_container(again, choice) if executor == "container" else _here(again, choice)
 
 
-def plan_for(session: Session, recorded: Run) -> Plan:
-    """Return how a run can be done again.
-
-    Raises
-    ------
-    RenexError : `conflict`, `not_found`, with the reason why it cannot.
-    """
-    if os.environ.get(REPLAY_VARIABLE):
-        raise RenexError("conflict", "a rerun starts no other one.", "Run it in a cell of its own.")
-    if recorded.status == "running":
-        hint = f"Wait for its end, or stop it: %renex stop {short(recorded.run_id)}"
-        raise RenexError("conflict", f"run '{recorded.name}' is still running.", hint)
-    if recorded.before_snapshot_id is None:
-        hint = "The state could not be captured when it started."
-        raise RenexError("not_found", f"run '{recorded.name}' has no state before it.", hint)
-    if recorded.kind == "command":
-        return _command(session, recorded)
-    return _replay(session, recorded)
-
-
-def _command(session: Session, recorded: Run) -> Plan:
-    action = dict(recorded.action or {})
-    argv = action.get("argv") or split_command(_source(session, recorded))
-    _refuse_hidden(recorded, " ".join(argv))
-    cwd = str(action.get("cwd") or ".")
-    if PurePosixPath(cwd).is_absolute():
-        raise RenexError(
-            "conflict",
-            f"run '{recorded.name}' worked in {cwd}, outside of the project.",
-            "A snapshot has the project's files only, so it cannot be done again from one.",
-        )
-    return Plan(tuple(argv), cwd, action=action)
-
-
-def _source(session: Session, recorded: Run) -> str:
-    """Return the command line of a run of before it was recorded by itself."""
-    query = """
-        select source from inside.tasks where name = ? and kind = 'command' and created_at <= ?
-        order by created_at desc"""
-    rows = session.store.reader.rows(query, [recorded.task, recorded.started_at])
-    if len({row["source"] for row in rows}) != 1:
-        hint = "It was recorded before commands were. Run it once more with %task."
-        raise RenexError("not_found", f"the command of run '{recorded.name}' is not known.", hint)
-    return str(rows[0]["source"])
-
-
-def _replay(session: Session, recorded: Run) -> Plan:
-    read = session.store.reader
-    cells = verifications.replayed_cells(read, recorded)
-    told = verifications.session_of(read, recorded.session_id)
-    if cells:
-        _refuse_hidden(recorded, "\n".join(each.source for each in cells))
-        cwd = str(PurePosixPath(recorded.notebook).parent) if recorded.notebook else "."
-        nth = verifications.place_in_session(read, recorded)
-        return Plan((), "." if PurePosixPath(cwd).is_absolute() else cwd, tuple(cells), nth, recorded.action or {})
-    if told.get("command"):
-        command = json.loads(told["command"])
-        _refuse_hidden(recorded, " ".join(command["argv"]))
-        nth = verifications.place_in_session(read, recorded)
-        return Plan(tuple(command["argv"]), command["cwd"], nth=nth)
-    if recorded.notebook or recorded.kind in ("cell", "function"):
-        raise RenexError(
-            "conflict",
-            f"the cell of run '{recorded.name}' is not recorded as having ended.",
-            "Ask from another cell than that of the run itself; a cell whose kernel died cannot be done again."
-            if recorded.notebook or recorded.kind == "cell"
-            else "Run the script as a task: renex task NAME -- python SCRIPT",
-        )
-    hint = "Runs of notebooks, and of commands (%task NAME -- python SCRIPT), can be done again."
-    raise RenexError("conflict", f"how run '{recorded.name}' was started is not known.", hint)
-
-
-def _refuse_hidden(recorded: Run, text: str) -> None:
-    if HIDDEN.search(text):
-        raise RenexError(
-            "conflict",
-            f"run '{recorded.name}' had a secret on its command line or in a cell, which was not kept.",
-            "Hand secrets over in environment variables: they are passed on to a rerun.",
-        )
-
-
-def _executor(recorded: Run, executor: str | None, environment: str | None, image: str | None) -> str:
-    if executor not in (None, "process", "container"):
-        raise invalid_argument(f"there is no executor '{executor}'.", "Use 'process' or 'container'.")
-    if executor == "process" and image is not None:
+def _executor(recorded: Run, choice: Choice) -> str:
+    """Return where it runs: nothing that was recorded in a container runs on this machine unasked."""
+    if choice.executor not in (None, "process", "container"):
+        raise invalid_argument(f"there is no executor '{choice.executor}'.", "Use 'process' or 'container'.")
+    if choice.executor == "process" and choice.image is not None:
         raise invalid_argument("a process has no image.", "Give executor='container', or an environment.")
-    if executor is not None:
-        return executor
-    return (
-        "container"
-        if image is not None or (recorded.executor == "container" and recorded.kind == "command")
-        else "process"
-    )
+    if choice.executor is not None:
+        return choice.executor
+    # A cell that says so starts its container itself.
+    inside = recorded.executor == "container" and recorded.kind == "command"
+    return "container" if inside or choice.image is not None else "process"
 
 
-def _run(
-    session: Session,
-    recorded: Run,
-    plan: Plan,
-    before: Snapshot,
-    environment_id: str,
-    prepare: Prepare,
-    echo: Callable[[str], None],
-    timeout: float | None,
-    executor: str = "process",
-    image: str | None = None,
-) -> Run:
-    given = plan.action
-    limits = limits_of(timeout if timeout is not None else given.get("timeout"), given.get("memory"), given.get("gpus"))
-    told = {name: given[name] for name in ("params",) if name in given}
-    action = {
-        **told,
-        **({"argv": list(plan.argv), "cwd": plan.cwd} if plan.argv else {}),
-        **({"image": image} if image else {}),
-    }
-    with work.as_of(session, recorded):
+def _here(again: Again, choice: Choice) -> Run:
+    place = place_for(again.session, again.recorded.environment_id, choice.environment, again.echo)
+    for note in place.notes:
+        again.echo(f"renex: {note}\n")
+    return _run(again, place.environment_id, _prepare_here(again, place), "process", {})
+
+
+def _in_container(again: Again, choice: Choice) -> Run:
+    from renex_jupyter.session import containers  # docker is needed for this only
+
+    given = again.plan.action
+    image, environment = choice.image, choice.environment
+    if image is None and environment is None:
+        image, environment = given.get("image"), given.get("environment")
+    if image is None and environment is None:
+        environment = again.recorded.environment_id
+    place = containers.find_place(again.session, image, environment, again.limits, again.echo)
+    told = {name: value for name, value in (("image", image), ("environment", environment)) if value}
+    lay_out = containers.prepare_in(again.session, place)
+    return _run(again, place.environment_id, _prepare_inside(again, lay_out), "container", told)
+
+
+def _run(again: Again, environment_id: str | None, prepare: Prepare, executor: str, where: Mapping[str, Any]) -> Run:
+    plan, recorded = again.plan, again.recorded
+    action = {**where, **({"argv": list(plan.argv), "cwd": plan.cwd} if plan.argv else {})}
+    with work.as_of(again.session, recorded):
         return run_order(
-            session,
+            again.session,
             name=recorded.name,
             kind=recorded.kind,
-            source=shlex.join(plan.argv) if plan.argv else plan.cells[-1].source,
-            argv=plan.argv or ("python",),
-            cwd=Path(plan.cwd),
+            source=plan.source,
+            argv=plan.argv or (PYTHON_INSIDE,),
+            cwd=again.session.project / plan.cwd,
             params=_params(recorded, plan),
             executor=executor,
             action=action,
-            limits=limits,
-            parse_stdout=bool(given.get("parse_stdout")),
+            limits=again.limits,
+            parse_stdout=bool(plan.action.get("parse_stdout")),
             rerun_of=recorded.run_id,
-            before=before,
+            before=again.before,
             environment_id=environment_id,
             prepare=prepare,
-            echo=echo,
+            echo=again.echo,
         )
 
 
@@ -272,13 +176,17 @@ def _params(recorded: Run, plan: Plan) -> Mapping[str, Any]:
     return params
 
 
-def _prepare_here(session: Session, before: Snapshot, recorded: Run, plan: Plan, place: Place) -> Prepare:
+def _prepare_here(again: Again, place: Place) -> Prepare:
     """Return what lays a rerun out in the folder of its run, for a process on this machine."""
+    plan, recorded = again.plan, again.recorded
 
     def prepare(order: Order, folder: Path, environment: dict[str, str]) -> Order:
-        top = work.check_out(session, before, folder)
-        environment.update(place.variables)
-        order = replace(order, argv=_with_python(plan.argv, place), cwd=str(top / plan.cwd))
+        top = work.check_out(again.session, again.before, folder)
+        there, python = in_checkout(again.session, place, top), str(python_of(place))
+        for name in there.unset:
+            environment.pop(name, None)
+        environment.update(there.variables)
+        order = replace(order, argv=_with_python(plan.argv, python), cwd=str(top / plan.cwd))
         if plan.nth is None:
             return order
         for name in family.NAMES:
@@ -288,53 +196,38 @@ def _prepare_here(session: Session, before: Snapshot, recorded: Run, plan: Plan,
         if plan.argv:
             return order
         lay_out_cells(folder, recorded, plan.cells)
-        return replace(order, argv=tuple(handover.command(str(place.python), folder / CELLS)))
+        return replace(order, argv=tuple(handover.command(python, folder / CELLS)))
 
     return prepare
 
 
-def lay_out_cells(folder: Path, recorded: Run, cells: Sequence[CellExecution]) -> None:
-    """Write the cells of a replay into the folder of a run; what failed when it was recorded may fail again."""
-    told = [
-        handover.Cell(without_installs(each.source), expect_error=_may_fail(each) and each is not cells[-1])
-        for each in cells
-    ]
-    handover.lay_out(folder / CELLS, told, name=recorded.notebook or recorded.name, shell=True, load_extension=True)
+def _prepare_inside(again: Again, lay_out: Prepare) -> Prepare:
+    """Return the same for a container; `lay_out` is what does it for any run in one."""
+    plan, recorded = again.plan, again.recorded
+
+    def prepare(order: Order, folder: Path, environment: dict[str, str]) -> Order:
+        share = folder / SHARE
+        order = replace(order, argv=_with_python(plan.argv, PYTHON_INSIDE))
+        if plan.nth is None:
+            return lay_out(order, folder, environment)
+        if plan.cells:
+            lay_out_cells(share, recorded, plan.cells)
+            order = replace(order, argv=tuple(handover.command(PYTHON_INSIDE, f"{SEEN_SHARE}/{CELLS}")))
+        order = replace(order, relay=Relay(str(share / SCRATCH), plan.nth))
+        order = lay_out(order, folder, environment)
+        assert order.container is not None
+        inside = {name: value for name, value in order.container.environment.items() if name not in family.NAMES}
+        inside.update(replay_variables(recorded, f"{SEEN_SHARE}/{SCRATCH}", SEEN_WORK))
+        return replace(order, container=replace(order.container, environment=inside))
+
+    return prepare
 
 
-def replay_variables(recorded: Run, scratch: str, top: str) -> dict[str, str]:
-    """Return the variables of a replay: a store of its own, and the notebook in the checkout, as the cells see them."""
-    named = {NOTEBOOK_VARIABLE: f"{top}/{recorded.notebook}"} if recorded.notebook else {}
-    return {STORE_VARIABLE: scratch, REPLAY_VARIABLE: recorded.run_id, **named}
-
-
-def without_installs(source: str) -> str:
-    """Return a cell without the lines that install packages: the environment is that of the run already."""
-    return INSTALLS.sub(r"\1pass  # left out of the rerun: \2", source)
-
-
-def _may_fail(cell: CellExecution) -> bool:
-    return cell.status != "ok" or NESTED.search(cell.source) is not None
-
-
-def _with_python(argv: Sequence[str], place: Place) -> tuple[str, ...]:
+def _with_python(argv: Sequence[str], python: str) -> tuple[str, ...]:
     """Return a command with the environment's interpreter: another one was meant by its absolute path."""
     if not argv:
         return ()
     program = PurePosixPath(argv[0])
     if program.is_absolute() and re.fullmatch(r"python(\d+(\.\d+)?)?", program.name):
-        return (str(place.python), *argv[1:])
+        return (python, *argv[1:])
     return tuple(argv)
-
-
-def _in_container(
-    session: Session,
-    recorded: Run,
-    plan: Plan,
-    before: Snapshot,
-    environment: str | None,
-    image: str | None,
-    echo: Callable[[str], None],
-    timeout: float | None,
-) -> Run:
-    raise RenexError("unsupported_value", "reruns in containers are not there yet.")

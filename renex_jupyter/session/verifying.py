@@ -29,9 +29,10 @@ from renex_jupyter.records.verifications import (
     Difference,
     Verification,
 )
-from renex_jupyter.session import places, reruns, work
+from renex_jupyter.session import places, work
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.diffs import kept_files
+from renex_jupyter.session.reruns import Choice, do_again
 from renex_jupyter.session.runs import mark_vanished
 
 # Errors of a rerun that say something of the run: any other one is of this machine, or of the call, and is raised.
@@ -85,7 +86,7 @@ def verify(
     recorded = run_query.get_run(read, run_query.find_run(read, run_id))
 
     def again() -> Run:
-        return reruns.do_again(session, recorded, executor, environment, image, echo, timeout)
+        return do_again(session, recorded, Choice(executor, environment, image, timeout), echo)
 
     if rerun is not None:
         checked_word(rerun, (RUN,))
@@ -101,8 +102,9 @@ def verify(
 
 
 def _tolerance(relative: float, absolute: float, ignore: Sequence[str]) -> Tolerance:
-    for name, value in (("relative_tolerance", relative), ("absolute_tolerance", absolute)):
-        if not (isinstance(value, int | float) and 0 <= value < math.inf):
+    given: tuple[tuple[str, object], ...] = (("relative_tolerance", relative), ("absolute_tolerance", absolute))
+    for name, value in given:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < math.inf:
             raise invalid_argument(f"{name} {shown(value)} is no tolerance.", "Use a small number, such as 1e-6, or 0.")
     patterns = [ignore] if isinstance(ignore, str) else list(ignore)
     for each in patterns:

@@ -1,0 +1,43 @@
+"""The recorded cells of a notebook, laid out to be run once more in a process of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from renex_jupyter.config import NOTEBOOK_VARIABLE, STORE_VARIABLE
+from renex_jupyter.records.runs import Run
+from renex_jupyter.records.snapshots import CellExecution
+from renex_jupyter.session.rerun_plans import REPLAY_VARIABLE
+from renex_jupyter.tasks import handover
+
+CELLS, SCRATCH = "cells", "store"  # folders in that of a run, or in what a container sees of it
+INSTALLS = re.compile(
+    r"^(\s*)([%!]\s*(?:\S*python\S*\s+-m\s+)?(?:uv\s+)?(?:pip3?|conda|mamba)\s+(?:install|add)\b.*)$", re.MULTILINE
+)
+NESTED = re.compile(r"\b(?:rerun|verify)\s*\(|%renex\s+(?:rerun|verify)\b")
+
+
+def lay_out_cells(folder: Path, recorded: Run, cells: Sequence[CellExecution]) -> None:
+    """Write the cells of a replay into the folder of a run; what failed when it was recorded may fail again."""
+    told = [
+        handover.Cell(without_installs(each.source), expect_error=_may_fail(each) and each is not cells[-1])
+        for each in cells
+    ]
+    handover.lay_out(folder / CELLS, told, name=recorded.notebook or recorded.name, shell=True, load_extension=True)  # noqa: S604  IPython's
+
+
+def replay_variables(recorded: Run, scratch: str, top: str) -> dict[str, str]:
+    """Return the variables of a replay: a store of its own, and the notebook in the checkout, as the cells see them."""
+    named = {NOTEBOOK_VARIABLE: f"{top}/{recorded.notebook}"} if recorded.notebook else {}
+    return {STORE_VARIABLE: scratch, REPLAY_VARIABLE: recorded.run_id, **named}
+
+
+def without_installs(source: str) -> str:
+    """Return a cell without the lines that install packages: the environment is that of the run already."""
+    return INSTALLS.sub(r"\1pass  # left out of the rerun: \2", source)
+
+
+def _may_fail(cell: CellExecution) -> bool:
+    return cell.status != "ok" or NESTED.search(cell.source) is not None
