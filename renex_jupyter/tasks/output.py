@@ -35,6 +35,7 @@ class Renderer:
     def __init__(self, take: Callable[[str], None]) -> None:
         self.line = ""  # the last one, which is not ended
         self._take = take
+        self._done: list[str] = []  # what cannot change any more, of the piece at hand
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""  # the beginning of an escape sequence
         self._back = 0  # columns from the end of the line to the cursor
@@ -43,13 +44,15 @@ class Renderer:
     def feed(self, data: bytes) -> None:
         """Take the next piece of output."""
         self._feed(self._decoder.decode(data.translate(None, _SILENT)))
+        self._hand_over()
 
     def end(self) -> None:
         """Take the last line as it is."""
         self._feed(self._decoder.decode(b"", final=True))
         self._held = ""
         self._commit(self.line)
-        self.line = ""
+        self.line, self._back, self._anew = "", 0, False
+        self._hand_over()
 
     def _feed(self, text: str) -> None:
         if not text.isascii():
@@ -109,7 +112,12 @@ class Renderer:
 
     def _commit(self, text: str) -> None:
         if text:
-            self._take(text)
+            self._done.append(text)
+
+    def _hand_over(self) -> None:
+        if self._done:
+            self._take("".join(self._done))
+            self._done = []
 
     def _whole(self, text: str) -> str:
         """Hold back an escape sequence that is cut off at the end of a piece."""

@@ -278,24 +278,25 @@ class _Shown:
 
     def __init__(self, folder: Path, echo: Callable[[str], None]) -> None:
         self._folder, self._echo = folder, echo
-        self._position = 0  # bytes of whole lines
+        self._position = 0  # bytes of whole lines, of all that was ever printed
         self._open = ""  # the line that was not ended
 
     def update(self) -> None:
-        """Show what is new; a line that changed is written over."""
-        head = self._read(LOG)
-        tail = self._read(TAIL)
+        """Show what is new; a line that changed is written over, and what is not kept is told."""
+        head, tail = self._read(LOG), self._read(TAIL)
         found = LEFT_OUT.match(tail)
-        begin = len(head) + (int(found[1]) if found else 0)
-        data = head + tail[found.end() if found else 0 :]
-        start = self._position if self._position <= len(head) else len(head) + max(0, self._position - begin)
-        missing = begin - max(self._position, len(head)) if found else 0
-        if missing > 0 and self._position < len(head):
-            self._show(head[self._position :], len(head))
-            start = len(head)
-        if missing > 0:
-            self._show(f"… {missing} bytes left out …\n".encode(), begin)
-        self._show(data[start:], max(begin, self._position) if start >= len(head) and found else self._position)
+        body = tail[found.end() :] if found else tail
+        begin = len(head) + (int(found[1]) if found else 0)  # of the body
+        if self._position < begin and found is None:
+            self._show(head[self._position :] + body)
+            return
+        if self._position < begin:
+            self._show(head[self._position :])
+            reached = max(self._position + len(self._open.encode()), len(head))
+            self.end()
+            self._echo(f"… {begin - reached} bytes left out …\n")
+            self._position = begin
+        self._show(body[self._position - begin :])
 
     def end(self) -> None:
         """Leave the cursor on a line of its own."""
@@ -303,20 +304,18 @@ class _Shown:
             self._echo("\n")
             self._open = ""
 
-    def _show(self, data: bytes, position: int) -> None:
+    def _show(self, data: bytes) -> None:
         whole, end, rest = data.rpartition(b"\n")
-        text = (whole + end).decode("utf-8", "replace")
-        line = rest.decode("utf-8", "replace")
-        now = text + line
-        if now != self._open:
-            first = now.partition("\n")[0]
-            if first.startswith(self._open):
+        now = data.decode("utf-8", "replace")
+        first = now.partition("\n")[0]
+        if first.startswith(self._open):
+            if now != self._open:
                 self._echo(now[len(self._open) :])
-            else:
-                padding = " " * (len(self._open) - len(first))
-                self._echo("\r" + first + padding + now[len(first) :])
-        self._open = line
-        self._position = position + len(whole) + len(end)
+        else:
+            padding = " " * (len(self._open) - len(first))
+            self._echo("\r" + first + padding + now[len(first) :])
+        self._open = rest.decode("utf-8", "replace")
+        self._position += len(whole) + len(end)
 
     def _read(self, name: str) -> bytes:
         with suppress(OSError):
