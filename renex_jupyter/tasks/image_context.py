@@ -16,7 +16,7 @@ from renex_jupyter.tasks.daemon import connect
 from renex_jupyter.tasks.images import build_image, image_id
 from renex_jupyter.tasks.installers import Echo, run_tool, unavailable
 from renex_jupyter.tasks.interpreters import find_interpreter, minor_of
-from renex_jupyter.tasks.venvs import PACKAGES, VenvOrder
+from renex_jupyter.tasks.venvs import PACKAGES, VenvOrder, requirement_files
 
 TAG = "renex-env:{id}"
 HOME = "/opt/renex"
@@ -121,11 +121,9 @@ def fetch_wheels(order: VenvOrder, folder: Path, echo: Echo) -> list[Path]:
             "wheels for an image are fetched with pip, which is not here.", "Install it: python -m ensurepip"
         )
     folder.mkdir(parents=True)
-    listed = folder.parent / "wanted.txt"
-    listed.write_text(order.requirements, encoding="utf-8")
     alone = ["--no-deps"] if order.complete else []
     some = any(line and not line.startswith("#") for line in order.requirements.splitlines())
-    given = ["-r", str(listed)] if some else []
+    given = requirement_files(order, folder.parent) if some else []
     build = [*installers.pip(_interpreter(order)), "wheel", "--wheel-dir", str(folder)]
     if given:
         run_tool([*(_download(order, folder) or build), *alone, *given], PACKAGES, echo)

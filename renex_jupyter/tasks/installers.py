@@ -5,16 +5,19 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module, util
 from pathlib import Path
 
 from renex_jupyter.errors import RenexError
 
 Echo = Callable[[str], None]
+GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 LAST_LINES = 12  # of what a tool printed before it failed
 # What would have a tool install to another place than the one it is told.
 ELSEWHERE = (
@@ -80,6 +83,7 @@ def run_tool(
             encoding="utf-8",
             errors="replace",
             pass_fds=passed,
+            start_new_session=True,  # Ctrl-C comes to us, and we end the tool with all that it started
         )
     except OSError as error:
         raise unavailable(f"{what}: {argv[0]} cannot be started ({error.strerror}).", HINT) from error
@@ -91,13 +95,25 @@ def run_tool(
                 echo(text)
         code = child.wait()
     except BaseException:  # Ctrl-C, or `echo` failed: nobody would look after the tool any more
-        child.terminate()
-        child.wait()
+        _end(child)
         raise
     finally:
         child.stdout.close()
     if code:
         raise unavailable(f"{what} (exit code {code}):\n{chr(10).join(last) or 'without a word'}", HINT)
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End a tool and what it started, such as the build of a package."""
+    if os.name != "posix":
+        child.kill()
+        child.wait()
+        return
+    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 0.0)):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(patience or None)
 
 
 def unavailable(message: str, hint: str) -> RenexError:

@@ -27,6 +27,7 @@ from renex_jupyter.tasks.installers import Echo, run_tool
 from renex_jupyter.tasks.interpreters import Interpreter, find_interpreter, minor_of
 
 MARKER = "renex-build.json"
+CONSTRAINT = "# constraint: "  # a line that limits what else is installed
 CANNOT = "the environment cannot be built"
 PACKAGES = "the packages cannot be installed"
 
@@ -157,14 +158,23 @@ def _fill_with_pip(order: VenvOrder, folder: Path, interpreter: Interpreter, ech
 def _installs(order: VenvOrder, folder: Path) -> Iterator[list[str]]:
     """Yield the words of each call of the installer."""
     if any(line and not line.startswith("#") for line in order.requirements.splitlines()):
-        listed = folder / "renex-requirements.txt"
-        listed.write_text(order.requirements, encoding="utf-8")
-        yield [*(["--no-deps"] if order.complete else []), "-r", str(listed)]
+        yield [*(["--no-deps"] if order.complete else []), *requirement_files(order, folder)]
     # What these need stands among the requirements. Apart from them, since those may be checked by their hashes.
     for path in order.wheels:
         yield [*(["--no-deps"] if order.complete else []), str(path)]
     for path, in_place in order.folders:
         yield ["--no-deps", *(["-e"] if in_place else []), str(path)]
+
+
+def requirement_files(order: VenvOrder, folder: Path) -> list[str]:
+    """Write the requirements and the constraints that stand among them; return how an installer is told of both."""
+    lines = order.requirements.splitlines()
+    limits = [line.removeprefix(CONSTRAINT) for line in lines if line.startswith(CONSTRAINT)]
+    listed, limiting = folder / "renex-requirements.txt", folder / "renex-constraints.txt"
+    listed.write_text(order.requirements, encoding="utf-8")
+    if limits:
+        limiting.write_text("".join(f"{line}\n" for line in limits), encoding="utf-8")
+    return ["-r", str(listed), *(["-c", str(limiting)] if limits else [])]
 
 
 def _finished(folder: Path) -> Venv | None:
