@@ -14,6 +14,8 @@ from renex_jupyter.magics.arguments import name_and_params, parse, plainly
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session import cells, tasks
 from renex_jupyter.session.current import current
+from renex_jupyter.session.limits import limits_of
+from renex_jupyter.session.own_process import own_process
 from renex_jupyter.tasks.handover import variable_names
 
 TASK_USAGE = "%%task NAME [key=value ...]   or   %task NAME [key=value ...] -- command"
@@ -70,10 +72,6 @@ class TaskMagics(Magics):
             run = tasks.run_task(command, name=name, params=params, **_outside(args))
         elif dashes:
             raise invalid_argument("a cell and a command were given.", f"Usage: {TASK_USAGE}")
-        elif given := _outside(args):
-            option = "--" + next(iter(given)).replace("_", "-")
-            hint = "Give a command after --, as in %task train -- python train.py"
-            raise invalid_argument(f"{option} is not for a cell that runs in the kernel.", hint)
         else:
             run, error = _run_cell(args, name, cell, params)
         if args.out:
@@ -86,12 +84,28 @@ def _run_cell(args: Any, name: str, cell: str, params: Mapping[str, Any]) -> tup
     """Run a cell in the kernel or in a process of its own; return its run, and its error for the magic to raise."""
     inputs = variable_names(args.inputs, "--inputs")
     outputs = variable_names(args.outputs, "--outputs")
-    if args.isolated:
-        run = cells.run_isolated(name, cell, params, inputs=inputs, outputs=outputs)
+    given = _outside(args)
+    if args.isolated or "executor" in given or "environment" in given:
+        limits = limits_of(args.timeout, args.memory, args.gpus)
+        run = cells.run_isolated(
+            name,
+            cell,
+            params,
+            inputs=inputs,
+            outputs=outputs,
+            process=own_process(current(), given.get("executor"), given.get("image"), args.env, limits),
+            limits=limits,
+            parse_stdout=args.parse_stdout,
+            detach=args.detach,
+        )
         return run, None if run.status in ("finished", "running") else _not_well(run)
     if inputs or outputs:
         hint = "Add --isolated to run it in a process of its own; in the kernel a cell has all variables."
         raise invalid_argument("--inputs and --outputs are for a cell in a process of its own.", hint)
+    if given:
+        option = "--" + next(iter(given)).replace("_", "-")
+        hint = "Add --isolated to run it in a process of its own, or give a command after --."
+        raise invalid_argument(f"{option} is not for a cell that runs in the kernel.", hint)
     return cells.run_cell(name, cell, params)
 
 

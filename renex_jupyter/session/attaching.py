@@ -18,6 +18,7 @@ from renex_jupyter.session.active_run import ActiveRun, close
 from renex_jupyter.session.commands import show
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.runs import get_run
+from renex_jupyter.session.watching import WITH_OUTPUT
 from renex_jupyter.tasks import process, stopping
 
 if TYPE_CHECKING:
@@ -74,11 +75,11 @@ def attach(run_id: str | Run | ActiveRun, echo: Callable[[str], None] | None = N
 
     Raises
     ------
-    RenexError : `not_found`, `ambiguous`; `invalid_argument` for a run in a kernel, or on another machine.
+    RenexError : `not_found`, `ambiguous`; `invalid_argument` for a block of a cell, or a run on another machine.
     KeyboardInterrupt : says that the run goes on.
     """
     run, say = get_run(run_id), echo or show
-    _check_outside(run)
+    _check_prints(run)
     if run.status != "running":
         say(run_output(run))
         return run
@@ -96,16 +97,16 @@ def attach(run_id: str | Run | ActiveRun, echo: Callable[[str], None] | None = N
 
 
 def run_output(run_id: str | Run | ActiveRun) -> str:
-    """Return what a command printed, as a screen would show it: so far, or all that was kept of it.
+    """Return what a task printed, as a screen would show it: so far, or all that was kept of it.
 
     Of very much the middle is left out, which a line says. Secrets of known formats are taken out.
 
     Raises
     ------
-    RenexError : `not_found`, also for output that was purged; `ambiguous`; `invalid_argument` for a run in a kernel.
+    RenexError : `not_found`, also for output that was purged; `ambiguous`; `invalid_argument` for a block of a cell.
     """
     run, store = get_run(run_id), current().store
-    _check_outside(run)
+    _check_prints(run)
     if run.output_sha256 is None:
         return redact_text(process.kept_output(store.layout.runs / run.run_id))
     gone = purges.gone(store, [run.output_sha256]).get(run.output_sha256)
@@ -150,10 +151,10 @@ def _ended(run: Run) -> Run:
     return found
 
 
-def _check_outside(run: Run) -> None:
-    if run.executor not in OUTSIDE:
+def _check_prints(run: Run) -> None:
+    if run.executor not in OUTSIDE and run.kind not in WITH_OUTPUT:
         hint = "What a cell prints is kept with its notebook, in the state after the run."
-        raise invalid_argument(f"{_named(run)} runs in a kernel, whose output is that of its cell.", hint)
+        raise invalid_argument(f"{_named(run)} is a block of a cell or of a script, which prints for itself.", hint)
 
 
 def _named(run: Run) -> str:

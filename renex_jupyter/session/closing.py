@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -25,11 +24,12 @@ from renex_jupyter.records.changes import Change
 from renex_jupyter.session import work
 from renex_jupyter.session.active_run import LONGEST_ERROR, ActiveRun, close
 from renex_jupyter.session.current import Session, current, never_in_the_way
-from renex_jupyter.session.purges import contents_gone
+from renex_jupyter.session.kept_output import keep_output
 from renex_jupyter.store import liveness
+from renex_jupyter.store.run_folders import remove, sweep
 from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.order import Outcome
-from renex_jupyter.tasks.process import OUTCOME, clear_up, kept_output, read_outcome
+from renex_jupyter.tasks.process import OUTCOME, clear_up, read_outcome
 
 Finish = Callable[[Outcome, Path], None]
 NO_WORD = "its supervisor ended without a word"
@@ -72,6 +72,8 @@ def record_end(active: ActiveRun, outcome: Outcome | None, folder: Path, finish:
             take=partial(work.state_after, session, run, folder) if run.rerun_of else None,
         )
         remove(folder)
+        with never_in_the_way("what killed runs have left"):
+            sweep(session.store)
 
 
 def end_of_vanished(store: Store, run_id: str) -> dict[str, Any]:
@@ -93,11 +95,6 @@ def end_of_vanished(store: Store, run_id: str) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         **_measured(store, outcome, folder),
     }
-
-
-def remove(folder: Path) -> None:
-    """Remove the folder of a run; what cannot be removed now is swept later."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ended_at(folder: Path) -> datetime | None:
@@ -130,10 +127,7 @@ def _measured(store: Store, outcome: Outcome | None, folder: Path) -> dict[str, 
     found: dict[str, Any] = {}
     if outcome is not None:
         found = {"peak_memory_bytes": outcome.peak_memory_bytes, "output_size": outcome.output_size}
-    with never_in_the_way("what the action printed"):
-        content = redact_text(kept_output(folder)).encode()
-        sha256 = store.blobs.put(content) if content else None
-        found["output_sha256"] = None if sha256 in contents_gone(store) else sha256
+    found |= keep_output(store, folder)
     return {name: value for name, value in found.items() if value is not None}
 
 

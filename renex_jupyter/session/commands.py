@@ -16,12 +16,13 @@ from renex_jupyter.records.changes import Change
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session.active_run import ActiveRun, close, close_after, let_go
-from renex_jupyter.session.closing import Finish, closer_of, record_end, remove
+from renex_jupyter.session.closing import Finish, closer_of, record_end
 from renex_jupyter.session.current import Session
 from renex_jupyter.session.limits import GPU_VARIABLE, Limits, visible_gpus
 from renex_jupyter.session.runs import open_run
 from renex_jupyter.store import layout as layouts
 from renex_jupyter.store.interrupts import interrupts_held_back
+from renex_jupyter.store.run_folders import remove
 from renex_jupyter.tasks import process
 from renex_jupyter.tasks.order import Order, Outcome
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from renex_jupyter.store.liveness import is_gone
 from renex_jupyter.store.store import Store
-from renex_jupyter.store.sweep import GRACE
+
+GRACE = 3600.0  # seconds
 
 
 def sweep(store: Store, *, grace: float = GRACE) -> int:
@@ -23,9 +24,18 @@ def sweep(store: Store, *, grace: float = GRACE) -> int:
     removed = 0
     for folder in left_over(store):
         if _changed(folder) < deadline:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             removed += not folder.exists()
     return removed
+
+
+def remove(folder: Path) -> None:
+    """Remove the folder of a run with all that is in it, as far as that is possible now."""
+    for path in (folder, *folder.rglob("*")):  # a checkout may hold folders that nobody may write in
+        with suppress(OSError):
+            if path.is_dir() and not path.is_symlink():
+                path.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def left_over(store: Store) -> list[Path]:

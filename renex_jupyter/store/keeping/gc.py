@@ -21,7 +21,7 @@ from pathlib import Path
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.keeping import Collected
-from renex_jupyter.store import archive, generation, locks, tables
+from renex_jupyter.store import archive, generation, locks, run_folders, tables
 from renex_jupyter.store.blobs import FRESH, away_name
 from renex_jupyter.store.layout import Layout, os_errors, put_in_place
 from renex_jupyter.store.reader import Reader
@@ -95,6 +95,7 @@ def collect(store: Store, *, dry_run: bool = True, grace: float = GRACE) -> Coll
             freed = [each for each in freed if _free(each, deadline)]
             for path, _ in left:
                 path.unlink(missing_ok=True)
+            run_folders.sweep(store, grace=max(grace, run_folders.GRACE) if grace else 0.0)
         size = sum(each.size for each in freed) + sum(size for _, size in left)
         return Collected(dry_run, len(freed), size, len(left), young)
 

@@ -23,7 +23,7 @@ import duckdb
 from renex_jupyter.errors import RenexError, invalid_argument, not_found
 from renex_jupyter.records.changes import Change, now, to_microseconds
 from renex_jupyter.records.keeping import Purged
-from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep
+from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, run_folders, sweep
 from renex_jupyter.store.building import highest
 from renex_jupyter.store.fold import finish, folding, switch, take_sealed
 from renex_jupyter.store.keeping import gc, references
@@ -291,7 +291,16 @@ def _remove_what_is_left(layout: Layout, doomed: Doomed, done: _Done) -> None:
     ]
     for path in old:
         sweep.remove(path)
-    done.files += len(old)
+    done.files += len(old) + _remove_run_folders(layout, doomed)
+
+
+def _remove_run_folders(layout: Layout, doomed: Doomed) -> int:
+    """Remove what runs that are over have left in their folders; return how many files."""
+    gone = [each for each in run_folders.left_over(Store(layout.root)) if doomed.secret or each.name in doomed.owners]
+    files = sum(path.is_file() for folder in gone for path in folder.rglob("*"))
+    for folder in gone:
+        run_folders.remove(folder)
+    return files
 
 
 def _set_aside(layout: Layout, doomed: Doomed, done: _Done) -> Iterator[Path]:
