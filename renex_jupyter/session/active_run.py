@@ -84,6 +84,11 @@ class ActiveRun:
         """Put tags on the run, see `Facts.set_tags`."""
         self.facts.set_tags(tags)
 
+    def show(self, text: str) -> None:
+        """Keep with the run's output what is shown and not printed, such as a traceback."""
+        if self.watch is not None:
+            self.watch.add_output(text)
+
     def last_values(self) -> dict[str, float | str]:
         """Return the value at the highest step of each key that this process logged."""
         values = self.points.last_values()

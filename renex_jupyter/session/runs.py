@@ -30,6 +30,7 @@ from renex_jupyter.session.active_run import ActiveRun, close, close_after, snap
 from renex_jupyter.session.closing import end_of_vanished
 from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.session.points import checked_name
+from renex_jupyter.session.watching import Watch
 from renex_jupyter.store import liveness
 from renex_jupyter.store.interrupts import interrupts_held_back
 
@@ -196,6 +197,8 @@ def open_run(
             active.set_params(params)
         if tags:
             active.set_tags(tags)
+        if executor == "kernel":
+            active.watch = Watch(store, run_id, kind, {})
     return active
 
 
@@ -334,6 +337,8 @@ def _reopen(session: Session, run_id: str | Run | ActiveRun, tags: Mapping[str, 
     with _opening(active, *changes):
         if tags:
             active.set_tags(tags)
+        if not active.joined:
+            active.watch = Watch(session.store, run.run_id, "block", steps)
     return active
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import Any
 
 from renex_jupyter.errors import RenexError
@@ -29,14 +31,18 @@ def check_cell(shell: Any, source: str) -> None:
         raise RenexError("invalid_argument", "a task cannot await at the top level of its cell.", hint)
 
 
-def run_cell(shell: Any, source: str) -> BaseException | None:
+def run_cell(shell: Any, source: str, told: Callable[[str], None]) -> BaseException | None:
     """Run a cell's body; show its output, and return its exception instead of showing it.
+
+    Parameters
+    ----------
+    told : gets the traceback as text; it is not printed.
 
     The caller raises the exception again, so that IPython prints it once, the cell counts as failed and "Run All"
     stops there. IPython hides every frame above the user's own (`__ipython_bottom__`).
     """
     handlers, handler = shell.custom_exceptions, shell.CustomTB
-    shell.set_custom_exc((BaseException,), _say_nothing)
+    shell.set_custom_exc((BaseException,), _teller(told))
     try:
         result = shell.run_cell(source, store_history=False)
     finally:
@@ -76,7 +82,20 @@ def shown_busy(shell: Any) -> Iterator[None]:
             over.set()
 
 
-def _say_nothing(
-    shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: int | None = None
-) -> None:
-    """Stand in for IPython's traceback printer while the body runs."""
+def _teller(told: Callable[[str], None]) -> Callable[..., None]:
+    """Return what stands in for IPython's traceback printer while the body runs."""
+
+    def tell(
+        shell: Any,
+        kind: type[BaseException],
+        error: BaseException,
+        trace: TracebackType | None,
+        tb_offset: int | None = None,  # noqa: ARG001  part of IPython's protocol
+    ) -> None:
+        ours = shell.run_code.__func__.__code__.co_filename
+        while trace is not None and trace.tb_frame.f_code.co_filename == ours:
+            trace = trace.tb_next
+        with suppress(Exception):  # an exception can fail to say itself
+            told("".join(traceback.format_exception(kind, error, trace)))
+
+    return tell
