@@ -115,7 +115,7 @@ def _required_name(line: str) -> str | None:
 def _origin(told: Mapping[str, Any]) -> str | None:
     if not told:
         return None
-    address = _without_user(told["url"])
+    address = without_user(told["url"])
     inside = f"#subdirectory={told['subdirectory']}" if told.get("subdirectory") else ""
     if "vcs_info" in told:
         return f"{told['vcs_info']['vcs']}+{address}@{told['vcs_info']['commit_id']}{inside}"
@@ -135,7 +135,7 @@ def _path(address: str) -> str:
     return url2pathname(urlsplit(address).path) if address.startswith("file:") else address
 
 
-def _without_user(address: str) -> str:
+def without_user(address: str) -> str:
     """An address may carry a token before the "@" of its host or in its query; the user of ssh is part of the way."""
     scheme, mark, rest = address.partition("://")
     host, slash, path = rest.partition("/")

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from renex_jupyter.capture.distributions import without_user
 from renex_jupyter.capture.requirement_files import Reading, applies
-from renex_jupyter.capture.secrets import redact_text
 
 
 def read_uv_lock(path: Path) -> Reading:
@@ -37,8 +37,8 @@ def read_uv_lock(path: Path) -> Reading:
 def _uv_origin(source: Mapping[str, Any]) -> str | None:
     if "git" in source:  # https://host/repo?rev=main#<commit>
         address, _, commit = str(source["git"]).partition("#")
-        return redact_text(f"git+{address.partition('?')[0]}@{commit}")
-    return redact_text(str(source["url"])) if "url" in source else None
+        return without_user(f"git+{address.partition('?')[0]}@{commit}")
+    return without_user(str(source["url"])) if "url" in source else None
 
 
 def _reached(packages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -103,9 +103,9 @@ def _add_sourced(
         return
     origin = None
     if kind == "git":
-        origin = redact_text(f"git+{url}@{source.get('resolved_reference', source.get('reference', ''))}")
+        origin = without_user(f"git+{url}@{source.get('resolved_reference', source.get('reference', ''))}")
     elif kind == "url":
-        origin = redact_text(url)
+        origin = without_user(url)
     found.add(package["name"], str(package["version"]), marker=marker, origin=origin)
 
 
@@ -140,9 +140,9 @@ def read_pylock(path: Path) -> Reading:
         elif "vcs" in package:
             vcs = package["vcs"]
             origin = f"{vcs['type']}+{vcs.get('url', vcs.get('path', ''))}@{vcs['commit-id']}"
-            found.add(name, version, marker=marker, origin=redact_text(origin))
+            found.add(name, version, marker=marker, origin=without_user(origin))
         elif "url" in package.get("archive", {}):
-            found.add(name, version, marker=marker, origin=redact_text(str(package["archive"]["url"])))
+            found.add(name, version, marker=marker, origin=without_user(str(package["archive"]["url"])))
         else:
             found.add(name, version, marker=marker)
     return found
@@ -157,7 +157,7 @@ def read_pipfile_lock(path: Path) -> Reading:
     for name, package in told.get("default", {}).items():
         marker, version = str(package.get("markers", "")), str(package.get("version", "")).removeprefix("==")
         if "git" in package:
-            origin = redact_text(f"git+{package['git']}@{package.get('ref', '')}")
+            origin = without_user(f"git+{package['git']}@{package.get('ref', '')}")
             found.add(name, str(package.get("ref", "*"))[:12], marker=marker, origin=origin)
         elif "path" in package:
             place = (path.parent / package["path"]).resolve()

@@ -19,6 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from renex_jupyter.capture.distributions import without_user
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.records.environments import Package
@@ -155,7 +156,7 @@ def _take_option(line: str, home: Path, found: Reading, seen: set[Path]) -> None
     elif name in ("-f", "--find-links") and "://" not in value:
         found.lines.append(f"{name} {(home / value).absolute()}")
     else:
-        found.lines.append(redact_text(line))
+        found.lines.append(" ".join(map(without_user, line.split(" "))))
 
 
 def _take_place(text: str, home: Path, found: Reading, *, in_place: bool) -> None:
@@ -179,7 +180,7 @@ def _take_requirement(line: str, found: Reading) -> None:
         raise invalid_argument(message, "Write it as: name==1.0, or name @ https://...") from error
     marker = str(read.marker) if read.marker else ""
     if read.url:
-        origin = redact_text(read.url)
+        origin = without_user(read.url)
         found.add(read.name, _version_in(origin), origin=origin, marker=marker)
         return
     extras = f"[{','.join(sorted(read.extras))}]" if read.extras else ""
