@@ -172,7 +172,7 @@ def _take_place(text: str, home: Path, found: Reading, *, in_place: bool) -> Non
 def _take_requirement(line: str, found: Reading) -> None:
     text, options = line, ""
     if hashes := HASHES.search(line):
-        text, options = line[: hashes.start()], line[hashes.start() :]
+        text, options = line[: hashes.start()], f" {' '.join(line[hashes.start() :].split())}"
     try:
         read = Requirement(text)
     except InvalidRequirement as error:

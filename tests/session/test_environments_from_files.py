@@ -266,7 +266,7 @@ def test_requirements_with_all_that_pip_reads(project: Path) -> None:
     assert "pass-word-0" not in made.requirements and "token" not in made.requirements
     assert told[2:5] == ["six", "# constraint: urllib3<3", f"--find-links {project / 'wheels'}"]
     assert f"# loc-al==0.4 was installed from {project / 'local'} (editable)" in told
-    assert 'click[x]==8.1.7 ; python_version >= "3.8" --hash=sha256:aa     --hash=sha256:bb' in told
+    assert 'click[x]==8.1.7 ; python_version >= "3.8" --hash=sha256:aa --hash=sha256:bb' in told
     assert "other @ git+https://host.example/other@9999" in told
     assert sorted(made.lock_files or {}) == ["limits.txt", "more.txt", "requirements.txt"]
     assert {each.name for each in made.packages} == {"six", "click", "loc-al", "tool", "other"}
