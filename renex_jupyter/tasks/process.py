@@ -350,6 +350,3 @@ def _last_line(path: Path) -> str:
         lines = path.read_text("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
     return ""
-
-
-from renex_jupyter.tasks.direct import run_process as run_process  # noqa: E402, PLC0414  until nobody runs a command without a supervisor

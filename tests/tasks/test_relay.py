@@ -1,0 +1,125 @@
+import json
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from supervised import RUN, points, python, ran, wait_for
+
+from renex_jupyter.store.store import Store
+from renex_jupyter.tasks.order import Relay
+
+THREE_RUNS = """
+import renex_jupyter as rx
+with rx.start_run("first"):
+    rx.log_metric("loss", 100)
+    rx.log_params({"lr": 1, "only": "first"})
+with rx.start_run("second") as run:
+    run.set_tags({"who": "ada"})
+    rx.log_params({"lr": 0.5, "shape": [1, 2]})
+    for step in range(300):
+        rx.log_metrics({"loss": step / 10, "note": f"é {step}"}, step=step * 2)
+    with rx.start_run("child", nested=True):
+        rx.log_metric("loss", 200)
+    rx.log_metric("array", [[1.0, 2.0], [3.0, 4.0]])
+    rx.log_metric("big", 2**70 + 1)
+with rx.start_run("third"):
+    rx.log_metric("loss", 300)
+"""
+
+
+def rows(tmp_path: Path, query: str) -> list[tuple]:
+    return [tuple(row.values()) for row in Store(tmp_path / "store").reader.rows(query)]
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch) -> str:
+    for name in ("RENEX_RUN_ID", "RENEX_RUN_STORE", "RENEX_RUN_NESTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RENEX_STORE", str(tmp_path / "run" / "scratch"))
+    return str(tmp_path / "run" / "scratch")
+
+
+def test_the_nth_run_of_a_store_of_its_own_is_written_on_the_run(tmp_path: Path, scratch: str) -> None:
+    outcome = python(tmp_path, THREE_RUNS, relay=Relay(scratch, nth=1))
+    assert outcome.status == "finished", outcome.error
+    loss = [each for each in points(tmp_path) if each[0] == "loss"]
+    assert loss == [("loss", 2 * step, step / 10, None) for step in range(300)]
+    assert ("note", 598, None, "é 299") in points(tmp_path)
+    found = rows(tmp_path, "select dtype, shape, text_value from metrics where key in ('array', 'big') order by key")
+    assert found == [("float64", "[2,2]", None), ("int", None, str(2**70 + 1))]
+    params = rows(tmp_path, "select run_id, key, value_text, value_number from params order by key")
+    assert params == [(RUN, "lr", "0.5", 0.5), (RUN, "shape", "[1,2]", None)]
+    assert rows(tmp_path, "select owner_kind, owner_id, key, value from tags") == [("run", RUN, "who", "ada")]
+    assert rows(tmp_path, "select count(*) from runs") == [(0,)]  # neither it nor another one of its runs
+
+
+@pytest.mark.parametrize(("nth", "loss"), [(0, [100.0]), (2, [200.0]), (3, [300.0]), (4, [])])
+def test_runs_are_counted_as_they_are_opened(tmp_path: Path, scratch: str, nth: int, loss: list[float]) -> None:
+    python(tmp_path, THREE_RUNS, relay=Relay(scratch, nth=nth))
+    assert [each[2] for each in points(tmp_path) if each[0] == "loss"] == loss
+
+
+def test_the_run_of_the_order_is_passed_on_live_from_every_process(tmp_path: Path, scratch: str, monkeypatch) -> None:
+    monkeypatch.setenv("RENEX_RUN_ID", RUN)
+    monkeypatch.setenv("RENEX_RUN_STORE", scratch)
+    inner = "import renex_jupyter as rx; rx.log_metric('inner', 1); rx.set_tag('who', 'bob')"
+    script = f"""
+import subprocess, sys, time, pathlib
+import renex_jupyter as rx
+rx.log_metric("loss", 0.25)
+subprocess.run([sys.executable, "-c", {inner!r}], check=True)
+until = time.time() + 20
+while not pathlib.Path("{tmp_path}/seen").exists() and time.time() < until:
+    time.sleep(0.05)
+rx.log_metric("loss", 0.125)
+"""
+    outcome = []
+    thread = threading.Thread(target=lambda: outcome.append(python(tmp_path, script, relay=Relay(scratch))))
+    thread.start()
+    wait_for(lambda: points(tmp_path) == [("inner", 0, 1.0, None), ("loss", 0, 0.25, None)])
+    (tmp_path / "seen").touch()
+    thread.join()
+    assert outcome[0].status == "finished", outcome[0].error
+    assert outcome[0].duration_s < 20
+    assert points(tmp_path) == [("inner", 0, 1.0, None), ("loss", 0, 0.25, None), ("loss", 1, 0.125, None)]
+    assert rows(tmp_path, "select value from tags") == [("bob",)]
+
+
+def test_what_is_folded_meanwhile_is_not_missed(tmp_path: Path, scratch: str) -> None:
+    script = """
+import pathlib, sys
+from contextlib import suppress
+import renex_jupyter as rx
+from renex_jupyter.store.fold import fold
+from renex_jupyter.store.layout import Layout
+layout = Layout(pathlib.Path(sys.argv[1]))
+for number in range(5):
+    with rx.start_run("train", run_id=None if not number else run):
+        run = rx.active_run().run_id
+        for step in range(1000):
+            rx.log_metric("loss", float(1000 * number + step))
+    with suppress(rx.RenexError):  # locked
+        fold(layout, timeout=0)
+print(len(list(layout.archive.iterdir())) if layout.archive.exists() else 0)
+"""
+    pieces: list[str] = []
+    outcome = ran(tmp_path, sys.executable, "-c", script, scratch, relay=Relay(scratch, nth=0), echo=pieces.append)
+    assert outcome.status == "finished", outcome.error
+    assert pieces == ["0\n"]  # nothing is folded while somebody still reads
+    assert [each[2] for each in points(tmp_path)] == [float(step) for step in range(5000)]
+
+
+def test_a_damaged_line_costs_the_others_nothing(tmp_path: Path, scratch: str) -> None:
+    script = THREE_RUNS + (
+        f"import glob\nfor name in glob.glob({scratch!r} + '/journal/*.jsonl'):\n"
+        "    with open(name, 'ab') as file: file.write(b'{\"o\":\"run\"}\\nnonsense\\n\\xff')\n"
+    )
+    assert python(tmp_path, script, relay=Relay(scratch, nth=1)).status == "finished"
+    assert len([each for each in points(tmp_path) if each[0] == "loss"]) == 300
+
+
+def test_an_action_that_logs_nothing_there_has_nothing_passed_on(tmp_path: Path, scratch: str) -> None:
+    assert python(tmp_path, "pass", relay=Relay(scratch, nth=0)).status == "finished"
+    assert points(tmp_path) == []
+    assert json.loads((tmp_path / "run" / "outcome.json").read_text())["status"] == "finished"
