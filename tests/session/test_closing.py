@@ -1,0 +1,112 @@
+"""The end of a run whose kernel is gone, or whose supervisor left its word and nobody read it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import renex_jupyter as rx
+from renex_jupyter.config import settings
+from renex_jupyter.records.runs import Run
+from renex_jupyter.session import closing
+from renex_jupyter.session.current import current
+from renex_jupyter.store import run_folders
+
+SCRIPT = """
+import os, signal, threading
+import renex_jupyter as rx
+def die(_text):
+    os.kill(os.getpid(), signal.SIGKILL)
+rx.run_task(["sh", "-c", "echo begun; sleep 1; echo done; echo x > made.txt; exit CODE"], name="orphan", echo=die)
+"""
+
+
+def ended(name: str, seconds: float = 30.0) -> Run:
+    """Return a run as soon as its end is recorded."""
+    until = time.monotonic() + seconds
+    while (run := rx.get_run(name)).status == "running":
+        assert time.monotonic() < until, "its end is not recorded"
+        time.sleep(0.1)
+    return run
+
+
+def orphaned(code: int) -> None:
+    """Have a process start a run, and kill that process as soon as the action prints something."""
+    script = SCRIPT.replace("CODE", str(code))
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_a_run_goes_on_when_its_kernel_is_killed_and_its_end_is_recorded(project: Path) -> None:
+    orphaned(0)
+    assert rx.get_run("orphan").status == "running"
+    run = ended("orphan")
+    assert (run.status, run.exit_code) == ("finished", 0)
+    assert rx.run_output(run) == "begun\ndone\n"
+    assert [each.path for each in run.files] == ["made.txt"]
+    assert run.peak_memory_bytes
+    assert rx.get_snapshot(str(run.after_snapshot_id)).parent_id == run.before_snapshot_id
+    assert not (current().store.layout.runs / run.run_id).exists()
+
+
+def test_the_failure_of_a_run_whose_kernel_was_killed_is_recorded_as_such(project: Path) -> None:
+    orphaned(7)
+    run = ended("orphan")
+    assert (run.status, run.exit_code, run.error) == ("failed", 7, "begun\ndone")
+
+
+def test_a_run_is_closed_once(project: Path) -> None:
+    run = rx.run_task(["true"], name="closed", echo=str)
+    store = str(current().store.layout.root)
+    subprocess.run([sys.executable, "-m", "renex_jupyter.session.closing", store, run.run_id], check=True)
+    assert rx.get_run(run) == run
+
+
+def test_what_the_supervisor_left_ends_a_run_that_nobody_closed(project: Path) -> None:
+    run = rx.run_task(["sleep", "60"], name="left", detach=True)
+    folder = current().store.layout.runs / run.run_id
+    os.kill(int(run.pid or 0), signal.SIGKILL)
+    (folder / closing.OUTCOME).write_text(
+        json.dumps({"status": "failed", "duration_s": 2.0, "exit_code": 5, "error": "boom", "output_size": 4})
+    )
+    (folder / "output.log").write_text("boom")
+    found = ended("left")
+    assert (found.status, found.exit_code, found.error, found.duration_s) == ("failed", 5, "boom", 2.0)
+    assert rx.run_output(found) == "boom"
+    assert folder.exists()
+    assert run_folders.sweep(current().store) == 0
+    assert run_folders.sweep(current().store, grace=0) == 1
+    assert not folder.exists()
+
+
+def test_the_folder_of_a_running_run_is_not_swept_and_one_of_nobody_is(project: Path) -> None:
+    run = rx.run_task(["sleep", "60"], name="runs", detach=True)
+    runs = current().store.layout.runs
+    (runs / "stranger" / "closed").mkdir(parents=True)
+    (runs / "stranger" / "closed").chmod(0o500)
+    assert run_folders.sweep(current().store, grace=0) == 1
+    assert [each.name for each in runs.iterdir()] == [run.run_id]
+    rx.stop(run)
+
+
+def test_a_store_elsewhere_and_changed_settings_reach_the_closer(project: Path) -> None:
+    elsewhere = project.parent / f"{project.name}-store" / ".renex"
+    settings().store = str(elsewhere)
+    try:
+        (project / "big.bin").write_bytes(b"x" * 2000)
+        settings().max_file_size = 1000
+        run = rx.run_task(["sh", "-c", "echo x > made.txt"], name="far", detach=True)
+        found = ended("far")
+        assert [each.path for each in found.files] == ["made.txt"]
+        kept = rx.sql(
+            f"select sha256 from snapshot_files where snapshot_id = '{found.after_snapshot_id}' and path = 'big.bin'"
+        )
+        assert kept["sha256"].isna().all()
+        assert run.before_snapshot_id != found.after_snapshot_id
+    finally:
+        settings().store, settings().max_file_size = "", 256 * 2**20
+        shutil.rmtree(elsewhere.parent, ignore_errors=True)

@@ -1,0 +1,267 @@
+"""Tasks outside of the kernel, with real processes: statuses, limits, what is kept, and that nothing is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+import renex_jupyter as rx
+from renex_jupyter.config import RUN_VARIABLE, settings
+from renex_jupyter.errors import RenexError
+from renex_jupyter.records.runs import Run
+from renex_jupyter.session.current import current
+
+PYTHON = sys.executable
+
+
+def quiet(_text: str) -> None:
+    """Take output and show nothing."""
+
+
+def folders() -> list[str]:
+    return [each.name for each in current().store.layout.runs.iterdir()]
+
+
+def of_run(run: Run) -> list[psutil.Process]:
+    """Return the processes that the run's environment tells of, wherever they are."""
+    found = []
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            if each.environ().get(RUN_VARIABLE) == run.run_id and each.status() != psutil.STATUS_ZOMBIE:
+                found.append(each)
+    return found
+
+
+def supervisors() -> list[psutil.Process]:
+    """Return the supervisors that this process has started and that live."""
+    found = psutil.Process().children(recursive=True)
+    return [each for each in found if "renex_jupyter.tasks.supervisor" in each.cmdline()]
+
+
+def interrupt(after: float) -> None:
+    """Interrupt this process in so many seconds, as the Stop button does."""
+    threading.Timer(after, os.kill, [os.getpid(), signal.SIGINT]).start()
+
+
+def wait_for(what: object, seconds: float = 20.0) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + seconds
+    while not what():  # type: ignore[operator]
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.05)
+
+
+def test_a_run_of_a_command_has_its_action_output_memory_and_files(project: Path) -> None:
+    (project / "old.txt").write_text("1")
+    run = rx.run_task(["sh", "-c", "echo hello; echo 2 > old.txt; echo 3 > new.txt"], name="write", echo=quiet)
+    assert (run.status, run.exit_code, run.executor, run.kind) == ("finished", 0, "process", "command")
+    assert run.action is not None
+    assert run.action["cwd"] == "."
+    assert run.action["argv"][:2] == ["sh", "-c"]
+    assert run.peak_memory_bytes is not None
+    assert run.peak_memory_bytes > 2**16
+    assert rx.run_output(run) == "hello\n"
+    assert run.output_size == 6
+    assert [(each.path, each.change) for each in run.files] == [("new.txt", "created"), ("old.txt", "changed")]
+    assert "1 created, 1 changed: new.txt, old.txt" in str(run)
+    assert rx.run_files(run)["size"].tolist() == [2, 2]
+    assert folders() == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "code", "error"),
+    [
+        (["sh", "-c", "echo no >&2; exit 3"], "failed", 3, "no"),
+        (["sh", "-c", "kill -SEGV $$"], "failed", -11, "ended by signal 11 (SIGSEGV)"),
+        (["true"], "finished", 0, None),
+        (["head", "-c", "300000", "/dev/urandom"], "finished", 0, None),
+    ],
+)
+def test_an_end_has_its_status_and_exit_code(
+    project: Path, argv: list[str], status: str, code: int, error: str | None
+) -> None:
+    run = rx.run_task(argv, echo=quiet)
+    assert (run.status, run.exit_code, run.error) == (status, code, error)
+    assert run.after_snapshot_id is not None
+
+
+@pytest.mark.parametrize("detach", [False, True])
+@pytest.mark.parametrize(
+    ("argv", "options", "code"),
+    [
+        (["no-such-program"], {}, "not_found"),
+        (["true"], {"cwd": "/no/such/folder"}, "not_found"),
+        (["./plain.txt"], {}, "permission"),
+    ],
+)
+def test_what_cannot_be_started_raises_and_its_run_has_failed(
+    project: Path, argv: list[str], options: dict[str, str], code: str, detach: bool
+) -> None:
+    (project / "plain.txt").write_text("no program")
+    with pytest.raises(RenexError) as caught:
+        rx.run_task(argv, name="wrong", echo=quiet, detach=detach, **options)  # type: ignore[arg-type]
+    assert caught.value.code == code
+    run = rx.get_run("wrong")
+    assert run.status == "failed"
+    assert run.error == f"{code}: {caught.value.message}"
+    assert run.after_snapshot_id is not None
+    assert folders() == []
+    assert current().runs == []
+
+
+def test_a_timeout_and_a_memory_limit_fail_the_run_and_are_recorded(project: Path) -> None:
+    slow = rx.run_task(["sleep", "60"], timeout=0.5, echo=quiet)
+    assert (slow.status, slow.error) == ("failed", "timeout: it took longer than 0.5 s.")
+    big = rx.run_task(
+        [PYTHON, "-c", "x = bytearray(500 * 2**20); import time; time.sleep(60)"], memory="200m", echo=quiet
+    )
+    assert big.status == "failed"
+    assert big.error is not None
+    assert big.error.startswith("memory limit of 200.0 MiB exceeded")
+    assert big.action is not None
+    assert big.action["memory"] == 200 * 2**20
+    assert slow.after_snapshot_id is not None
+
+
+def test_an_interrupt_stops_the_command_records_the_run_and_is_raised_again(project: Path) -> None:
+    interrupt(after=1.5)
+    with pytest.raises(KeyboardInterrupt):
+        rx.run_task(["sleep", "60"], name="long", echo=quiet)
+    run = rx.get_run("long")
+    assert run.status == "stopped"
+    assert run.after_snapshot_id is not None
+    assert supervisors() == of_run(run) == []
+
+
+def test_two_interrupts_kill_what_ignores_the_first_and_leave_nobody(project: Path) -> None:
+    script = "import signal, time\nsignal.signal(2, signal.SIG_IGN)\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(60)"
+    began = time.monotonic()
+    interrupt(after=2.0)
+    interrupt(after=3.0)
+    with pytest.raises(KeyboardInterrupt):
+        rx.run_task([PYTHON, "-c", script], name="stubborn", echo=quiet)
+    assert time.monotonic() - began < 30
+    run = rx.get_run("stubborn")
+    assert run.status == "stopped"
+    assert supervisors() == of_run(run) == []
+
+
+def test_a_killed_supervisor_leaves_a_lost_run_and_nothing_running(project: Path) -> None:
+    run = rx.run_task(["sleep", "61"], name="victim", detach=True)
+    supervisor = psutil.Process(run.pid)
+    wait_for(lambda: len(of_run(run)) >= 1)
+    os.kill(supervisor.pid, signal.SIGKILL)
+    wait_for(lambda: rx.get_run(run).status == "lost")
+    wait_for(lambda: not of_run(run))
+
+
+def test_a_detached_run_goes_on_is_watched_and_its_end_is_recorded_with_the_state_after(project: Path) -> None:
+    run = rx.run_task(["sh", "-c", "echo one; sleep 2; echo two; echo x > made.txt"], name="later", detach=True)
+    assert run.status == "running"
+    assert current().runs == []
+    assert rx.active_run() is None
+    pieces: list[str] = []
+    ended = rx.attach(run, pieces.append)
+    assert ended.status == "finished"
+    assert "".join(pieces) == "one\ntwo\n" == rx.run_output(run)
+    assert [each.path for each in ended.files] == ["made.txt"]
+    assert folders() == []
+    again: list[str] = []
+    assert rx.attach(run, again.append) == ended
+    assert "".join(again) == "one\ntwo\n"
+
+
+def test_an_interrupt_of_attach_leaves_the_run_running_and_says_so(project: Path) -> None:
+    run = rx.run_task(["sleep", "60"], name="on", detach=True)
+    interrupt(after=0.7)
+    with pytest.raises(KeyboardInterrupt, match=r"run 'on' .* goes on"):
+        rx.attach(run, quiet)
+    assert rx.get_run(run).status == "running"
+    assert rx.stop(run).status == "stopped"
+
+
+def test_the_output_so_far_of_a_running_run_is_there_without_secrets(project: Path) -> None:
+    token = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
+    run = rx.run_task(["sh", "-c", f"echo token {token[:10]}''{token[10:]}; sleep 60"], detach=True)
+    wait_for(lambda: rx.run_output(run))
+    assert token not in rx.run_output(run)
+    rx.stop(run)
+    assert "redacted" in rx.run_output(run)
+    assert token not in rx.run_output(run)
+
+
+def test_a_run_that_is_over_cannot_be_stopped_and_one_left_open_here_is_ended(project: Path) -> None:
+    done = rx.run_task(["true"], echo=quiet)
+    with pytest.raises(RenexError, match="is over: finished"):
+        rx.stop(done)
+    opened = rx.start_run("open")
+    assert rx.stop(opened).status == "stopped"
+    assert rx.active_run() is None
+
+
+def test_metrics_of_lines_and_of_the_journal_are_on_the_run_and_those_of_the_system_are_not_shown(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "system_metrics_interval", 0.3)
+    script = """echo 'loss: 0.5'; echo '{"key":"acc","value":0.9,"step":3}' >> "$RENEX_JOURNAL"; sleep 1.5"""
+    run = rx.run_task(["sh", "-c", script], parse_stdout=True, echo=quiet)
+    assert dict(run.metrics) == {"loss": 0.5, "acc": 0.9}
+    assert "system" not in run.line
+    assert len(rx.metric_history(run.run_id, "system/memory_bytes")) >= 1
+    assert not [name for name in rx.search_runs() if "system/" in name]
+    after = rx.get_snapshot(run.after_snapshot_id)
+    assert dict(after.metrics) == {"loss": 0.5, "acc": 0.9}
+
+
+def test_the_gpus_that_a_command_sees_are_those_it_was_given(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    seen = {
+        gpus: rx.run_output(rx.run_task(["printenv", "CUDA_VISIBLE_DEVICES"], gpus=gpus, echo=quiet)).strip()
+        for gpus in (0, 2, "0,2", "3,", "all")
+    }
+    assert seen == {0: "-1", 2: "4,5", "0,2": "0,2", "3,": "3", "all": "4,5,6"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"timeout": 0}, {"timeout": "soon"}, {"memory": "much"}, {"memory": 5}, {"gpus": -1}]
+)
+def test_a_limit_that_is_none_is_refused_before_anything_is_recorded(project: Path, wrong: dict[str, object]) -> None:
+    with pytest.raises(RenexError) as caught:
+        rx.run_task(["true"], **wrong)  # type: ignore[arg-type]
+    assert caught.value.code == "invalid_argument"
+    assert not current().store.exists
+
+
+def test_a_function_takes_no_limits(project: Path) -> None:
+    with pytest.raises(RenexError, match="neither limited nor detached"):
+        rx.run_task(lambda: None, timeout=3)
+
+
+def test_secret_arguments_are_neither_in_the_action_nor_in_the_task(project: Path) -> None:
+    run = rx.run_task(["echo", "--api-key", "hunter2hunter2"], echo=quiet)
+    stored = b"".join(path.read_bytes() for path in (project / ".renex" / "journal").rglob("*") if path.is_file())
+    assert b"--api-key" in stored
+    assert b"hunter2hunter2" not in stored
+    assert run.action is not None
+    assert "hunter2hunter2" not in str(run.action)
+
+
+@pytest.mark.slow
+def test_many_tasks_in_a_row_leave_no_process_descriptor_or_thread(project: Path) -> None:
+    rx.run_task(["true"], echo=quiet)
+    before = (psutil.Process().num_fds(), threading.active_count())
+    for _ in range(int(os.environ.get("RENEX_TASKS", "200"))):
+        assert rx.run_task(["true"], echo=quiet).status == "finished"
+    subprocess.run(["true"], check=True)  # which reaps what was left
+    assert supervisors() == []
+    descriptors, threads = psutil.Process().num_fds(), threading.active_count()
+    assert descriptors <= before[0] + 3
+    assert threads <= before[1] + 1
+    assert folders() == []
