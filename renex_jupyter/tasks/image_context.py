@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -146,9 +148,6 @@ def _interpreter(order: VenvOrder) -> str | None:
 
 def _download(order: VenvOrder, folder: Path) -> list[str] | None:
     """Return how wheels for another Python or another system are fetched; None: here they can be built."""
-    import platform
-    import sys
-
     if sys.platform == "linux" and _interpreter(order) is not None:
         return None
     machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
@@ -159,12 +158,11 @@ def _download(order: VenvOrder, folder: Path) -> list[str] | None:
 
 def _pip_wheel(order: VenvOrder, folder: Path, echo: Echo) -> Path:
     """Return a wheel of pip: the one that comes with the interpreter, else one from the index."""
-    interpreter = _interpreter(order)
-    if interpreter is not None:
-        ask = "import ensurepip, pathlib; print(*pathlib.Path(ensurepip.__file__).parent.glob('_bundled/pip-*.whl'), sep='\\n')"
-        done = subprocess.run([interpreter, "-I", "-c", ask], capture_output=True, text=True, check=False)
-        if done.returncode == 0 and (found := done.stdout.strip()):
-            return Path(found.splitlines()[0])
+    interpreter = _interpreter(order) or sys.executable
+    ask = "import ensurepip as e, pathlib as p; print(*p.Path(e.__file__).parent.glob('_bundled/pip-*.whl'), sep='\\n')"
+    done = subprocess.run([interpreter, "-I", "-c", ask], capture_output=True, text=True, check=False)
+    if done.returncode == 0 and (found := done.stdout.strip()):
+        return Path(found.splitlines()[0])
     run_tool([*installers.pip(), "download", "--no-deps", "--dest", str(folder), "pip"], PACKAGES, echo)
     return next(folder.glob("pip-*.whl"))
 

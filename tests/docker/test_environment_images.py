@@ -1,0 +1,92 @@
+"""Environments as images of a real daemon: without a network in the container, once, and as a Dockerfile says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from daemons import IMAGE, Daemon
+from small_wheels import small_wheel
+
+import renex_jupyter as rx
+from renex_jupyter.config import settings
+from renex_jupyter.errors import RenexError
+
+
+@pytest.fixture(autouse=True)
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of wheels, which is all that the machine's pip is set up to find."""
+    folder = tmp_path / "wheels"
+    small_wheel(folder, "rx_leaf")
+    small_wheel(folder, "rx_stem", requires=("rx_leaf",))
+    for name in list(os.environ):
+        if name.startswith("PIP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setattr(settings(), "base_image", IMAGE)
+    return folder
+
+
+def created(project: Path, text: str = "rx_stem\n", python: str | None = "3.11") -> str:
+    (project / "requirements.txt").write_text(text)
+    return rx.create_environment(project / "requirements.txt", python=python).environment_id
+
+
+def inside(daemon: Daemon, image: str | None, *argv: str) -> str:
+    assert image is not None
+    return daemon.ask("run", "--rm", "--network", "none", "--user", "1234:1234", image, *argv).strip()
+
+
+def test_an_image_holds_the_environment_on_a_base_without_pip(daemon: Daemon, project: Path) -> None:
+    told: list[str] = []
+    made = rx.build_environment(created(project), "docker", echo=told.append)
+    assert made.image == f"renex-env:{made.environment_id[:12]}"
+    program = "import rx_stem, rx_leaf, sys; print(rx_stem.VERSION, rx_leaf.VERSION, sys.prefix)"
+    assert inside(daemon, made.image, "python", "-c", program) == "1.0 1.0 /opt/renex"
+    assert inside(daemon, made.image, "sh", "-c", "ls -d /wheels || echo none").endswith("none")
+    assert any("Step" in each for each in told)
+
+
+def test_it_is_built_once_and_anew_for_another_base(daemon: Daemon, project: Path) -> None:
+    key = created(project)
+    first = rx.build_environment(key, "docker", echo=lambda _: None)
+    again = rx.build_environment(key, "docker", echo=lambda _: None)
+    assert (again.image, again.cached) == (first.image, True)
+    daemon.ask("tag", IMAGE, "another-base:latest")
+    other = rx.build_environment(key, "docker", base_image="another-base:latest", echo=lambda _: None)
+    assert not other.cached
+
+
+def test_a_base_with_another_python_is_refused_by_its_name(daemon: Daemon, project: Path) -> None:
+    key = created(project, python="3.12")
+    with pytest.raises(RenexError) as caught:
+        rx.build_environment(key, "docker", echo=lambda _: None)
+    assert caught.value.code == "environment_unavailable"
+    assert "the base image has Python 3.11, the environment needs 3.12" in str(caught.value)
+
+
+def test_its_own_dockerfile_is_built_with_its_lock_files(daemon: Daemon, project: Path) -> None:
+    (project / "requirements.txt").write_text("rx_leaf==1.0\n")
+    (project / "Dockerfile").write_text(f"FROM {IMAGE}\nCOPY requirements.txt /kept.txt\n")
+    made = rx.build_environment(rx.create_environment(project), "docker", echo=lambda _: None)
+    assert inside(daemon, made.image, "cat", "/kept.txt") == "rx_leaf==1.0"
+    (project / "Dockerfile").write_text(f"FROM {IMAGE}\nCOPY src /src\n")
+    with pytest.raises(RenexError, match=r"It can copy requirements\.txt only"):
+        rx.build_environment(rx.create_environment(project), "docker", echo=lambda _: None)
+
+
+def test_the_exported_dockerfile_says_what_is_installed(daemon: Daemon, project: Path) -> None:
+    key = created(project, "rx_leaf==1.0 ; python_version > '3'\nrx_stem==1.0\n")
+    text = rx.export_environment(key, "dockerfile")
+    folder = project / "context"
+    folder.mkdir()
+    stand_in = "RUN printf '#!/bin/sh\\ncp \"$4\" /wanted.txt\\n' > /usr/bin/pip && chmod 755 /usr/bin/pip"
+    (folder / "Dockerfile").write_text(text.replace(f"FROM {IMAGE}\n", f"FROM {IMAGE}\n{stand_in}\n"))
+    daemon.ask("build", "--tag", "exported", str(folder))
+    assert inside(daemon, "exported", "cat", "/wanted.txt").splitlines() == [
+        'rx-leaf==1.0 ; python_version > "3"',
+        "rx-stem==1.0",
+    ]
