@@ -28,8 +28,8 @@ from renex_jupyter.session.kept_output import keep_output
 from renex_jupyter.store import liveness
 from renex_jupyter.store.run_folders import remove, sweep
 from renex_jupyter.store.store import Store
-from renex_jupyter.tasks.order import Outcome
-from renex_jupyter.tasks.process import OUTCOME, clear_up, read_outcome
+from renex_jupyter.tasks.order import OUTCOME, Outcome
+from renex_jupyter.tasks.process import clear_up, read_outcome
 
 Finish = Callable[[Outcome, Path], None]
 NO_WORD = "its supervisor ended without a word"
@@ -55,6 +55,8 @@ def record_end(active: ActiveRun, outcome: Outcome | None, folder: Path, finish:
     finish : called before the state after is taken, so that this has what is brought back from the folder.
     """
     session, run = active.session, active.run
+    if outcome is not None and run.rerun_of:
+        outcome = work.as_replayed(run, folder, outcome)
     try:
         if outcome is not None and finish is not None:
             finish(outcome, folder)
@@ -154,9 +156,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def finish_of(_session: Session, _active: ActiveRun) -> Finish | None:
+def finish_of(session: Session, active: ActiveRun) -> Finish | None:
     """Return what brings the results of an action back where nobody waits for it: a container's files."""
-    return None
+    if active.run.executor != "container" or active.run.rerun_of is not None:  # a rerun changes no project
+        return None
+    from renex_jupyter.session.containers import finish_in
+
+    return finish_in(session)
 
 
 def _session_for(store: Path, project: Path | None) -> Session:

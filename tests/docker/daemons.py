@@ -32,9 +32,12 @@ class Daemon:
 
     def ask(self, *argv: str) -> str:
         """Return what `docker ARGV` prints."""
-        return subprocess.run(
-            ["docker", "--host", self.host, *argv], check=True, capture_output=True, text=True, timeout=120
-        ).stdout
+        command = ["docker", "--host", self.host, *argv]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+        if done.returncode:
+            log = (self.folder / "log").read_text(errors="replace")[-1500:]
+            raise RuntimeError(f"{done.stderr.strip()}; dockerd: {self.process.poll()}\n{log}")
+        return done.stdout
 
     def containers(self) -> list[str]:
         """Return the ids of all containers, running or not."""
@@ -88,7 +91,7 @@ def start(folder: Path) -> Daemon:
     daemon = Daemon(process, folder)
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline and process.poll() is None:
-        with suppress(subprocess.SubprocessError):
+        with suppress(RuntimeError, subprocess.SubprocessError):
             daemon.ask("version")
             return daemon
         time.sleep(0.2)
