@@ -8,6 +8,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
+from renex_jupyter.records.changes import plain
 
 SHOWN_PACKAGES = 60  # on a card; `packages` has all of them
 
@@ -83,9 +84,8 @@ class KnownEnvironment:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON can hold it."""
-        own = {name: getattr(self.environment, name) for name in Environment.__dataclass_fields__}
-        mine = {name: getattr(self, name) for name in ("current", "runs", "snapshots", "builds")}
-        return {**own, **mine}
+        mine = {name: plain(getattr(self, name)) for name in ("current", "runs", "snapshots", "builds")}
+        return {**plain(self.environment), **mine}
 
     def _rows(self) -> list[tuple[str, str]]:
         return [
