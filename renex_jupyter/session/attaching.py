@@ -20,6 +20,7 @@ from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.runs import get_run
 from renex_jupyter.session.watching import WITH_OUTPUT
 from renex_jupyter.tasks import process, stopping
+from renex_jupyter.tasks.watching import watch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ def attach(run_id: str | Run | ActiveRun, echo: Callable[[str], None] | None = N
         raise refused
     folder = current().store.layout.runs / run.run_id
     try:
-        process.watch(folder, say)
+        watch(folder, say)
         return _ended(run)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(

@@ -22,10 +22,10 @@ from renex_jupyter.config import JOURNAL_VARIABLE
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
 from renex_jupyter.store import liveness
 from renex_jupyter.store.layout import json_object, os_errors
-from renex_jupyter.tasks.order import Order, Outcome
-from renex_jupyter.tasks.output import LEFT_OUT, LOG, TAIL
+from renex_jupyter.tasks.order import JOURNAL, OUTCOME, STATE, Order, Outcome
+from renex_jupyter.tasks.output import LOG, TAIL
 
-STATE, OUTCOME, JOURNAL, TROUBLE = "state.json", "outcome.json", "journal.jsonl", "supervisor.log"
+TROUBLE = "supervisor.log"  # what a supervisor itself has to complain of
 CHUNK = 65_536  # bytes
 TICK = 0.05  # seconds between two looks
 POLITE = (signal.SIGINT, signal.SIGTERM)  # a supervisor that gets two of them kills at once
@@ -68,7 +68,7 @@ def start(order: Order, env: Mapping[str, str], folder: Path) -> Supervised:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trouble = os.open(folder / TROUBLE, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     told = {**env, "PYTHONUNBUFFERED": "1", JOURNAL_VARIABLE: str(folder / JOURNAL)}
-    text = json.dumps({"order": asdict(order), "environment": told}).encode()
+    text = json.dumps({"order": asdict(order), "environment": told, "parent": os.getpid()}).encode()
     try:
         with _stop_signals_held_back():  # until the supervisor listens to them
             process = subprocess.Popen(
@@ -251,76 +251,6 @@ def clear_up(folder: Path) -> None:
             return
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
-
-
-def watch(folder: Path, echo: Callable[[str], None], *, interval: float = 0.2) -> Outcome | None:
-    """Show what an action printed and prints, as a screen would, until it has ended; anybody may, at any time.
-
-    Returns
-    -------
-    The outcome; None when the supervisor, or the folder, is gone without one.
-    """
-    shown = _Shown(folder, echo)
-    while True:
-        outcome, state = read_outcome(folder), read_state(folder)
-        shown.update()
-        if outcome is not None:
-            shown.end()
-            return outcome
-        gone = not state or liveness.is_gone(state["pid"], state["pid_started"], state["boot_id"], None)
-        if gone and (state or not folder.exists()):
-            return read_outcome(folder)
-        time.sleep(interval)
-
-
-class _Shown:
-    """How far somebody has seen the output in a run's folder."""
-
-    def __init__(self, folder: Path, echo: Callable[[str], None]) -> None:
-        self._folder, self._echo = folder, echo
-        self._position = 0  # bytes of whole lines, of all that was ever printed
-        self._open = ""  # the line that was not ended
-
-    def update(self) -> None:
-        """Show what is new; a line that changed is written over, and what is not kept is told."""
-        head, tail = self._read(LOG), self._read(TAIL)
-        found = LEFT_OUT.match(tail)
-        body = tail[found.end() :] if found else tail
-        begin = len(head) + (int(found[1]) if found else 0)  # of the body
-        if self._position < begin and found is None:
-            self._show(head[self._position :] + body)
-            return
-        if self._position < begin:
-            self._show(head[self._position :])
-            reached = max(self._position + len(self._open.encode()), len(head))
-            self.end()
-            self._echo(f"… {begin - reached} bytes left out …\n")
-            self._position = begin
-        self._show(body[self._position - begin :])
-
-    def end(self) -> None:
-        """Leave the cursor on a line of its own."""
-        if self._open:
-            self._echo("\n")
-            self._open = ""
-
-    def _show(self, data: bytes) -> None:
-        whole, end, rest = data.rpartition(b"\n")
-        now = data.decode("utf-8", "replace")
-        first = now.partition("\n")[0]
-        if first.startswith(self._open):
-            if now != self._open:
-                self._echo(now[len(self._open) :])
-        else:
-            padding = " " * (len(self._open) - len(first))
-            self._echo("\r" + first + padding + now[len(first) :])
-        self._open = rest.decode("utf-8", "replace")
-        self._position += len(whole) + len(end)
-
-    def _read(self, name: str) -> bytes:
-        with suppress(OSError):
-            return (self._folder / name).read_bytes()
-        return b""
 
 
 @contextmanager

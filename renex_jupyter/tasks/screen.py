@@ -14,7 +14,7 @@ from contextlib import suppress
 
 CHUNK = 65_536  # bytes
 WAITING = 64  # chunks that lie before a slow screen
-SILENT = "\nrenex: {} of output are shown, the rest is kept with the run.\n"
+SILENT = b"\nrenex: no more output is shown until the end; the run keeps the first and the last of it.\n"
 
 
 class Source:
@@ -78,9 +78,10 @@ class Screen:
         if self.gone:
             return True
         shown = chunk[: self._left]
-        if shown:
+        falls_silent = len(shown) < len(chunk) and not self.silent
+        if shown or falls_silent:
             try:
-                self._chunks.put(shown, timeout=timeout)
+                self._chunks.put(shown + SILENT if falls_silent else shown, timeout=timeout)
             except queue.Full:
                 return False
         self._left -= len(shown)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.tasks.local import KILL, LocalAction, adopt_orphans
-from renex_jupyter.tasks.order import Order, Outcome
+from renex_jupyter.tasks.order import JOURNAL, OUTCOME, STATE, Order, Outcome
 from renex_jupyter.tasks.output import Kept, Recent, Renderer, replace
 from renex_jupyter.tasks.screen import WAITING, Screen, Source, drain
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from renex_jupyter.tasks.action import Action
     from renex_jupyter.tasks.logged import Logged
 
-STATE, OUTCOME, JOURNAL = "state.json", "outcome.json", "journal.jsonl"
 SHARE_FOLDER = "share"  # of the run's folder: what a container may write to
 TICK = 0.05  # seconds between two looks at the action
 LOOK = 0.25  # seconds between two looks at its memory, its limits and its journal
@@ -37,21 +36,21 @@ SHARE = 0.02  # of a core, at most, that looking at the memory may take
 LINGER = 1.0  # seconds that output is awaited after the action ended, while some grandchild keeps the pipe open
 LEFT_OVER = WAITING + 32  # chunks that an ended action can have left: the queue, and a pipe read in small pieces
 GIVE_UP = 10.0  # seconds after the last SIGKILL in which even a process that hangs in the system has to be gone
-LAST_LINES = 30.0  # seconds that whoever watches gets to read the end
 
 
 class Supervisor:
     """One action from its start to its outcome."""
 
-    def __init__(self, order: Order, folder: Path, action: Action) -> None:
+    def __init__(self, order: Order, folder: Path, action: Action, parent: int) -> None:
         self.order, self.folder, self.action = order, folder, action
-        self.parent = os.getppid()
+        self.parent = parent  # pid of who gave the order; once that is gone, somebody else is our parent
         self.asked = 0  # how often somebody asked to stop
         self.begun = time.monotonic()
         self.peak = self.size = 0
         self.why: tuple[str, str | None] | None = None  # status and error of an action that is being stopped
         self._signals: list[int] = []  # what it is sent next
-        self._deadline = self._took = 0.0
+        self._deadline = 0.0
+        self._took: float | None = None  # seconds, once it has ended
         self._look_at = self._memory_at = self.begun + LOOK
         self.kept, self.recent = Kept(folder, order.output_kept), Recent()
         self.renderer = Renderer(self._take)
@@ -80,7 +79,6 @@ class Supervisor:
         while not self._has_ended():
             self._pump(TICK)
             self._look()
-        self._took = time.monotonic() - self.begun
         self._pump_the_rest()
         return self._leave(self._outcome())
 
@@ -88,6 +86,10 @@ class Supervisor:
         self.asked += 1
         if self.source is not None:
             self.source.wake()
+
+    @property
+    def _is_alone(self) -> bool:
+        return os.getppid() != self.parent
 
     def _take(self, text: str) -> None:
         self.kept.add(text)
@@ -122,19 +124,25 @@ class Supervisor:
         self.renderer.feed(chunk)
         while not self.screen.show(chunk, TICK):  # it is slow: the action waits, its limits do not
             self._look()
-            if self._has_ended():
+            if self._has_ended() and (self.why or self.asked):  # who wants it to end need not wait for who watches
+                self.screen.silent += len(chunk)
                 break
         return len(chunk)
 
     def _pump_the_rest(self) -> None:
         """Take what the ended action left in queue and pipe; what comes later is a grandchild's, who may live for ever."""
         assert self.source is not None
-        until, pieces = time.monotonic() + (0.0 if self.why else LINGER), 0
+        until, pieces = time.monotonic() + LINGER, 0
         while not self.source.at_end and (time.monotonic() < until or self.source.waits) and pieces < LEFT_OVER:
             pieces += self._pump(TICK) > 0
 
     def _has_ended(self) -> bool:
         """Say whether the action has ended, with all that came from it if it is being stopped."""
+        if self._took is None and self._moves_on_to_its_end():
+            self._took = time.monotonic() - self.begun
+        return self._took is not None
+
+    def _moves_on_to_its_end(self) -> bool:
         ended = self.action.poll() is not None
         if self.asked > 1 and self._signals:
             self._stop("stopped", None, (KILL,))
@@ -170,13 +178,12 @@ class Supervisor:
         if now < self._look_at:
             return
         self._look_at = now + LOOK
-        if os.getppid() != self.parent:
-            self.screen.gone = True
+        self.screen.gone = self.screen.gone or self._is_alone
         self.kept.refresh(self.renderer.line)
         if now >= self._memory_at:
             self._look_at_memory(now)
         timeout = self.order.timeout
-        if timeout is not None and self.why is None and now - self.begun > timeout:
+        if timeout is not None and self.why is None and self._took is None and now - self.begun > timeout:
             self._stop("failed", f"timeout: it took longer than {timeout:g} s.")
         if self.order.sample_every > 0:
             self._look_at_system(now - self.begun)
@@ -203,14 +210,15 @@ class Supervisor:
         self.peak = max(self.peak, used)
         self._memory_at = now + max(LOOK, (time.monotonic() - now) / SHARE)
         limit = self.order.memory
-        if limit is not None and used > limit and self.why is None:
+        if limit is not None and used > limit and self.why is None and self._took is None:
             error = f"memory limit of {_size(limit)} exceeded: {_size(used)} in use."
             self._stop("failed", error, (KILL,))
 
     def _note(self, text: str) -> None:
         """Say something of ours, on the screen and in what is kept."""
-        said = f"renex: {text}\n"
-        self.renderer.feed((("\n" if self.renderer.line else "") + said).encode())
+        begin = "\n" if self.renderer.line else ""
+        said = f"{begin}renex: {text}\n"
+        self.renderer.feed(said.encode())
         self.screen.say(said)
 
     def _outcome(self) -> Outcome:
@@ -219,12 +227,12 @@ class Supervisor:
         if self.logged is None and self.journal.exists():
             self._load_logged()
         self.renderer.end()
+        failure = self.action.ending or self.recent.error(code or 0)
         if self.logged is not None:
             self.logged.finish()
             self.renderer.end()
-        failure = self.action.ending or self.recent.error(code or 0)
         status, error = self.why or (("finished", None) if code == 0 else ("failed", failure))
-        return Outcome(status, self._took, code, error, self.peak or None, self.size)
+        return Outcome(status, self._took or 0.0, code, error, self.peak or None, self.size)
 
     def _leave(self, outcome: Outcome) -> Outcome:
         self.kept.close()
@@ -238,14 +246,12 @@ class Supervisor:
             self.screen.say(
                 f"\nrenex: {_size(self.screen.silent)} of output are not shown, the last lines are:\n{last}\n"
             )
-        until = time.monotonic() + LAST_LINES
-        while not self.screen.finish(LOOK) and os.getppid() == self.parent and time.monotonic() < until:
+        while not (self.screen.finish(LOOK) or self._is_alone):  # whoever watches may be slow
             pass
         if self.source is not None and not self.source.at_end and self.why is None:
             drain(self.action.output)
         self.action.close()
-        gone = os.getppid() != self.parent
-        if self.order.closer and (gone or (self.order.detached and outcome.fault is None)):
+        if self.order.closer and (self._is_alone or (self.order.detached and outcome.fault is None)):
             _record_the_end(self.order.closer)
 
 
@@ -281,7 +287,7 @@ def main() -> None:
     told: dict[str, Any] = json.load(sys.stdin)
     order, folder = Order.from_json(json.dumps(told["order"])), Path(sys.argv[1])
     adopt_orphans()
-    supervisor = Supervisor(order, folder, action_of(order, told["environment"]))
+    supervisor = Supervisor(order, folder, action_of(order, told["environment"]), told["parent"])
     if hasattr(signal, "pthread_sigmask"):  # held back by whoever started us, until somebody listens
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     try:

@@ -8,7 +8,8 @@ import pytest
 from supervised import begun, ran, sh, wait_for
 
 from renex_jupyter.tasks.output import LONGEST_ESCAPE, LONGEST_LINE, Kept, Renderer
-from renex_jupyter.tasks.process import kept_output, watch
+from renex_jupyter.tasks.process import kept_output
+from renex_jupyter.tasks.watching import watch
 
 MB = 10**6
 

@@ -99,6 +99,7 @@ def journal(tmp_path: Path):
 
         def look(self) -> None:
             followed.look()
+            assert len(followed._open) <= 2 * outside.LONGEST_LINE
             assert recorder.flush() is None
 
         def finish(self) -> None:

@@ -12,7 +12,8 @@ import pytest
 from supervised import RUN, begun, is_running, points, python, ran, sh, wait_for
 
 from renex_jupyter.errors import RenexError
-from renex_jupyter.tasks.process import kept_output, read_outcome, read_state, stop, watch
+from renex_jupyter.tasks.process import kept_output, read_outcome, read_state, stop
+from renex_jupyter.tasks.watching import watch
 
 
 def pids_in(folder: Path) -> list[int]:
