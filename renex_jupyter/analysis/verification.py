@@ -122,8 +122,12 @@ def files_of(before: Iterable[FileEntry], after: Iterable[FileEntry]) -> dict[st
     A content is told by its hash, and by its size where it was not kept. A file whose content the state before has not
     is none that can have been removed: no checkout brings it back.
     """
-    had = {each.path: each for each in before if each.role != "notebook" and each.kind != "dir"}
-    has = {each.path: each for each in after if each.role != "notebook" and each.kind != "dir"}
+    before = tuple(before)
+    notebooks = {each.path for each in before if each.role == "notebook"}
+    had, has = (
+        {e.path: e for e in some if e.role != "notebook" and e.kind != "dir" and e.path not in notebooks}
+        for some in (before, after)
+    )
     new = {
         path: _content(each) for path, each in has.items() if path not in had or _content(had[path]) != _content(each)
     }

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -219,10 +220,8 @@ def close(
     ended, taken = ended or now(), None
     try:
         last = active.last_values() if metrics is None else metrics
-        if take is not None:
-            taken = take(last)
-        else:
-            taken = snapshot_for(session, active.run_id, "after", last, active.run.notebook)
+        of_project = partial(snapshot_for, session, active.run_id, "after", notebook=active.run.notebook)
+        taken = (take or of_project)(last)
     finally:  # an interrupt of the snapshot must not leave the run open
         after = {
             "status": status,

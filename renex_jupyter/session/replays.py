@@ -12,10 +12,11 @@ from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.rerun_plans import REPLAY_VARIABLE
 from renex_jupyter.tasks import handover
 
-CELLS, SCRATCH = "cells", "store"  # folders in that of a run, or in what a container sees of it
+CELLS = "cells"  # folder in that of a run, or in what a container sees of it
 INSTALLS = re.compile(
     r"^(\s*)([%!]\s*(?:\S*python\S*\s+-m\s+)?(?:uv\s+)?(?:pip3?|conda|mamba)\s+(?:install|add)\b.*)$", re.MULTILINE
 )
+LOADING = re.compile(r"load_ext\s+renex_jupyter|load_extension\(")
 NESTED = re.compile(r"\b(?:rerun|verify)\s*\(|%renex\s+(?:rerun|verify)\b")
 
 
@@ -25,7 +26,9 @@ def lay_out_cells(folder: Path, recorded: Run, cells: Sequence[CellExecution]) -
         handover.Cell(without_installs(each.source), expect_error=_may_fail(each) and each is not cells[-1])
         for each in cells
     ]
-    handover.lay_out(folder / CELLS, told, name=recorded.notebook or recorded.name, shell=True, load_extension=True)  # noqa: S604  IPython's
+    loaded = any(LOADING.search(each.source) for each in cells)
+    name = recorded.notebook or recorded.name
+    handover.lay_out(folder / CELLS, told, name=name, shell=True, load_extension=not loaded)  # noqa: S604  IPython's
 
 
 def replay_variables(recorded: Run, scratch: str, top: str) -> dict[str, str]:

@@ -19,14 +19,13 @@ from renex_jupyter.session.commands import Prepare, run_order, show
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.limits import Limits, limits_of
 from renex_jupyter.session.places import Place, in_checkout, place_for, python_of
-from renex_jupyter.session.replays import CELLS, SCRATCH, lay_out_cells, replay_variables
+from renex_jupyter.session.replays import CELLS, lay_out_cells, replay_variables
 from renex_jupyter.session.rerun_plans import Plan, plan_for
 from renex_jupyter.session.runs import mark_vanished
 from renex_jupyter.tasks import handover
 from renex_jupyter.tasks.order import Order, Relay
 
 Echo = Callable[[str], None]
-SHARE = "share"  # folder in that of a run
 SEEN_SHARE, SEEN_WORK, PYTHON_INSIDE = "/renex", "/work", "python"  # as a container sees it, the checkout and Python
 
 
@@ -146,7 +145,8 @@ def _in_container(again: Again, choice: Choice) -> Run:
 
 def _run(again: Again, environment_id: str | None, prepare: Prepare, executor: str, where: Mapping[str, Any]) -> Run:
     plan, recorded = again.plan, again.recorded
-    action = {**where, **({"argv": list(plan.argv), "cwd": plan.cwd} if plan.argv else {})}
+    words = {"argv": list(plan.argv), "cwd": plan.cwd} if plan.argv else {}
+    action = {**where, **words, **({} if plan.nth is None else {work.NTH: plan.nth})}
     with work.as_of(again.session, recorded):
         return run_order(
             again.session,
@@ -191,8 +191,8 @@ def _prepare_here(again: Again, place: Place) -> Prepare:
             return order
         for name in family.NAMES:
             environment.pop(name, None)
-        environment.update(replay_variables(recorded, str(folder / SCRATCH), str(top)))
-        order = replace(order, relay=Relay(str(folder / SCRATCH), plan.nth))
+        environment.update(replay_variables(recorded, str(folder / work.SCRATCH), str(top)))
+        order = replace(order, relay=Relay(str(folder / work.SCRATCH), plan.nth))
         if plan.argv:
             return order
         lay_out_cells(folder, recorded, plan.cells)
@@ -206,18 +206,18 @@ def _prepare_inside(again: Again, lay_out: Prepare) -> Prepare:
     plan, recorded = again.plan, again.recorded
 
     def prepare(order: Order, folder: Path, environment: dict[str, str]) -> Order:
-        share = folder / SHARE
+        share = folder / work.SHARE
         order = replace(order, argv=_with_python(plan.argv, PYTHON_INSIDE))
         if plan.nth is None:
             return lay_out(order, folder, environment)
         if plan.cells:
             lay_out_cells(share, recorded, plan.cells)
             order = replace(order, argv=tuple(handover.command(PYTHON_INSIDE, f"{SEEN_SHARE}/{CELLS}")))
-        order = replace(order, relay=Relay(str(share / SCRATCH), plan.nth))
+        order = replace(order, relay=Relay(str(share / work.SCRATCH), plan.nth))
         order = lay_out(order, folder, environment)
         assert order.container is not None
         inside = {name: value for name, value in order.container.environment.items() if name not in family.NAMES}
-        inside.update(replay_variables(recorded, f"{SEEN_SHARE}/{SCRATCH}", SEEN_WORK))
+        inside.update(replay_variables(recorded, f"{SEEN_SHARE}/{work.SCRATCH}", SEEN_WORK))
         return replace(order, container=replace(order.container, environment=inside))
 
     return prepare

@@ -164,7 +164,7 @@ def _circumstances(
         packages=_packages(session, recorded, second),
         interrupted=tuple(f"cell [{each.execution_count}]" for each in cells if each.status == "interrupted"),
         disorder=_disorder(snapshot_query.snapshot_cells(read, before.snapshot_id)) if cells else "",
-        unknown_start=any(each.started_at is None for each in cells),
+        unknown_start=any(each.status is None for each in cells),
         machine=_machine(session, recorded, second) if verdict in (CLOSE, DIFFERENT) else "",
     )
 

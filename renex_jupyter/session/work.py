@@ -19,14 +19,22 @@ from renex_jupyter.query import environments
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.records.runs import Run
-from renex_jupyter.records.snapshots import FileEntry, Snapshot
+from renex_jupyter.records.snapshots import FileEntry, FileTree, Snapshot
 from renex_jupyter.session import purges, snapshots
 from renex_jupyter.session.current import Session, never_in_the_way
-from renex_jupyter.store.layout import os_errors
+from renex_jupyter.store.blobs import Blobs
+from renex_jupyter.store.layout import Layout, os_errors
 from renex_jupyter.tasks.checkout import write_tree
+from renex_jupyter.tasks.order import Outcome
+from renex_jupyter.tasks.replayed import Replayed, replayed_run
 
 OUTSIDE = ("../", "/")  # how a path begins that does not lie in the project
-FOLDER = "work"  # in the folder of a run
+FOLDER, SCRATCH, SHARE = (
+    "work",
+    "store",
+    "share",
+)  # in the folder of a run; a container sees only the first and the last
+NTH = "nth"  # of a rerun's action: which of the runs that the cells or the script open it is
 # In a process of its own: a file that is closed here loses the locks that DuckDB or SQLite may have on it in this one.
 COPY = """
 import json, shutil, sys
@@ -114,18 +122,48 @@ def _captured(session: Session, run: Run, work: Path) -> snapshots.Captured:
     path = work / before.notebook if before.notebook else None
     document = notebooks.read_document(path) if path is not None and path.is_file() else None
     code = cells.capture_code(work, path, (), live=None, document=document, script=before.script)
-    had = [each.path for each in query.snapshot_files(store.reader, before.snapshot_id) if each.role != "notebook"]
+    entries = query.snapshot_files(store.reader, before.snapshot_id)
+    had = [each.path for each in entries if each.role != "notebook"]
     tree = files.capture_files(
         work,
         store.layout.blobs,
-        exclude=frozenset({code.notebook} if code.notebook else ()),
+        exclude=frozenset(each.path for each in entries if each.role == "notebook"),
         imported=had,  # what the state before has is no less there for an ignore rule
         max_file_size=settings().max_file_size,
         timeout=settings().capture_timeout,
         purged=gone,
     )
+    replayed = _replayed(run, work.parent)
+    if replayed is not None and replayed[0].files_id:
+        tree = _tree_of(session, *replayed, tree)
     made = environments.get_environment(store.reader, run.environment_id or "")
     return snapshots.Captured(replace(code, script=before.script), made, hardware.capture_hardware(), tree, purged_at)
+
+
+def as_replayed(run: Run, folder: Path, outcome: Outcome) -> Outcome:
+    """Return how the run of a replay ended: its process goes on after it, and outlives an exception that was caught."""
+    found = _replayed(run, folder)
+    if found is None or found[0].status == "running" or outcome.status == "stopped":
+        return outcome
+    return replace(outcome, status=found[0].status, error=found[0].error, exit_code=None)
+
+
+def _replayed(run: Run, folder: Path) -> tuple[Replayed, Path] | None:
+    nth = (run.action or {}).get(NTH)
+    for store in (folder / SCRATCH, folder / SHARE / SCRATCH) if nth is not None else ():
+        if store.is_dir() and (found := replayed_run(store, int(nth))):  # type: ignore[arg-type]  # checked above
+            return found, store
+    return None
+
+
+def _tree_of(session: Session, replayed: Replayed, scratch: Path, present: FileTree) -> FileTree:
+    """Return the files as they were when the run of a replay ended, their contents kept."""
+    kept, theirs = session.store.blobs, Blobs(Layout(scratch).blobs)
+    for part in replayed.parts:
+        for each in part.entries:
+            if each.sha256 and not kept.is_there(each.sha256) and theirs.is_there(each.sha256):
+                kept.put(theirs.get(each.sha256))
+    return replace(present, files_id=str(replayed.files_id), parts=replayed.parts)
 
 
 @contextmanager

@@ -1,0 +1,236 @@
+"""A run is verified: what makes it different is found and named, for every way in which it can be."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import renex_jupyter as rx
+from renex_jupyter.config import settings
+from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import Change
+from renex_jupyter.session import verifying
+from renex_jupyter.session.current import current
+from tests.session.again import notebook, task
+
+LOGS = "for i in range(3):\n    rx.log_metric('loss', 1 / (i + 1), i)\n"
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setattr(settings(), "system_metrics_interval", 0.0)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+
+
+def test_a_command_that_gives_the_same_is_reproduced(project: Path) -> None:
+    (project / "data.csv").write_text("1,2\n")
+    run = task(project, f"{LOGS}open('out.txt', 'w').write(open('data.csv').read() * 2)", params={"lr": 0.1})
+    found = rx.verify(run)
+    assert (found.verdict, found.reason) == ("reproduced", "")
+    assert found.compared == {"points": 3, "params": 1, "files": 1}
+    (kept,) = rx.sql("select * from verifications").to_dict("records")
+    assert (kept["verdict"], kept["run_id"], kept["rerun_run_id"]) == ("reproduced", run.run_id, found.rerun_run_id)
+
+
+def test_it_stays_reproduced_when_the_project_has_changed_since(project: Path) -> None:
+    (project / "data.csv").write_text("1,2\n")
+    run = task(project, f"rx.log_metric('size', len(open('data.csv').read()))\n{LOGS}")
+    (project / "train.py").write_text("raise SystemExit(3)\n")
+    (project / "data.csv").unlink()
+    assert rx.verify(run).verdict == "reproduced"
+    assert not (project / "data.csv").exists()
+
+
+def test_a_last_digit_is_close(project: Path) -> None:
+    counter = project.parent / f"{project.name}-counter"
+    counter.write_text("0")
+    run = task(
+        project,
+        f"n = int(open({str(counter)!r}).read()); open({str(counter)!r}, 'w').write(str(n + 1))\n"
+        "rx.log_metric('loss', 0.5 + n * 1e-9)\n",
+    )
+    found = rx.verify(run)
+    assert found.verdict == "close"
+    assert [each.what for each in found.differences] == ["loss"]
+    assert rx.verify(run, rerun=found.rerun_run_id, relative_tolerance=0, absolute_tolerance=0).verdict == "different"
+
+
+def test_randomness_without_a_seed_is_proven_by_another_rerun(project: Path) -> None:
+    run = task(project, "import random\nrx.log_metric('loss', random.random())\n")
+    found = rx.verify(run)
+    assert found.verdict == "different"
+    assert found.reason.startswith("randomness without a seed: two reruns differ from each other")
+    assert found.line.startswith(f"run 'train' {run.run_id[:8]} different · metric loss at step 0: ")
+    assert len(rx.search_runs("rerun_of is not null")) == 2
+    assert "perhaps" in rx.verify(run, confirm=False).reason
+    assert len(rx.search_runs("rerun_of is not null")) == 3
+
+
+def test_what_is_read_from_elsewhere_is_told_apart_from_randomness(project: Path) -> None:
+    elsewhere = project.parent / f"{project.name}-elsewhere"
+    elsewhere.write_text("1")
+    run = task(project, f"rx.log_metric('loss', float(open({str(elsewhere)!r}).read()))\n")
+    elsewhere.write_text("2")
+    found = rx.verify(run)
+    assert (found.verdict, found.reason[:38]) == ("different", "two reruns agree with each other: what")
+
+
+def test_params_and_files_that_are_others_are_differences(project: Path) -> None:
+    run = task(
+        project, "import os\nrx.log_param('noise', os.urandom(4).hex())\nopen('r.bin', 'wb').write(os.urandom(4))\n"
+    )
+    found = rx.verify(run, confirm=False)
+    assert [(each.kind, each.what) for each in found.differences] == [("param", "noise"), ("file", "r.bin")]
+    assert rx.verify(run, ignore=["noise", "file:r.*"]).verdict == "reproduced"
+
+
+def test_a_file_that_was_not_kept_is_named_before_and_as_the_reason(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / ".env").write_text("TOKEN=x\n")
+    run = task(project, "rx.log_metric('size', len(open('.env').read()))\n")
+    found = rx.verify(run)
+    assert "the rerun does without: .env (secret)" in capsys.readouterr().out
+    assert found.verdict == "failed"
+    assert found.reason.startswith("a file that was not kept is missing: .env")
+
+
+def test_a_large_file_of_which_only_the_size_was_kept_is_taken_from_the_project_while_it_is_the_same(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "max_file_size", 1000)
+    (project / "large.csv").write_text("1" * 2000)
+    run = task(project, "rx.log_metric('size', len(open('large.csv').read()))\nopen('large.csv', 'a').close()\n")
+    found = rx.verify(run)
+    assert (found.verdict, found.compared["files"]) == ("reproduced", 0)
+    (project / "large.csv").write_text("2" * 2000)
+    found = rx.verify(run)
+    assert found.verdict == "failed"
+    assert "large.csv" in found.reason
+
+
+def test_a_package_that_was_another_one_is_named(project: Path) -> None:
+    """The recorded environment is made to have had another version of it, since none is installed for a test."""
+    run = task(project, "import numpy\nrx.log_metric('version', int(numpy.__version__.split('.')[0]) - 1)\n")
+    store = current().store
+    query = "select * from inside.environments where environment_id = ?"
+    (row,) = store.reader.rows(query, [run.environment_id])
+    packages = row["packages"].replace('"name":"numpy","version":"', '"name":"numpy","version":"0.')
+    assert packages != row["packages"]
+    other = "e" * 64
+    import json
+
+    made = {
+        **{k: v for k, v in row.items() if v is not None},
+        "environment_id": other,
+        "packages": json.loads(packages),
+    }
+    made["lock_files"] = json.loads(row["lock_files"] or "{}")
+    store.write(Change("environments", other, "create", made))
+    store.write(
+        Change("metrics-free", "x", "update", {})
+        if False
+        else Change("runs", run.run_id, "update", {"environment_id": other})
+    )
+    again = task(project, "import numpy\nrx.log_metric('version', int(numpy.__version__.split('.')[0]))\n")
+    found = rx.verify(run, rerun=again)
+    assert found.verdict == "different"
+    assert "packages differ: numpy 0." in found.reason
+
+
+def test_a_rerun_that_fails_where_the_run_finished_has_failed(project: Path) -> None:
+    marker = project.parent / f"{project.name}-marker"
+    run = task(project, f"import os\nos.mkdir({str(marker)!r})\n{LOGS}")
+    found = rx.verify(run)
+    assert found.verdict == "failed"
+    assert "FileExistsError" in found.reason
+    assert [each.kind for each in found.differences] == ["status", "points"]
+
+
+def test_a_recorded_failure_is_reproduced_by_the_same_failure(project: Path) -> None:
+    run = task(project, "rx.log_metric('loss', 1.0)\nraise SystemExit(3)\n")
+    assert rx.verify(run).verdict == "reproduced"
+
+
+def test_a_run_that_cannot_be_started_has_failed_with_the_reason(project: Path) -> None:
+    (project / "train.sh").write_text("exit 0\n")
+    run = rx.run_task(["sh", "train.sh", "--password", "hunter2"], name="secret")
+    found = rx.verify(run)
+    assert (found.verdict, found.rerun_run_id) == ("failed", None)
+    assert found.reason.startswith("it could not be started: conflict: run 'secret' had a secret")
+    with pytest.raises(RenexError, match="no run 'nobody'"):
+        rx.verify("nobody")
+    with pytest.raises(RenexError, match="no tolerance"):
+        rx.verify(run, relative_tolerance=-1)
+
+
+def test_cells_that_ran_out_of_order_are_done_again_as_they_ran(project: Path) -> None:
+    cells = [
+        "%%task sum\nrx.log_metric('total', x)",
+        "x = 1",
+        "x = x + 10",
+        "1 / 0",
+    ]
+    notebook(project, cells, order=[2, 3, 3, 4, 1])
+    assert rx.get_run("sum").metrics == {"total": 21.0}
+    found = rx.verify("sum")
+    assert (found.verdict, found.compared["points"]) == ("reproduced", 1)
+
+
+def test_a_difference_of_cells_in_disorder_says_so(project: Path) -> None:
+    elsewhere = project.parent / f"{project.name}-elsewhere"
+    elsewhere.write_text("1")
+    cells = ["%%task sum\nrx.log_metric('total', x)", f"x = float(open({str(elsewhere)!r}).read())"]
+    notebook(project, cells, order=[2, 1])
+    elsewhere.write_text("2")
+    found = rx.verify("sum")
+    assert found.verdict == "different"
+    assert "out of order" in found.reason
+
+
+def test_blocks_of_a_notebook_that_end_in_a_later_cell_are_whole(project: Path) -> None:
+    cells = [
+        "with rx.start_run('first') as run:\n    rx.log_metric('a', 1.0)",
+        "rx.start_run('second'); rx.log_metric('b', 1.0, 0)",
+        "rx.log_metric('b', 2.0, 1)",
+        "rx.end_run()\nopen('late.txt', 'w').close()",
+    ]
+    notebook(project, cells)
+    assert rx.verify("first").compared["points"] == 1
+    found = rx.verify("second")
+    assert (found.verdict, found.compared) == ("reproduced", {"points": 2, "params": 0, "files": 0})
+
+
+def test_a_cell_that_failed_is_reproduced_when_it_fails_again(project: Path) -> None:
+    notebook(project, ["%%task broken\nrx.log_metric('a', 1.0)\nraise ValueError('no')"])
+    assert rx.get_run("broken").status == "failed"
+    found = rx.verify("broken")
+    assert (found.verdict, found.differences) == ("reproduced", ())
+
+
+def test_the_runs_of_a_script_are_done_again_with_the_script(project: Path) -> None:
+    import subprocess
+
+    source = """
+import renex_jupyter as rx
+for name in ("one", "two"):
+    with rx.start_run(name):
+        rx.log_params({"name": name})
+        rx.log_metric("length", len(name) * 2.0)
+"""
+    (project / "script.py").write_text(source)
+    subprocess.run([sys.executable, "script.py"], cwd=project, check=True)
+    found = rx.verify("two")
+    assert (found.verdict, found.compared["params"]) == ("reproduced", 1)
+    assert rx.get_run(found.rerun_run_id).name == "two"
+
+
+def test_what_verify_returns_is_what_is_kept(project: Path) -> None:
+    found = rx.verify(task(project, LOGS))
+    from renex_jupyter.query.verifications import get_verification
+
+    kept = get_verification(current().store.reader, found.verification_id)
+    assert (kept.verdict, kept.name, kept.rerun_run_id) == (found.verdict, "train", found.rerun_run_id)
+    assert verifying.result_of(current(), rx.get_run("train")).params == {}
