@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
 from renex_jupyter.records.runs import Run
@@ -77,9 +78,11 @@ class Printed:
             except (RenexError, OSError) as error:
                 problem = str(error)
         shown = printed if self.box.whole else last_lines(printed)
+        # What is recorded has no secrets of a known form any more; what is on its way has.
+        said = shown if run.output_sha256 else redact_text(shown)
         size = f" ({display.size(run.output_size)})" if run.output_size else ""
         with self.box.hold_sync():
-            self.box.of, self.box.label, self.box.text = run.run_id, f"Output{size}", shown
+            self.box.of, self.box.label, self.box.text = run.run_id, f"Output{size}", said
             self.box.more = len(shown) < len(printed)
             self.box.notice = problem or self._about(printed, shown)
 

@@ -126,3 +126,12 @@ def test_a_huge_content_is_cut(project: Project) -> None:
     printed.box.whole = True
     printed.look(project.store)
     assert len(printed.box.text) == MOST
+
+
+def test_a_secret_that_a_running_run_prints_is_not_shown(project: Project) -> None:
+    run = project.run("r", status="running")
+    key = "AKIA" + "Z7QXW3EJ5K2LMNPR"
+    project.printed(run, f"using {key}\n")
+    shown = turned_to(project, run).box.text
+    assert key not in shown
+    assert shown.startswith("using ")
