@@ -44,7 +44,7 @@ class Watch:
         self._next_memory = 0.0
         self._over = threading.Event()
         self._output = KernelOutput(self._folder, settings().output_kept) if kind in WITH_OUTPUT else None
-        self._look_at_memory()
+        self._see([os.getpid()])
         self._thread = threading.Thread(target=self._look, name="renex-watch", daemon=True)
         self._thread.start()
 
@@ -60,8 +60,7 @@ class Watch:
             if self._output is not None:
                 self._output.end()
             self._thread.join(PATIENCE)
-            self._next_memory = 0.0
-            self._look_at_memory()
+            self._see([os.getpid()])
             found: dict[str, Any] = {"peak_memory_bytes": self._peak} if self._peak else {}
             if self._output is not None:
                 found |= self._printed(self._output)
@@ -92,13 +91,14 @@ class Watch:
 
     def _look_at_memory(self) -> None:
         start = time.monotonic()
-        if start < self._next_memory:
-            return
-        with suppress(OSError):
+        if start >= self._next_memory:
             pid = os.getpid()
-            self._peak = max(self._peak, memory_of([pid, *descendants(pid)]))
-        took = time.monotonic() - start
-        self._next_memory = start + max(TICK, took / SHARE)
+            self._see([pid, *descendants(pid)])  # takes long where much is shared
+            self._next_memory = start + (time.monotonic() - start) / SHARE
+
+    def _see(self, pids: list[int]) -> None:
+        with suppress(OSError):
+            self._peak = max(self._peak, memory_of(pids))
 
     def _sample(self, sampler: Sampler) -> None:
         at, number = time.time_ns() // 1000, self._sampled
