@@ -24,8 +24,11 @@ class Text(str):
 
     __slots__ = ()
 
+    def __str__(self) -> str:
+        return self.rstrip("\n")  # whoever prints it ends the line
+
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(self.rstrip("\n"))
+        printer.text(str(self))
 
 
 def add_environment_verbs(verbs: Any, *, notebook: bool) -> None:

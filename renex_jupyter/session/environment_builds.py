@@ -248,10 +248,15 @@ def _other_machine(found: Environment) -> Iterable[str]:
         yield f"it was recorded on {found.platform}, and is built on {here}"
 
 
+def _other_python(found: Environment, version: str) -> tuple[str, ...]:
+    """Return what is to be said of the interpreter; a recorded version without its third number is any of these."""
+    differs = version and found.python.count(".") > 1 and found.python != version
+    return (f"Python is {version}, where {found.python} was recorded",) if differs else ()
+
+
 def _venv(found: Environment, plan: _Plan, tell: Callable[[str], None]) -> Build:
     made = build_venv(plan.order, tell)
-    exact = found.python.count(".") > 1 and found.python != made.version
-    notes = (f"Python is {made.version}, where {found.python} was recorded",) if exact else ()
+    notes = _other_python(found, made.version)
     path, python = str(made.folder), str(made.python)
     return Build(found.environment_id, "venv", path, python, None, made.seconds, made.cached, (*notes, *plan.notes))
 
@@ -259,7 +264,7 @@ def _venv(found: Environment, plan: _Plan, tell: Callable[[str], None]) -> Build
 def _image(found: Environment, plan: _Plan, base: str, folder: Path, tell: Callable[[str], None]) -> Build:
     made = image_context.build_on(base, plan.order, folder / "context", tell)
     python = image_context.PYTHON
-    notes = (f"built on {base}", *plan.notes)
+    notes = (f"built on {base}", *_other_python(found, made.version), *plan.notes)
     return Build(found.environment_id, "docker", None, python, made.tag, made.seconds, made.cached, notes)
 
 

@@ -34,11 +34,13 @@ PLATFORMS = (
     "manylinux2010",
     "manylinux1",
 )
+SAYS = "Python of the base image: "
 CHECK = (
-    "import sys; v = '%d.%d' % sys.version_info[:2]; "
+    "import sys; v = '%d.%d' % sys.version_info[:2]; print('" + SAYS + "%d.%d.%d' % sys.version_info[:3]); "
     "sys.exit(None if v == '{minor}' else 'the base image has Python ' + v + ', the environment needs {minor}')"
 )
-# In two stages, since the wheels would stay in the image. A base image may lack pip: it runs out of its own wheel.
+# In two stages, since the wheels would stay in the image. A base image may lack pip: it runs out of its own wheel. A package
+# may ask for 3.11.5 where the base has 3.11.2: the micro version is told, and not a reason to have no image.
 DOCKERFILE = f"""\
 FROM {{base}} AS build
 RUN python3 -c "{CHECK}"
@@ -46,7 +48,7 @@ COPY wheels /wheels
 COPY requirements.txt /wheels/requirements.txt
 RUN python3 -m venv --without-pip {HOME} \\
     && PYTHONPATH=/wheels/{{pip}} {PYTHON} -m pip install --no-index --find-links /wheels --no-deps --no-cache-dir \\
-       --disable-pip-version-check --root-user-action ignore -r /wheels/requirements.txt
+       --disable-pip-version-check --root-user-action ignore --ignore-requires-python -r /wheels/requirements.txt
 FROM {{base}}
 COPY --from=build {HOME} {HOME}
 ENV VIRTUAL_ENV={HOME} PATH={HOME}/bin:$PATH
@@ -60,6 +62,7 @@ class Image:
     tag: str
     seconds: float  # that it took to build it
     cached: bool
+    version: str = ""  # of its Python, as far as the build told it
 
 
 def build_on(base: str, order: VenvOrder, folder: Path, echo: Echo) -> Image:
@@ -85,8 +88,14 @@ def build_on(base: str, order: VenvOrder, folder: Path, echo: Echo) -> Image:
     text = DOCKERFILE.format(base=base, minor=minor_of(order.python), pip=pip.name)
     files: dict[str, bytes | Path] = {f"wheels/{path.name}": path for path in (*wheels, pip)}
     files["requirements.txt"] = listed.encode()
-    build_image(tag, echo=echo, dockerfile=text, files=files, labels=_labels(order.environment_id, key), again=True)
-    return Image(tag, time.monotonic() - started, cached=False)
+    said: list[str] = []
+
+    def listen(line: str) -> None:
+        said.extend([line.partition(SAYS)[2].strip()] if line.startswith(SAYS) else [])
+        echo(line)
+
+    build_image(tag, echo=listen, dockerfile=text, files=files, labels=_labels(order.environment_id, key), again=True)
+    return Image(tag, time.monotonic() - started, cached=False, version=next(iter(said), ""))
 
 
 def build_as_told(environment_id: str, dockerfile: str, files: Mapping[str, bytes], echo: Echo) -> Image:

@@ -128,7 +128,8 @@ def test_it_says_who_has_it_and_where_it_is_built(project: Path) -> None:
 def test_a_run_in_an_environment_finds_its_packages_and_not_ours(project: Path) -> None:
     from_requirements(project, "rx_leaf==1.0\n", "leaf")
     said: list[str] = []
-    program = "import rx_leaf, os, sys, importlib.util as u\nprint(os.environ['VIRTUAL_ENV'] == sys.prefix, u.find_spec('duckdb'))"
+    told = "os.environ['VIRTUAL_ENV'] == sys.prefix, u.find_spec('duckdb')"
+    program = f"import rx_leaf, os, sys, importlib.util as u; print({told})"
     run = rx.run_task(["python", "-c", program], environment="leaf", echo=said.append)
     assert run.status == "finished"
     assert "leaf\nTrue None" in "".join(said).replace("\r", "")
