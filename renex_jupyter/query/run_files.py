@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from renex_jupyter.store.reader import Reader
 
+_PARTS = """
+    select snapshot_id = before_snapshot_id as before, parts::varchar as parts
+    from inside.snapshots s
+    join (select before_snapshot_id, after_snapshot_id from inside.runs where run_id = ?) r
+        on snapshot_id in (before_snapshot_id, after_snapshot_id)"""
 _ENTRY = '[{"path":"VARCHAR","kind":"VARCHAR","sha256":"VARCHAR","size":"BIGINT","mode":"BIGINT"}]'
-_CHANGED_FILES = f"""
-    with run as (select before_snapshot_id, after_snapshot_id from inside.runs where run_id = $run_id),
-    named as (
-        select snapshot_id, unnest(from_json(parts, '["VARCHAR"]')) as part_id from inside.snapshots
-        where snapshot_id in (select unnest([before_snapshot_id, after_snapshot_id]) from run)),
-    b as (select part_id from named where snapshot_id = (select before_snapshot_id from run)),
-    a as (select part_id from named where snapshot_id = (select after_snapshot_id from run)),
-    old as (
-        select unnest(from_json(entries, '{_ENTRY}')) as e from inside.file_parts
-        where part_id in (from b) and part_id not in (from a)),
-    new as (
-        select unnest(from_json(entries, '{_ENTRY}')) as e from inside.file_parts
-        where part_id in (from a) and part_id not in (from b))
+_ENTRIES = f"select unnest(from_json(entries, '{_ENTRY}')) as e from inside.file_parts where list_contains(%s, part_id)"
+_CHANGED = f"""
+    with old as ({_ENTRIES % "$old::varchar[]"}), new as ({_ENTRIES % "$new::varchar[]"})
     select coalesce(new.e.path, old.e.path) as path,
            case when old.e is null then 'created' when new.e is null then 'deleted' else 'changed' end as change,
            new.e.size as size
     from old full join new on old.e.path = new.e.path
-    where (select count(after_snapshot_id) from run) = 1 and (select count(before_snapshot_id) from run) = 1
-        and (old.e.sha256, old.e.kind, old.e.size, old.e.mode)
-            is distinct from (new.e.sha256, new.e.kind, new.e.size, new.e.mode)
+    where (old.e.sha256, old.e.kind, old.e.size, old.e.mode)
+        is distinct from (new.e.sha256, new.e.kind, new.e.size, new.e.mode)
     order by path"""
 
 
@@ -37,6 +32,11 @@ def changed_files(read: Reader, run_id: str) -> list[dict[str, Any]]:
 
     Returns
     -------
-    dicts: path, change (created, changed, deleted), size [bytes] after the run, ordered by path.
+    dicts: path, change (created, changed, deleted), size [bytes] after the run, ordered by path. Nothing where one of both
+    states is missing.
     """
-    return read.rows(_CHANGED_FILES, {"run_id": run_id})
+    parts = {row["before"]: set(json.loads(row["parts"] or "[]")) for row in read.rows(_PARTS, [run_id])}
+    if len(parts) < 2 or parts[True] == parts[False]:
+        return []
+    differing = {"old": sorted(parts[True] - parts[False]), "new": sorted(parts[False] - parts[True])}
+    return read.rows(_CHANGED, differing)

@@ -78,6 +78,12 @@ def get_run(read: Reader, run_id: str) -> Run:
     return Run(**row, params=params, metrics=values.get("metrics", {}), tags=values.get("tags", {}))
 
 
+def last_metrics(read: Reader, run_id: str) -> dict[str, float]:
+    """Return the last values of a run's metrics, those of the system left out."""
+    found: dict[str, float] = _values(read, [run_id]).get(run_id, {}).get("metrics", {})
+    return found
+
+
 def vanished_runs(read: Reader) -> list[dict[str, Any]]:
     """Return the runs that still say `running` but whose process is gone: run_id, namespace."""
     return [row for row in _running(read) if _is_gone(row)]

@@ -120,7 +120,7 @@ def _told(error: str | None) -> str | None:
 
 def _metrics(session: Session, run_id: str) -> Mapping[str, float]:
     with never_in_the_way("what the run logged last"):
-        return query.get_run(session.store.reader, run_id).metrics
+        return query.last_metrics(session.store.reader, run_id)
     return {}  # type: ignore[unreachable]  # mypy does not see that the block may swallow
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -204,8 +205,8 @@ def _detached(active: ActiveRun, supervised: process.Supervised, folder: Path, f
         record_end(active, _at_fault(process.read_outcome(folder), fault), folder, finish)
         raise
     supervised.let_go()
-    _left_running[:] = [each for each in _left_running if each.process.poll() is None]
-    _left_running.append(supervised)
+    # Whoever starts a process has to ask how it ended, or it stays as a zombie.
+    threading.Thread(target=supervised.process.wait, name="renex-detached", daemon=True).start()
     let_go(active)
     return recorded(active)
 
@@ -215,6 +216,3 @@ def _at_fault(outcome: Outcome | None, fault: BaseException) -> Outcome | None:
     if outcome is None or outcome.fault is not None:
         return outcome
     return replace(outcome, status="failed", error=f"{type(fault).__name__}: {fault}")
-
-
-_left_running: list[process.Supervised] = []  # detached ones: whoever starts a process has to ask how it ended
