@@ -1,0 +1,74 @@
+"""`%%task` with cells in a process of their own."""
+
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+import renex_jupyter as rx
+from renex_jupyter.session.current import current
+
+
+def _output(name: str) -> str:
+    digest = rx.get_run(name).output_sha256
+    return current().store.blobs.get(digest).decode() if digest else ""
+
+
+def test_an_isolated_cell_gets_its_inputs_and_params_and_gives_its_outputs(shell: InteractiveShell) -> None:
+    shell.run_cell("a, rate, other = [1, 2], 0.5, 'here'")
+    line = "%%task train lr=rate --isolated --inputs a --outputs b,seen -o run"
+    ended = shell.run_cell(f"{line}\nb = [x * lr for x in a]\nseen = 'other' in globals()\na.append(3)")
+    assert ended.success
+    names = shell.user_ns
+    assert (names["b"], names["seen"], names["a"], names["run"].status) == ([0.5, 1.0], False, [1, 2], "finished")
+    assert "lr" not in names
+
+
+def test_an_isolated_cell_that_fails_stops_the_notebook_with_one_line(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = shell.run_cell("%%task train --isolated\nx = 1\n1 / 0")
+    assert isinstance(ended.error_in_exec, UsageError)
+    assert str(ended.error_in_exec) == "task 'train' failed: ZeroDivisionError: division by zero"
+    said = capsys.readouterr()
+    assert '  File "<train>", line 2, in <module>\n    1 / 0\n' in said.out and "run 'train' " in said.out
+
+
+@pytest.mark.parametrize("option", ["--inputs a", "--outputs b", "--timeout 3", "--memory 1g", "--parse-stdout"])
+def test_what_only_a_process_of_its_own_can_do_is_refused_in_the_kernel(option: str, shell: InteractiveShell) -> None:
+    ended = shell.run_cell(f"%%task train {option}\nprint('never')")
+    assert isinstance(ended.error_in_exec, UsageError)
+    assert option.split(maxsplit=1)[0] in str(ended.error_in_exec) and "--isolated" in str(ended.error_in_exec)
+    assert not current().store.exists or rx.search_runs().empty
+
+
+def test_an_input_that_cannot_go_is_refused_with_a_hint(shell: InteractiveShell) -> None:
+    shell.run_cell("model = object()")
+    ended = shell.run_cell("%%task train --isolated --inputs model\n1")
+    assert str(ended.error_in_exec).startswith("unsupported_value: 'model' is object, which is not handed over")
+    assert "Hint: Save it to a file" in str(ended.error_in_exec)
+
+
+def test_a_task_in_the_kernel_keeps_what_it_prints_and_its_traceback(shell: InteractiveShell) -> None:
+    shell.run_cell("%%task good\nprint('one')\n!echo two\nfor i in range(3): print(f'\\r{i}', end='')")
+    assert _output("good") == "one\ntwo\n2"
+    shell.run_cell("%%task bad\nprint('before')\n1 / 0")
+    said = _output("bad")
+    assert said.startswith("before\nTraceback (most recent call last):\n  File ")
+    assert "line 2, in <module>\n    1 / 0\n" in said and said.endswith("ZeroDivisionError: division by zero\n")
+    assert "interactiveshell.py" not in said
+
+
+def test_a_task_in_a_task_keeps_its_own_output(shell: InteractiveShell) -> None:
+    shell.run_cell("import renex_jupyter as rx")
+    shell.run_cell("%%task outer\nprint(1)\nrx.run_task(lambda: print(2), name='inner')\nprint(3);")
+    assert _output("inner") == "2\n"
+    assert _output("outer").startswith("1\n2\n") and "3\n" in _output("outer")
+
+
+def test_an_interrupted_task_leaves_the_streams_as_they_were(shell: InteractiveShell) -> None:
+    import sys
+
+    written = sys.stdout.write
+    shell.run_cell("%%task train\nprint('x')\nraise KeyboardInterrupt")
+    assert sys.stdout.write == written
+    assert rx.get_run("train").status == "stopped" and _output("train").startswith("x\n")
