@@ -124,7 +124,6 @@ def environment_for_run(
     docker : as an image to run a container of.
     checkout : folder in which the project was written for the run: packages of the project that are installed in place
         are then imported from there.
-
     fresh : build it also where it is that of this process.
 
     Raises

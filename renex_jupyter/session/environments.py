@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CURRENT = "current"  # the word for the environment of this process
+RESERVED = (CURRENT, "fresh")  # what no environment can be called, since it means something of its own
 CLAIMED = "captured"  # key of the tag
 DOCKERFILE = "Dockerfile"
 COLUMNS = ("environment_id", "name", "current", "python", "implementation", "platform", "packages", "runs", "snapshots")
@@ -253,7 +254,7 @@ def _named(store: Store, made: Environment, name: str | None) -> Environment:
 
 def _check_name(store: Store, made: Environment, name: str) -> None:
     text_argument(name, "the name of an environment", "Use a text.")
-    if name != name.strip() or not name.isprintable() or name == CURRENT:
+    if name != name.strip() or not name.isprintable() or name in RESERVED:
         raise invalid_argument(f"an environment cannot be called {name!r}.", "Use a word, such as 'training'.")
     holder = query.holder_of(store.reader, name) if name else None
     if holder and holder != made.environment_id:

@@ -101,7 +101,7 @@ def test_a_name_is_that_of_one_and_means_it_everywhere(project: Path) -> None:
     assert rx.get_environment("lock").environment_id == other.environment_id
     assert rx.export_environment("lock").endswith("six==1.16.0\n")
     assert rx.create_environment(project / "requirements.txt").name == "lock"
-    for bad in ("current", " a", "a\nb"):
+    for bad in ("current", "fresh", " a", "a\nb"):
         with pytest.raises(RenexError, match="cannot be called"):
             rx.name_environment("lock", bad)
     with pytest.raises(RenexError, match="did you mean 'lock'") as caught:
