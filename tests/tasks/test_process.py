@@ -118,7 +118,7 @@ def test_much_output_on_a_slow_screen_loses_nothing() -> None:
     def slow(text: str) -> None:
         nonlocal size
         size += len(text)
-        time.sleep(0.03)
+        time.sleep(0.08)  # longer than a supervisor waits at a time
 
     assert sh("head -c 6000000 /dev/zero | tr '\\0' x", echo=slow).status == "finished"
     assert size == 6_000_000
