@@ -50,6 +50,9 @@ class TaskMagics(Magics):
             for epoch in range(epochs):
                 rx.log_metric("loss", train_one_epoch(lr))
 
+            %%task train lr=0.1 --isolated --inputs X,y --outputs model
+            model = fit(X, y, lr)    # in a fresh process, which gets X and y and gives model back
+
             run = %task train -- python train.py --lr 0.1
             %task train --detach --timeout 3600 --memory 8g -- python train.py
         """
