@@ -34,7 +34,7 @@ class Stopper:
             return _question(run, "Stop", _first_question(run), self._failed.get(run.run_id, ""))
         if time.monotonic() - asked < PATIENCE:
             return _disabled("Stopping…", "")
-        return _question(run, "Stop again", "It goes on. Stop it at once, without its own end?", "It still runs.")
+        return _question(run, "Stop again", *_second_question(run))
 
     def press(self, run: Run) -> None:
         """Ask a run to stop; why it could not be asked stands beside the button then."""
@@ -48,11 +48,16 @@ class Stopper:
 
 
 def _first_question(run: Run) -> str:
-    return (
-        "Stop this run? What its kernel or script executes is interrupted."
-        if run.executor == "kernel"
-        else "Stop this run?"
-    )
+    in_kernel = " What its kernel or script executes is interrupted." if run.executor == "kernel" else ""
+    return f"Stop this run?{in_kernel}"
+
+
+def _second_question(run: Run) -> tuple[str, str]:
+    """Return what is asked, and what is said before."""
+    if run.executor == "kernel":
+        idle = "A kernel that executes nothing cannot be interrupted: end the run there with rx.end_run()."
+        return "Interrupt it once more?", f"It still runs. {idle}"
+    return "Kill it at once?", "It still runs."
 
 
 def _question(run: Run, label: str, question: str, note: str) -> Action:
