@@ -1,0 +1,147 @@
+"""A run is done again: from the state before it, in a folder of its own, as a run of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from again import notebook, task
+
+import renex_jupyter as rx
+from renex_jupyter.config import settings
+from renex_jupyter.errors import RenexError
+from renex_jupyter.session.replays import without_installs
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setattr(settings(), "system_metrics_interval", 0.0)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+
+
+def test_a_rerun_works_on_the_state_before_and_leaves_the_project_alone(project: Path) -> None:
+    (project / "counter").write_text("1")
+    rx.set_experiment("counting", namespace="numbers")
+    source = "n = int(open('counter').read())\nrx.log_metric('n', n)\nopen('counter', 'w').write(str(n + 1))\n"
+    recorded = task(project, source, params={"lr": 0.1})
+    rx.set_experiment("default", namespace="default")
+    again = rx.rerun("train", echo=lambda _: None)
+    assert (project / "counter").read_text() == "2"
+    assert (again.rerun_of, again.before_snapshot_id) == (recorded.run_id, recorded.before_snapshot_id)
+    assert (again.metrics, again.params) == ({"n": 1.0}, {"lr": 0.1})
+    assert (again.namespace, again.experiment, again.kind) == ("numbers", "counting", "command")
+    assert [(each.path, each.change) for each in again.files] == [("counter", "changed")]
+    assert rx.snapshot("now").namespace == "default"
+    assert list((project / ".renex" / "runs").iterdir()) == []
+
+
+def test_a_rerun_of_a_rerun_is_one_of_that(project: Path) -> None:
+    recorded = task(project, "rx.log_metric('n', 1)\n")
+    first = rx.rerun(recorded, echo=lambda _: None)
+    second = rx.rerun(first, echo=lambda _: None)
+    assert (second.rerun_of, second.before_snapshot_id) == (first.run_id, recorded.before_snapshot_id)
+
+
+def test_a_rerun_runs_in_the_folder_in_which_it_ran(project: Path) -> None:
+    (project / "deep").mkdir()
+    (project / "deep" / "x.txt").write_text("x")
+    run = rx.run_task([sys.executable, "-c", "print(open('x.txt').read() * 3)"], name="deep", cwd=project / "deep")
+    said: list[str] = []
+    assert rx.rerun(run, echo=said.append).status == "finished"
+    assert "".join(said).strip() == "xxx"
+
+
+def test_a_command_outside_of_the_project_cannot_be_done_again(project: Path) -> None:
+    outside = project.parent / f"{project.name}-outside"
+    outside.mkdir()
+    run = rx.run_task([sys.executable, "-c", ""], name="far", cwd=outside)
+    with pytest.raises(RenexError, match="outside of the project"):
+        rx.rerun(run)
+
+
+def test_a_secret_on_the_command_line_is_not_made_up(project: Path) -> None:
+    run = rx.run_task([sys.executable, "-c", "", "--password=hunter2"], name="secret")
+    with pytest.raises(RenexError, match="had a secret on its command line") as caught:
+        rx.rerun(run)
+    assert caught.value.code == "conflict"
+
+
+def test_a_running_run_and_a_rerun_within_a_replay_are_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rx.start_run("open") as run, pytest.raises(RenexError, match="still running"):
+        rx.rerun(run.run_id)
+    done = task(project, "")
+    monkeypatch.setenv("RENEX_REPLAY", "x")
+    with pytest.raises(RenexError, match="starts no other one"):
+        rx.rerun(done)
+
+
+@pytest.mark.parametrize("wrong", [{"executor": "cloud"}, {"executor": "process", "image": "debian"}])
+def test_a_place_that_is_none_is_refused(project: Path, wrong: dict[str, str]) -> None:
+    with pytest.raises(RenexError) as caught:
+        rx.rerun(task(project, ""), **wrong)  # type: ignore[arg-type]
+    assert caught.value.code == "invalid_argument"
+
+
+def test_what_ran_in_a_container_never_runs_on_this_machine_unasked(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from renex_jupyter.records.changes import Change
+    from renex_jupyter.session.current import current
+
+    run = task(project, "open('ran', 'w')\n")
+    after = {"executor": "container", "action": {**(run.action or {}), "image": "debian"}}
+    current().store.write(Change("runs", run.run_id, "update", after))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{project}/no.sock")
+    with pytest.raises(RenexError) as caught:
+        rx.rerun(run)
+    assert caught.value.code == "docker_unavailable"
+    assert len(rx.search_runs()) == 1
+    assert rx.rerun(run, executor="process", echo=lambda _: None).status == "finished"
+
+
+def test_a_timeout_ends_a_rerun(project: Path) -> None:
+    slow = project.parent / f"{project.name}-slow"
+    run = task(project, f"import os, time\ntime.sleep(60 if os.path.exists({str(slow)!r}) else 0)\n")
+    slow.write_text("")
+    again = rx.rerun(run, timeout=2, echo=lambda _: None)
+    assert again.status == "failed"
+    assert "timeout" in (again.error or "")
+
+
+def test_the_cells_of_a_notebook_log_nowhere_else(project: Path) -> None:
+    cells = [
+        "with rx.start_run('before'):\n    rx.log_metric('a', 1.0)\nrx.snapshot('kept', label='mine')",
+        "import os\nwith rx.start_run('wanted'):\n    rx.log_metric('b', 2.0)\n    rx.log_param('p', 1)",
+        "raise SystemExit",
+    ]
+    notebook(project, cells)
+    snapshots = len(rx.list_snapshots())
+    again = rx.rerun("wanted", echo=lambda _: None)
+    assert (again.status, again.metrics, again.params, again.kind) == ("finished", {"b": 2.0}, {"p": 1}, "block")
+    assert again.notebook == "work.ipynb"
+    assert sorted(rx.search_runs()["name"]) == ["before", "wanted", "wanted"]
+    assert len(rx.list_snapshots()) == snapshots
+
+
+def test_lines_that_install_packages_are_left_out_of_a_replay() -> None:
+    source = (
+        "%pip install x\nif True:\n    !python -m pip install y\n!uv pip install z\nprint('pip install')\n!pip list"
+    )
+    kept = without_installs(source)
+    assert [line.split("#")[0].rstrip() for line in kept.splitlines()] == [
+        "pass",
+        "if True:",
+        "    pass",
+        "pass",
+        "print('pip install')",
+        "!pip list",
+    ]
+
+
+def test_a_rerun_finds_the_environment_variables_of_now(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = task(project, "import os\nrx.log_param('who', os.environ.get('WHO', 'nobody'))\n")
+    monkeypatch.setenv("WHO", "ada")
+    assert rx.rerun(run, echo=lambda _: None).params == {"who": "ada"}
+    assert "RENEX_RUN_ID" not in os.environ
