@@ -40,13 +40,12 @@ CHECK = (
     "sys.exit(None if v == '{minor}' else 'the base image has Python ' + v + ', the environment needs {minor}')"
 )
 # In two stages, since the wheels would stay in the image. A base image may lack pip: it runs out of its own wheel. A package
-# may ask for 3.11.5 where the base has 3.11.2: the micro version is told, and not a reason to have no image.
+# may ask for 3.11.5 where the base has 3.11.2: the micro version is told, and not a reason to have no image. As few layers as
+# can be, because some storage drivers copy all of an image for each.
 DOCKERFILE = f"""\
 FROM {{base}} AS build
-RUN python3 -c "{CHECK}"
 COPY wheels /wheels
-COPY requirements.txt /wheels/requirements.txt
-RUN python3 -m venv --without-pip {HOME} \\
+RUN python3 -c "{CHECK}" && python3 -m venv --without-pip {HOME} \\
     && PYTHONPATH=/wheels/{{pip}} {PYTHON} -m pip install --no-index --find-links /wheels --no-deps --no-cache-dir \\
        --disable-pip-version-check --root-user-action ignore --ignore-requires-python -r /wheels/requirements.txt
 FROM {{base}}
@@ -87,7 +86,7 @@ def build_on(base: str, order: VenvOrder, folder: Path, echo: Echo) -> Image:
     listed = "".join(f"/wheels/{path.name}\n" for path in wheels)
     text = DOCKERFILE.format(base=base, minor=minor_of(order.python), pip=pip.name)
     files: dict[str, bytes | Path] = {f"wheels/{path.name}": path for path in (*wheels, pip)}
-    files["requirements.txt"] = listed.encode()
+    files["wheels/requirements.txt"] = listed.encode()
     said: list[str] = []
 
     def listen(line: str) -> None:
