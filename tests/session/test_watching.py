@@ -1,6 +1,8 @@
 """What is seen of a run in this process while it is open."""
 
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -150,3 +152,21 @@ def test_a_forked_child_does_not_watch_and_does_not_end_what_is_watched() -> Non
         assert os.waitpid(pid, 0)[1] == 0
         assert len(_watchers()) == 1
     assert rx.get_run("train").status == "finished"
+
+
+KILLED = """
+import os, signal, time
+import renex_jupyter as rx
+def train():
+    print("before")
+    time.sleep(1.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+rx.run_task(train, name="train")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_what_was_printed_before_the_process_was_killed_is_kept() -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED], check=False).returncode == -signal.SIGKILL
+    run = rx.get_run("train")
+    assert run.status == "lost" and _output(run) == "before\n"

@@ -9,7 +9,7 @@
     outputs         {"folder": seen from that of SPEC, "names": variables that are written there when all went well}; or null
 
 The process ends as a script would: status 1 after an error, what `sys.exit` said, by the signal of an interrupt. In
-`__main__` are the variables of the cells and nothing of this program.
+`__main__` are the variables of the cells and nothing of this program. Python 3.9 is enough.
 """
 
 from __future__ import annotations
