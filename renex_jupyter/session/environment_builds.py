@@ -74,7 +74,7 @@ def build(
 ) -> Build:
     """Make an environment of the store again; see `build_environment`."""
     tell = _by_lines(echo or _print)
-    with tempfile.TemporaryDirectory(prefix="renex-build-") as folder:
+    with tempfile.TemporaryDirectory(prefix="build-renex-") as folder:
         if kind == "docker" and found.dockerfile and base_image is None:
             return _from_dockerfile(session, found, tell)
         plan = _plan(found, Path(folder), all_packages=all_packages, allow_missing=allow_missing)

@@ -13,6 +13,7 @@ import daemons
 import pytest
 from daemons import IMAGE, Daemon
 
+from renex_jupyter.config import settings
 from renex_jupyter.session.current import reset
 
 
@@ -39,8 +40,11 @@ def base_archive() -> Path:
 def new_daemon(base_archive: Path) -> Iterator[Callable[[], Daemon]]:
     """Starts daemons that have the base image; they are stopped whatever happens."""
     started: list[Daemon] = []
-    home = Path(tempfile.mkdtemp(prefix="renex-docker-"))  # a short path: that of a socket has 108 bytes at most
+    home = Path(
+        tempfile.mkdtemp(prefix="docker-renex-")
+    )  # short: the path of a socket has 108 bytes at most; the store sweeps renex-*
     home.chmod(0o755)
+    ours = os.getpid()  # a child that is forked of us ends our generators, too
 
     def make() -> Daemon:
         try:
@@ -55,9 +59,10 @@ def new_daemon(base_archive: Path) -> Iterator[Callable[[], Daemon]]:
     try:
         yield make
     finally:
-        for each in started:
-            each.stop()
-        shutil.rmtree(home, ignore_errors=True)
+        if os.getpid() == ours:
+            for each in started:
+                each.stop()
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -84,5 +89,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("RENEX_STORE", str(folder / ".renex"))
+    monkeypatch.setattr(settings(), "interrupt_grace", 1.0)
     yield folder
     reset()

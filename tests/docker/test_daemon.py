@@ -20,7 +20,7 @@ from renex_jupyter.tasks.daemon import connect
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder with a path that is short enough for a socket, which every user can enter."""
-    with tempfile.TemporaryDirectory(prefix="renex-") as name:
+    with tempfile.TemporaryDirectory(prefix="socket-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
 

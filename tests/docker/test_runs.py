@@ -117,7 +117,7 @@ def test_a_large_file_that_no_snapshot_holds_can_be_read(
     (project / "data").mkdir()
     (project / "data" / "large.bin").write_bytes(b"x" * 5000)
     said, run = said_by("wc -c < data/large.bin; echo 1 >> data/large.bin; echo code $?")
-    assert said.split()[0] == "5000" and "Read-only" in said
+    assert "5000" in said.split() and "Read-only" in said
     assert run.status == "finished" and (project / "data" / "large.bin").stat().st_size == 5000
 
 
@@ -158,6 +158,7 @@ def test_no_variable_of_this_process_gets_into_a_container(
 ) -> None:
     monkeypatch.setenv("MY_TOKEN", "s3cret")
     said, run = said_by("env")
+    assert (run.status, run.error) == ("finished", None)
     assert "s3cret" not in said and f"RENEX_RUN_ID={run.run_id}" in said and "HOME=/tmp" in said
     assert str(project) not in said
 
@@ -212,7 +213,10 @@ def begin(script: str) -> subprocess.Popen[bytes]:
 
 
 def running_run() -> Run | None:
-    rows = rx.sql("select run_id from runs where status = 'running'")
+    try:
+        rows = rx.sql("select run_id from runs where status = 'running'")
+    except RenexError:  # nothing is recorded yet
+        return None
     return rx.get_run(rows["run_id"][0]) if len(rows) else None
 
 
