@@ -223,7 +223,9 @@ def test_our_magics_are_there_in_a_replay_that_asks_for_them(values: Path) -> No
         values, "%%task train lr=0.5\nprint(lr)", "%rxsql select status from runs", shell=True, load_extension=True
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "0.5\nrun 'train' " in ended.stdout and "finished" in ended.stdout.splitlines()[-1]
+    assert "0.5\nrun 'train' " in ended.stdout and "finished" in ended.stdout.splitlines()[-1], (
+        ended.stdout + ended.stderr
+    )
 
 
 def test_a_replay_without_ipython_says_so(values: Path) -> None:
