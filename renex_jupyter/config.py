@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from traitlets import Bool, Enum, Float, Int, Unicode
 from traitlets.config import SingletonConfigurable
 
@@ -15,6 +17,7 @@ NAMESPACE_VARIABLE = "RENEX_NAMESPACE"
 EXPERIMENT_VARIABLE = "RENEX_EXPERIMENT"
 JOURNAL_VARIABLE = "RENEX_JOURNAL"  # a file: who appends JSON lines to it logs on the run, from any language
 NOTEBOOK_VARIABLE = "RENEX_NOTEBOOK"
+REPLAY_VARIABLE = "RENEX_REPLAY"  # set where cells are run again: the id of the run that is done again
 
 
 class Renex(SingletonConfigurable):
@@ -42,9 +45,10 @@ class Renex(SingletonConfigurable):
     rotate_bytes = Int(4 * 2**20, help="Bytes after which a journal file is sealed and a new one begun.").tag(
         config=True
     )
-    fold_in_background = Bool(True, help="Fold journals into the index in a child process when a run ends.").tag(
-        config=True
-    )
+    fold_in_background = Bool(
+        REPLAY_VARIABLE not in os.environ,  # the store of a replay is gone when its last cell ends
+        help="Fold journals into the index in a child process when a run ends.",
+    ).tag(config=True)
     panel_poll = Float(0.4, help="Seconds between two looks of the panel at the store.").tag(config=True)
     panel_rows = Int(50, help="Rows on one page of a panel list.").tag(config=True)
     interrupt_grace = Float(5.0, help="Seconds that an interrupted command gets to end before it is killed.").tag(

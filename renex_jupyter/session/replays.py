@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from renex_jupyter.config import NOTEBOOK_VARIABLE, STORE_VARIABLE
+from renex_jupyter.config import NOTEBOOK_VARIABLE, REPLAY_VARIABLE, STORE_VARIABLE
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import CellExecution
-from renex_jupyter.session.rerun_plans import REPLAY_VARIABLE
 from renex_jupyter.tasks import handover
 
 CELLS = "cells"  # folder in that of a run, or in what a container sees of it

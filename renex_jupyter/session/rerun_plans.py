@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from renex_jupyter.capture.secrets import REDACTED
+from renex_jupyter.config import REPLAY_VARIABLE
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
 from renex_jupyter.query import verifications
@@ -20,7 +21,6 @@ from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.current import Session
 from renex_jupyter.tasks.process import split_command
 
-REPLAY_VARIABLE = "RENEX_REPLAY"  # set in a replay: the id of the run that is done again
 HIDDEN = re.compile(rf"\*\*\*|{REDACTED[0]}redacted\b")
 
 
