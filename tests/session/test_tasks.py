@@ -263,6 +263,7 @@ def test_secret_arguments_are_neither_in_the_action_nor_in_the_task(project: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_many_tasks_in_a_row_leave_no_process_descriptor_or_thread(project: Path) -> None:
     rx.run_task(["true"], echo=quiet)
     before = (psutil.Process().num_fds(), threading.active_count())
