@@ -14,7 +14,7 @@ NOTEBOOK := $(wildcard notebooks/quickstart.ipynb)
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint bench clean chromium
+.PHONY: help lab test lint bench clean chromium docker
 
 help:  ## list these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +23,9 @@ lab: $(VENV)/.ready  ## open JupyterLab on the quickstart (PORT=8899 picks a por
 	jupyter-lab $(if $(NOTEBOOK),--LabApp.default_url=/lab/tree/$(NOTEBOOK)) $(if $(PORT),--ServerApp.port=$(PORT)) \
 	    $(if $(filter 0,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: lint chromium  ## run every check: lint, types, layers, tests, browser tests
-	@for name in $(BROWSERS); do command -v $$name >/dev/null && export RENEX_REQUIRE_BROWSER=1; done; pytest
+test: lint chromium docker  ## run every check: lint, types, layers, tests, browser tests, tests in containers
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && export RENEX_REQUIRE_BROWSER=1; done; \
+	[ "$$(id -u)" = 0 ] && command -v dockerd >/dev/null && export RENEX_REQUIRE_DOCKER=1; pytest
 
 lint: $(VENV)/.ready  ## ruff, mypy, import layers
 	ruff check .
@@ -84,3 +85,15 @@ chromium:
 	else \
 	    echo "*** No Chromium on the PATH: THE BROWSER TESTS WILL BE SKIPPED. Install it (apt install chromium). ***"; \
 	fi
+
+# The tests in containers start a daemon of their own, as root, and make their base image with debootstrap. A daemon of the
+# package is not started: policy-rc.d says so while it is installed, where nobody has said anything else.
+docker:
+	@command -v dockerd >/dev/null && command -v docker >/dev/null && command -v debootstrap >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    policy=/usr/sbin/policy-rc.d; [ -e $$policy ] && policy= || { printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; }; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io debootstrap apparmor; \
+	    [ -z "$$policy" ] || rm -f $$policy; \
+	fi; \
+	command -v dockerd >/dev/null && command -v debootstrap >/dev/null \
+	    || echo "*** No Docker: THE TESTS IN CONTAINERS WILL BE SKIPPED. As root: apt install docker.io debootstrap ***"
