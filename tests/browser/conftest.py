@@ -111,7 +111,7 @@ def new_tab(chromium: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iter
     failed_before = request.session.testsfailed
     yield make
     if request.session.testsfailed > failed_before:
-        for number, tab in enumerate(tabs):
+        for number, tab in enumerate(each for each in tabs if not each.page.is_closed()):
             tab.screenshot(f"failed-{request.node.name}-{number}")
     errors = [error for tab in tabs for error in tab.errors]
     context.close()

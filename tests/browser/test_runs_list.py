@@ -40,7 +40,7 @@ for line in sys.stdin:
         if columns["status"] == "running":
             columns |= liveness.identity()
         run = Run(ids.new_id(), name, now(), **columns)
-        left_out = ("params", "metrics", "tags")
+        left_out = ("params", "metrics", "tags", "files")
         store.write(Change("runs", run.run_id, "create", {k: v for k, v in fields(run).items() if k not in left_out}))
         known[name] = run.run_id
     run_id = known[name]
