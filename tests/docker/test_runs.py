@@ -308,3 +308,23 @@ def test_an_image_that_nobody_has_is_told_within_ten_seconds(daemon: Daemon, pro
     assert (raised.value.code, "docker pull" in raised.value.hint) == ("not_found", True)
     assert time.monotonic() - begun < 12
     assert not (project / ".renex" / "journal").exists()
+
+
+CELL = """
+import renex_jupyter as rx
+from IPython.testing.globalipapp import start_ipython
+shell = start_ipython()
+shell.run_line_magic("load_ext", "renex_jupyter")
+shell.user_ns.update(n=[1, 2, 3])
+shell.run_cell_magic("task", "cell --docker {image} --inputs n --outputs total -o run", {body!r})
+print("total", shell.user_ns.get("total"), shell.user_ns["run"].status, shell.user_ns["run"].executor)
+"""
+
+
+def test_a_cell_in_a_container_takes_variables_along_and_brings_some_back(daemon: Daemon, project: Path) -> None:
+    """With the image's Python, which has the standard library alone."""
+    body = "import os\ntotal = sum(n)\nprint('in', os.getcwd())\nopen('made.txt', 'w').write('1')\n"
+    script = CELL.format(image=IMAGE, body=body)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False)
+    assert "in /work" in done.stdout and "total 6 finished container" in done.stdout, done.stdout + done.stderr
+    assert (project / "made.txt").read_text() == "1"

@@ -12,7 +12,7 @@ import renex_jupyter as rx
 from renex_jupyter.config import settings
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder with the quickstart, executed in a real kernel."""
     folder = tmp_path_factory.mktemp("quickstart")
@@ -22,7 +22,7 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_each_run_is_reproduced_in_a_container(
-    daemon: Daemon, quickstart: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    quickstart: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(quickstart)
     monkeypatch.setattr(settings(), "base_image", IMAGE)
