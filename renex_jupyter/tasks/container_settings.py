@@ -77,7 +77,7 @@ def _gpus(wanted: str | None) -> list[Any] | None:
         return [DeviceRequest(count=-1, capabilities=capabilities)]
     if wanted.isdecimal():
         return [DeviceRequest(count=int(wanted), capabilities=capabilities)]
-    return [DeviceRequest(device_ids=wanted.split(","), capabilities=capabilities)]
+    return [DeviceRequest(device_ids=list(filter(None, wanted.split(","))), capabilities=capabilities)]
 
 
 def _is_socket(path: Path) -> bool:

