@@ -18,7 +18,7 @@ from renex_jupyter.records.runs import Run
 from renex_jupyter.store.liveness import boot_id
 from renex_jupyter.tasks.stopping import interrupt, refusal
 
-WAITS = "import time; print('ready', flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('interrupted')"
+WAITS = "import time\ntry: print('ready', flush=True); time.sleep(60)\nexcept KeyboardInterrupt: print('interrupted')"
 
 
 @pytest.fixture
