@@ -52,10 +52,10 @@ def replayed_cells(read: Reader, run: Run) -> list[CellExecution]:
 
 
 def place_in_session(read: Reader, run: Run) -> int:
-    """Return how many runs the session of a run had opened before it."""
+    """Return how many runs the session of a run had opened before it; reruns are not done again with it."""
     query = """
         select count(*) as n from inside.runs
-        where session_id = $session and (started_at, run_id) < ($started, $run)"""
+        where session_id = $session and rerun_of is null and (started_at, run_id) < ($started, $run)"""
     values = {"session": run.session_id, "started": run.started_at, "run": run.run_id}
     return int(read.rows(query, values)[0]["n"])
 

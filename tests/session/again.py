@@ -22,7 +22,7 @@ def task(project: Path, source: str, *words: str, name: str = "train", **more: o
     return rx.run_task([sys.executable, "train.py", *words], name=name, **more)  # type: ignore[arg-type]
 
 
-def notebook(project: Path, cells: Sequence[str], *, order: Sequence[int] | None = None) -> None:
+def notebook(project: Path, cells: Sequence[str], *, order: Sequence[int] | None = None) -> nbformat.NotebookNode:
     """Write a notebook and run its cells in a real kernel, in an order of their own if wanted; some may fail."""
     path = project / "work.ipynb"
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in (FIRST, *cells)])
@@ -33,3 +33,4 @@ def notebook(project: Path, cells: Sequence[str], *, order: Sequence[int] | None
     with client.setup_kernel(env={**os.environ, "RENEX_NOTEBOOK": str(path)}):
         for place in (0, *(order or range(1, len(cells) + 1))):
             client.execute_cell(made.cells[place], place)
+    return made

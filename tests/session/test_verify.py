@@ -219,3 +219,13 @@ def test_what_verify_returns_is_what_is_kept(project: Path) -> None:
     kept = get_verification(current().store.reader, found.verification_id)
     assert (kept.verdict, kept.name, kept.rerun_run_id) == (found.verdict, "train", found.rerun_run_id)
     assert verifying.result_of(current(), rx.get_run("train")).params == {}
+
+
+def test_the_magic_verifies_in_the_notebook_itself_and_is_left_out_of_a_replay(project: Path) -> None:
+    cells = ["%%task first\nrx.log_metric('a', 1.0)", "%renex verify first", "%%task second\nrx.log_metric('b', 2.0)"]
+    made = notebook(project, cells)
+    (shown,) = (each for each in made.cells[2].outputs if each.output_type == "execute_result")
+    assert "run 'first': reproduced" in shown.data["text/plain"]
+    assert "Run first: reproduced" in shown.data["text/html"]
+    assert rx.verify("second").verdict == "reproduced"
+    assert sorted(rx.search_runs()["name"]) == ["first", "first", "second", "second"]
