@@ -15,6 +15,7 @@ from renex_jupyter.capture.secrets import REDACTED
 from renex_jupyter.config import REPLAY_VARIABLE
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
+from renex_jupyter.query import runs as run_query
 from renex_jupyter.query import verifications
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import CellExecution
@@ -57,7 +58,19 @@ def plan_for(session: Session, recorded: Run) -> Plan:
         raise RenexError("not_found", f"run '{recorded.name}' has no state before it.", hint)
     if recorded.kind == "command":
         return _command(session, recorded)
-    return _replay(session, recorded)
+    return _replay(session, origin(session, recorded))
+
+
+def origin(session: Session, recorded: Run) -> Run:
+    """Return the run whose cells were run by hand: a rerun has none of its own.
+
+    Raises
+    ------
+    RenexError : `not_found` where it is not in the store any more.
+    """
+    while recorded.rerun_of and recorded.kind != "command":
+        recorded = run_query.get_run(session.store.reader, recorded.rerun_of)
+    return recorded
 
 
 def _command(session: Session, recorded: Run) -> Plan:

@@ -123,6 +123,8 @@ def test_the_cells_of_a_notebook_log_nowhere_else(project: Path) -> None:
     assert again.notebook == "work.ipynb"
     assert sorted(rx.search_runs()["name"]) == ["before", "wanted", "wanted"]
     assert len(rx.list_snapshots()) == snapshots
+    third = rx.rerun(again, echo=lambda _: None)
+    assert (third.rerun_of, third.metrics, third.params) == (again.run_id, {"b": 2.0}, {"p": 1})
 
 
 def test_lines_that_install_packages_are_left_out_of_a_replay() -> None:
