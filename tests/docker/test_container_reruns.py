@@ -1,0 +1,25 @@
+"""What ran in a container is done again in its image, and nothing of it comes into the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from daemons import IMAGE, Daemon
+
+import renex_jupyter as rx
+
+
+def test_a_command_is_done_again_in_its_image_and_the_project_stays(daemon: Daemon, project: Path) -> None:
+    (project / "data.txt").write_text("1\n")
+    script = 'cat data.txt >> out.txt; echo \'{"key": "size", "value": 2}\' >> "$RENEX_JOURNAL"; pwd'
+    run = rx.run_task(["sh", "-c", script], name="task", executor="container", image=IMAGE, echo=lambda _: None)
+    assert (project / "out.txt").read_text() == "1\n"
+    (project / "out.txt").unlink()
+    (project / "data.txt").write_text("2\n")
+    said: list[str] = []
+    found = rx.verify(run, echo=said.append)
+    assert (found.verdict, found.compared) == ("reproduced", {"points": 1, "params": 0, "files": 1}), found
+    again = rx.get_run(found.rerun_run_id)
+    assert again.action is not None
+    assert (again.executor, again.action["image"], "".join(said).strip()) == ("container", IMAGE, "/work")
+    assert sorted(each.name for each in project.iterdir()) == [".renex", "data.txt"]
