@@ -16,7 +16,7 @@ from pathlib import Path
 
 from renex_jupyter.store import locks
 
-PREFIX = "renex-"
+PREFIX = "renex-scratch-"
 GRACE = 60.0  # seconds in which a folder that was just made is locked
 
 

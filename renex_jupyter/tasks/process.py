@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from renex_jupyter.tasks.output import LOG, TAIL
 TROUBLE = "supervisor.log"  # what a supervisor itself has to complain of
 CHUNK = 65_536  # bytes
 TICK = 0.05  # seconds between two looks
+WAKE = 0.5  # seconds that are waited for output at one time
 POLITE = (signal.SIGINT, signal.SIGTERM)  # a supervisor that gets two of them kills at once
 
 
@@ -178,6 +180,8 @@ class Supervised:
     def _show(self, decoder: codecs.IncrementalDecoder, echo: Callable[[str], None]) -> None:
         stream = self.process.stdout
         while stream is not None and not stream.closed:
+            if hasattr(select, "poll") and not select.select([stream], [], [], WAKE)[0]:
+                continue  # an interrupt that is no signal is seen between two waits
             chunk = os.read(stream.fileno(), CHUNK)
             if text := decoder.decode(chunk, final=not chunk):
                 echo(text)

@@ -39,9 +39,10 @@ class TableView {
     return button;
   }
 
+  /** Shown at once, and said in a message of its own: `save_changes` keeps a value back until the kernel was idle. */
   tell(values) {
     for (const [name, value] of Object.entries(values)) this.model.set(name, value);
-    this.model.save_changes();
+    this.model.send({ asked: values });
   }
 
   drawHead() {

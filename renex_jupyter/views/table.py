@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anywidget
-from traitlets import Bool, Dict, Int, List, Unicode
+from traitlets import Bool, Dict, Int, List, TraitError, Unicode
 
 _HERE = Path(__file__).parent
+ASKED = frozenset({"page", "sort_key", "sort_descending", "selected"})  # what a page may ask for
 
 
 class Table(anywidget.AnyWidget):
-    """One page of rows. Sorting and paging are asked for through the traits; whoever owns the table brings the rows.
+    """One page of rows. Sorting, paging and selecting change the traits; whoever owns the table brings the rows.
+
+    A page asks for them with a custom message `{"asked": {trait: value}}`.
 
     A column is a dict: `key`, `label`, `kind` (text, number, time, duration, status, spark), `sortable`, `align`,
     `main` (its cell is the button that selects the row) and `width` (0, 360 or 480: pixels of the table from which on
@@ -40,3 +44,17 @@ class Table(anywidget.AnyWidget):
     kind = Unicode("", help="What a row is, for context menus: run.").tag(sync=True)
     caption = Unicode("", help="Read out by screen readers.").tag(sync=True)
     empty = Unicode("Nothing to show.").tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.on_msg(self._take)
+
+    def _take(self, _: Any, message: dict[str, Any], __: Any) -> None:
+        """Take what a page asks for; a value that is none changes nothing."""
+        with self.hold_trait_notifications():
+            for name, value in message.get("asked", {}).items():
+                try:
+                    if name in ASKED:
+                        setattr(self, name, value)
+                except TraitError:
+                    continue

@@ -42,7 +42,7 @@ def test_what_a_killed_process_left_is_removed_and_what_is_not_ours_stays(place:
     assert subprocess.run([sys.executable, "-c", KILLED], check=False).returncode == -signal.SIGKILL
     (left,) = place.iterdir()
     assert (left / "lines").read_text() == "a secret"
-    (place / "renex-notes.txt").write_text("a file of the user")
-    (place / "renex-link").symlink_to(place)
+    (place / "renex-scratch-notes.txt").write_text("a file of the user")
+    (place / "renex-scratch-link").symlink_to(place)
     sweep_scratch_folders()
-    assert sorted(path.name for path in place.iterdir()) == ["renex-link", "renex-notes.txt"]
+    assert sorted(path.name for path in place.iterdir()) == ["renex-scratch-link", "renex-scratch-notes.txt"]

@@ -6,6 +6,7 @@ import pytest
 from recorded import Project
 
 from renex_jupyter.views.runs import RunsList
+from renex_jupyter.views.table import Table
 
 
 def new_list() -> RunsList:
@@ -124,3 +125,10 @@ def test_what_the_machine_measured_is_no_metric_of_the_list(project: Project) ->
     page = new_list().ask(project.store.reader)
     assert (page.metric, page.metrics) == ("loss", ["loss"])
     assert {row["metric"] for row in page.rows} == {"0.5", ""}
+
+
+def test_a_page_asks_for_what_it_may_and_for_nothing_else() -> None:
+    table = Table(total=3)
+    for asked in ({"selected": ["a"], "page": 2}, {"total": 9}, {"page": "hostile", "sort_descending": False}):
+        table._handle_custom_msg({"asked": asked}, [])
+    assert (table.selected, table.page, table.total, table.sort_descending) == (["a"], 2, 3, False)
