@@ -61,7 +61,9 @@ def add_environment_verbs(verbs: Any, *, notebook: bool) -> None:
 
 def _add_make(own: Any, *, notebook: bool) -> None:
     create = add_verb(own, "create", "keep the environment that files describe, or this one with a name")
-    words = "a folder, a Dockerfile, requirements or a lock file; current: what is installed here (default: this folder)"
+    words = (
+        "a folder, a Dockerfile, requirements or a lock file; current: what is installed here (default: this folder)"
+    )
     create.add_argument("path", nargs="?", default=".", help=words)
     create.add_argument("--name", help="by which it can be found")
     create.add_argument("--python", metavar="VERSION", help="such as 3.12 (default: what the files say)")

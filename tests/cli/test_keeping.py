@@ -39,7 +39,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     (folder / "pyproject.toml").write_text("")
-    monkeypatch.setattr(settings(), "fold_in_background", False)  # one that is late makes files again that a test took away
+    monkeypatch.setattr(
+        settings(), "fold_in_background", False
+    )  # one that is late makes files again that a test took away
     with rx.start_run("train"):
         rx.log_param("note", "the word is hunter2, keep it")
         rx.log_metric("loss", 0.5)
