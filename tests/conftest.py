@@ -12,6 +12,14 @@ from renex_jupyter.session import family
 from renex_jupyter.store.store import Store
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process, where they share what was started for them; all in containers share a daemon."""
+    for item in items:
+        path = item.path
+        item.add_marker(pytest.mark.xdist_group("docker" if path.parent.name == "docker" else str(path)))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A store that nothing was written to."""
