@@ -146,7 +146,8 @@ def _in_container(again: Again, choice: Choice) -> Run:
 def _run(again: Again, environment_id: str | None, prepare: Prepare, executor: str, where: Mapping[str, Any]) -> Run:
     plan, recorded = again.plan, again.recorded
     words = {"argv": list(plan.argv), "cwd": plan.cwd} if plan.argv else {}
-    action = {**where, **words, **({} if plan.nth is None else {work.NTH: plan.nth})}
+    params = _params(recorded, plan)
+    action = {**where, **words, "params": sorted(params), **({} if plan.nth is None else {work.NTH: plan.nth})}
     with work.as_of(again.session, recorded):
         return run_order(
             again.session,
@@ -155,7 +156,7 @@ def _run(again: Again, environment_id: str | None, prepare: Prepare, executor: s
             source=plan.source,
             argv=plan.argv or (PYTHON_INSIDE,),
             cwd=again.session.project / plan.cwd,
-            params=_params(recorded, plan),
+            params=params,
             executor=executor,
             action=action,
             limits=again.limits,
@@ -172,8 +173,8 @@ def _params(recorded: Run, plan: Plan) -> Mapping[str, Any]:
     """Return the params that a command was given from outside; what it logs itself it logs again, as cells do."""
     if plan.nth is not None:
         return {}
-    params: Mapping[str, Any] = plan.action.get("params", recorded.params)
-    return params
+    given = plan.action.get("params", recorded.params)
+    return {name: value for name, value in recorded.params.items() if name in given}
 
 
 def _prepare_here(again: Again, place: Place) -> Prepare:

@@ -80,7 +80,11 @@ def run_task(
     folder = session.project if cwd is None else Path(cwd).absolute()
     title = Path(argv[0]).name if name is None else name
     check_new(session, title, params)
-    action: dict[str, Any] = {"argv": redact_argv(argv), "cwd": session.relative(folder)}
+    action: dict[str, Any] = {
+        "argv": redact_argv(argv),
+        "cwd": session.relative(folder),
+        "params": sorted(params or {}),
+    }
     placed: dict[str, Any] = {}
     if chosen == "container":
         from renex_jupyter.session import containers  # Docker is needed for this only

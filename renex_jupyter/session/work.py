@@ -35,6 +35,7 @@ FOLDER, SCRATCH, SHARE = (
     "share",
 )  # in the folder of a run; a container sees only the first and the last
 NTH = "nth"  # of a rerun's action: which of the runs that the cells or the script open it is
+NOT_OPENED = "what was done again did not open the run"
 # In a process of its own: a file that is closed here loses the locks that DuckDB or SQLite may have on it in this one.
 COPY = """
 import json, shutil, sys
@@ -142,8 +143,15 @@ def _captured(session: Session, run: Run, work: Path) -> snapshots.Captured:
 
 def as_replayed(run: Run, folder: Path, outcome: Outcome) -> Outcome:
     """Return how the run of a replay ended: its process goes on after it, and outlives an exception that was caught."""
+    if NTH not in (run.action or {}) or outcome.status == "stopped":
+        return outcome
     found = _replayed(run, folder)
-    if found is None or found[0].status == "running" or outcome.status == "stopped":
+    if found is None:
+        return replace(outcome, status="failed", error=NOT_OPENED) if outcome.status == "finished" else outcome
+    if found[0].name != run.name:
+        error = f"run '{found[0].name}' was opened in its place: runs of that session were purged, or opened elsewhere"
+        return replace(outcome, status="failed", error=error, exit_code=None)
+    if found[0].status == "running":
         return outcome
     return replace(outcome, status=found[0].status, error=found[0].error, exit_code=None)
 

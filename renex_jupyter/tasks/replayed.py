@@ -21,6 +21,7 @@ from renex_jupyter.store.lines import read_part
 class Replayed:
     """A run of a replay."""
 
+    name: str
     status: str
     error: str | None
     files_id: str | None  # of the state after it; None: there is none
@@ -58,4 +59,4 @@ def _told(changes: list[dict[str, Any]], nth: int) -> Replayed | None:
     found = (
         tuple(FilePart(each, tuple(FileEntry(**entry) for entry in parts[each])) for each in wanted) if state else ()
     )
-    return Replayed(str(run["status"]), run.get("error"), state.get("files_id"), found)
+    return Replayed(str(run["name"]), str(run["status"]), run.get("error"), state.get("files_id"), found)

@@ -229,3 +229,20 @@ def test_the_magic_verifies_in_the_notebook_itself_and_is_left_out_of_a_replay(p
     assert "Run first: reproduced" in shown.data["text/html"]
     assert rx.verify("second").verdict == "reproduced"
     assert sorted(rx.search_runs()["name"]) == ["first", "first", "second", "second"]
+
+
+def test_a_param_that_is_logged_no_more_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WITH_DEPTH", "1")
+    source = "import os\nif os.environ.get('WITH_DEPTH'):\n    rx.log_param('depth', 3)\n"
+    run = task(project, f"{LOGS}{source}", params={"lr": 0.1})
+    monkeypatch.delenv("WITH_DEPTH")
+    found = rx.verify(run, confirm=False)
+    assert [(each.kind, each.what, each.now) for each in found.differences] == [("param", "depth", None)]
+
+
+def test_a_replay_that_opens_another_run_in_its_place_has_failed(project: Path) -> None:
+    notebook(project, [f"%%task first\n{LOGS}", f"%%task second\n{LOGS}"])
+    rx.purge(rx.get_run("first").run_id)
+    found = rx.verify("second")
+    assert found.verdict == "failed"
+    assert "run 'first' was opened in its place" in found.reason
