@@ -20,6 +20,7 @@ STAMPED = frozenset(
     {".gz", ".zip", ".tar", ".tgz", ".ipynb", ".pdf", ".xlsx", ".docx", ".log", ".html", ".svg", ".onnx"}
 )
 MODULE = re.compile(r"No module named '([^'.]+)")
+ABSENT = re.compile(r"No such file or directory: b?'([^']+)'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def _failure(known: Circumstances) -> Iterator[str]:
         yield f"a file that was not kept is missing: {_some(gone)}"
     elif module:
         yield f"a package is missing: {module[1]}"
+    elif absent := ABSENT.search(error):
+        yield f"a file is missing that the kept state never had, as it is ignored or came from elsewhere: {absent[1]}"
     if error:
         yield f"the rerun failed: {error.strip().splitlines()[-1] if 'Traceback' in error else error.strip()}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -27,6 +28,13 @@ from renex_jupyter.records.verifications import (
 NEVER_COMPARED = "system/*"  # CPU and memory are never the same
 FILE_PATTERN = "file:"  # begins a pattern that means paths
 REMOVED = "removed"
+UNREAD = re.compile(r"\w+ of [\d,]+ B")  # how a content is told of which only the size is known
+# What an interpreter prints at its end: indented frames, then the exception.
+TRACEBACK = re.compile(
+    r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*([A-Za-z_][\w.]*)(?::|$)", re.MULTILINE
+)
+ABSENT = ("No such file or directory", "command not found")  # what other programs say
+MISSING = frozenset({*ABSENT, "FileNotFoundError", "ModuleNotFoundError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ class Result:
     error: str | None = None
     points: Sequence[Logged] = ()  # ordered by key, then step, then as they were logged
     params: Mapping[str, Any] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)  # see `files_of`
+    files: Mapping[str, str] | None = field(default_factory=dict)  # see `files_of`; None: the state after is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,37 +87,68 @@ def compare(recorded: Result, now: Result, tolerance: Tolerance) -> tuple[Differ
         *_ends(recorded, now),
         *_metrics(recorded.points, now.points, tolerance),
         *_params(recorded.params, now.params, tolerance),
-        *_files(recorded.files, now.files, tolerance),
+        *(() if None in (recorded.files, now.files) else _files(recorded.files or {}, now.files or {}, tolerance)),
     )
 
 
 def _ends(recorded: Result, now: Result) -> Iterator[Difference]:
-    """A process has an exit code and a cell has an exception; what its error says besides may name another folder."""
+    """A process has an exit code, both may have an exception; what its error says besides may name another folder."""
     if recorded.status != now.status:
         yield Difference("status", "status", recorded.status, now.status)
-    elif None not in (recorded.exit_code, now.exit_code):
-        if recorded.exit_code != now.exit_code:
-            yield Difference("status", "exit code", recorded.exit_code, now.exit_code)
-    elif recorded.error and now.error and _head(recorded.error) != _head(now.error):
-        yield Difference("status", "error", _head(recorded.error), _head(now.error))
+    elif None not in (recorded.exit_code, now.exit_code) and recorded.exit_code != now.exit_code:
+        yield Difference("status", "exit code", recorded.exit_code, now.exit_code)
+    else:
+        one, other = _exception(recorded), _exception(now)
+        if None not in (one, other) and one != other:
+            yield Difference("status", "error", one or None, other or None)
 
 
-def _head(error: str) -> str:
-    return error.partition(":")[0]
+def _exception(result: Result) -> str | None:
+    """Return the type of what ended a run; "" where it printed no exception, None where that is not known."""
+    error = result.error or ""
+    if result.exit_code is None:
+        return error.partition(":")[0] or None
+    if found := TRACEBACK.findall(error):
+        return str(found[-1])
+    if "Traceback" in error:  # not whole
+        return None
+    return next((each for each in ABSENT if each in error.strip().rpartition("\n")[2]), "")
 
 
 def counts(recorded: Result, tolerance: Tolerance) -> dict[str, int]:
-    """Return how many points, params and files of the recorded run are compared."""
+    """Return how many points, params and files of the recorded run are compared; of a file its content."""
     return {
         "points": sum(tolerance.takes(each.key) for each in recorded.points),
         "params": sum(map(tolerance.takes, recorded.params)),
-        "files": sum(map(tolerance.takes_file, recorded.files)),
+        "files": sum(
+            tolerance.takes_file(path) and not UNREAD.fullmatch(content)
+            for path, content in (recorded.files or {}).items()
+        ),
     }
 
 
+def not_compared(recorded: Result, now: Result, tolerance: Tolerance) -> tuple[str, ...]:
+    """Return what could not be compared, so that no verdict rests on it."""
+    if None in (recorded.files, now.files):
+        which = "recorded run" if recorded.files is None else "rerun"
+        return (f"the files (there is no state after the {which})",)
+    files = recorded.files or {}
+    return tuple(
+        f"{path} (larger than what is kept: only its size is known)"
+        for path in sorted(filter(tolerance.takes_file, files))
+        if UNREAD.fullmatch(files[path])
+    )
+
+
 def verdict_of(recorded: Result, now: Result, differences: Sequence[Difference]) -> str:
-    """Return reproduced, close, different, or failed where the run finished when it was recorded, and now did not."""
+    """Return reproduced, close, different, or failed where the rerun could not do what the run did.
+
+    That is where the run finished when it was recorded, and now did not; also where it failed in both cases, but now
+    for the lack of a file or a module.
+    """
     if recorded.status == "finished" != now.status:
+        return FAILED
+    if any(each.kind == "status" for each in differences) and _exception(now) in MISSING:
         return FAILED
     if not differences:
         return REPRODUCED
@@ -119,8 +158,8 @@ def verdict_of(recorded: Result, now: Result, differences: Sequence[Difference])
 def files_of(before: Iterable[FileEntry], after: Iterable[FileEntry]) -> dict[str, str]:
     """Return the files that a run made, changed or removed, with what they were then; the notebook is none of them.
 
-    A content is told by its hash, and by its size where it was not kept. A file whose content the state before has not
-    is none that can have been removed: no checkout brings it back.
+    A content is told by its hash, and by its size where it was not kept: then another time is a change, too. A file
+    whose content the state before has not is none that can have been removed: no checkout brings it back.
     """
     before = tuple(before)
     notebooks = {each.path for each in before if each.role == "notebook"}
@@ -128,10 +167,13 @@ def files_of(before: Iterable[FileEntry], after: Iterable[FileEntry]) -> dict[st
         {e.path: e for e in some if e.role != "notebook" and e.kind != "dir" and e.path not in notebooks}
         for some in (before, after)
     )
-    new = {
-        path: _content(each) for path, each in has.items() if path not in had or _content(had[path]) != _content(each)
-    }
+    new = {path: _content(each) for path, each in has.items() if path not in had or _is_changed(had[path], each)}
     return {**new, **{path: REMOVED for path, each in had.items() if path not in has and each.sha256 is not None}}
+
+
+def _is_changed(had: FileEntry, has: FileEntry) -> bool:
+    unread = had.sha256 is None and has.sha256 is None and None not in (had.mtime_ns, has.mtime_ns)
+    return _content(had) != _content(has) or (unread and had.mtime_ns != has.mtime_ns)
 
 
 def _content(entry: FileEntry) -> str:

@@ -52,7 +52,7 @@ class Verification:
     verdict: (
         str  # reproduced: all is the same; close: within the tolerance; different; failed: it could not be done again
     )
-    reason: str  # why it is not the same, as far as that is known; "" where it is
+    reason: str  # why it is not the same, as far as that is known; where it is, what that does not rest on, or ""
     differences: tuple[Difference, ...]
     relative_tolerance: float
     absolute_tolerance: float
@@ -74,6 +74,7 @@ class Verification:
             f"run '{self.name}' {short(self.run_id)} {self.verdict}",
             first,
             f"and {more} more" if more > 0 else "",
+            self.reason if self.ok else "",
         ]
         return " · ".join(part for part in parts if part)
 
@@ -89,7 +90,7 @@ class Verification:
         return [
             ("compared", ", ".join(compared) if self.rerun_run_id else ""),
             ("differences", "\n".join(_lines(self.differences))),
-            ("likely reason", self.reason),
+            ("note" if self.ok and not self.differences else "likely reason", self.reason),
             ("tolerance", tolerance if self.verdict == CLOSE else ""),
             ("recorded", self.run_id),
             ("rerun", self.rerun_run_id or "none: it could not be started"),

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from renex_jupyter.analysis.reasons import Circumstances, explained, likely_reason
-from renex_jupyter.analysis.verification import Logged, Result, Tolerance, compare, counts, files_of, verdict_of
+from renex_jupyter.analysis.reasons import SHOWN, Circumstances, explained, likely_reason
+from renex_jupyter.analysis.verification import (
+    Logged,
+    Result,
+    Tolerance,
+    compare,
+    counts,
+    files_of,
+    not_compared,
+    verdict_of,
+)
 from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argument
-from renex_jupyter.ids import new_id
+from renex_jupyter.ids import new_id, short
 from renex_jupyter.query import environments
 from renex_jupyter.query import runs as run_query
 from renex_jupyter.query import snapshots as snapshot_query
@@ -26,6 +35,7 @@ from renex_jupyter.records.verifications import (
     DIFFERENT,
     FAILED,
     RELATIVE_TOLERANCE,
+    REPRODUCED,
     Difference,
     Verification,
 )
@@ -37,6 +47,7 @@ from renex_jupyter.session.runs import mark_vanished
 
 # Errors of a rerun that say something of the run: any other one is of this machine, or of the call, and is raised.
 OF_THE_RUN = frozenset({"conflict", "corrupt", "environment_unavailable", "not_found", "unsafe_path"})
+NOTHING = "nothing was compared but how it ended: no metric, no param, and no file that it wrote"
 CELL_ERROR = re.compile(r"renex: cell \d+ of \d+ failed \((.*)\); what comes after it did not run\.")
 
 
@@ -75,8 +86,9 @@ def verify(
 
     Raises
     ------
-    RenexError : `not_found` for the run, `invalid_argument`, `docker_unavailable`; what is wrong with the machine and
-        not with the run, such as `disk_full`.
+    RenexError : `not_found` for the run, `invalid_argument`, also for a second run that is no rerun of it;
+        `conflict` while one of them is running; `interrupted` where the rerun was stopped by hand, of which nothing is
+        kept; `docker_unavailable`; what is wrong with the machine and not with the run, such as `disk_full`.
     """
     checked_word(run_id, (RUN,))
     tolerance = _tolerance(relative_tolerance, absolute_tolerance, ignore)
@@ -84,6 +96,7 @@ def verify(
     mark_vanished(session)
     read = session.store.reader
     recorded = run_query.get_run(read, run_query.find_run(read, run_id))
+    _refuse_running(recorded)
 
     def again() -> Run:
         return do_again(session, recorded, Choice(executor, environment, image, timeout), echo)
@@ -91,6 +104,7 @@ def verify(
     if rerun is not None:
         checked_word(rerun, (RUN,))
         second = run_query.get_run(read, run_query.find_run(read, rerun))
+        _refuse_others(session, recorded, second)
         return _keep(session, _compared(session, recorded, second, tolerance, None))
     try:
         second = again()
@@ -98,7 +112,32 @@ def verify(
         if error.code not in OF_THE_RUN:
             raise
         return _keep(session, _not_started(recorded, error, tolerance))
-    return _keep(session, _compared(session, recorded, second, tolerance, again if confirm else None))
+    try:
+        found = _compared(session, recorded, second, tolerance, again if confirm else None)
+    except KeyboardInterrupt:  # of the run that was to confirm it
+        _keep(session, _compared(session, recorded, second, tolerance, None))
+        raise
+    return _keep(session, found)
+
+
+def _refuse_running(run: Run) -> None:
+    if run.status == "running":
+        hint = f"Wait for its end, or stop it: %renex stop {short(run.run_id)}"
+        raise RenexError("conflict", f"run '{run.name}' is still running.", hint)
+
+
+def _refuse_others(session: Session, recorded: Run, second: Run) -> None:
+    """Refuse to compare a run with one that is no rerun of it, or of a rerun of it."""
+    _refuse_running(second)
+    before = second.rerun_of
+    while before and before != recorded.run_id:
+        found = session.store.reader.rows("select rerun_of from inside.runs where run_id = ?", [before])
+        before = found[0]["rerun_of"] if found else None
+    if before is None:
+        message = (
+            f"run '{second.name}' {short(second.run_id)} is no rerun of '{recorded.name}' {short(recorded.run_id)}."
+        )
+        raise invalid_argument(message, "Leave `rerun` out: the run is done again then.")
 
 
 def _tolerance(relative: float, absolute: float, ignore: Sequence[str]) -> Tolerance:
@@ -120,24 +159,51 @@ def _not_started(recorded: Run, error: RenexError, tolerance: Tolerance) -> Veri
 def _compared(
     session: Session, recorded: Run, second: Run, tolerance: Tolerance, again: Callable[[], Run] | None
 ) -> Verification:
+    if second.status == "stopped":
+        hint = "Nothing was compared. Verify it once more and let the rerun end."
+        raise RenexError("interrupted", f"the rerun of '{recorded.name}' was stopped.", hint)
     one, other = result_of(session, recorded), result_of(session, second)
     differences = compare(one, other, tolerance)
     verdict = verdict_of(one, other, differences)
     known = _circumstances(session, recorded, second, verdict, differences)
     if verdict == DIFFERENT and again is not None and not explained(known):
-        third = compare(other, result_of(session, again()), tolerance)
-        known = replace(known, random=third[0].line if third else "")
+        known = replace(known, random=_confirmed(session, other, again, tolerance))
     compared = counts(one, tolerance)
-    return _made(recorded, second, verdict, differences, likely_reason(known), tolerance, compared)
+    said = "; ".join(_notes(one, other, tolerance, compared)) if verdict in (REPRODUCED, CLOSE) else ""
+    reason = "; ".join(filter(None, (likely_reason(known), said)))
+    return _made(recorded, second, verdict, differences, reason, tolerance, compared)
+
+
+def _confirmed(session: Session, second: Result, again: Callable[[], Run], tolerance: Tolerance) -> str | None:
+    """Return in what one more rerun differs from the second; None where it did not come as far, and proves nothing."""
+    try:
+        third = result_of(session, again())
+    except RenexError:
+        return None
+    if third.status != second.status:
+        return None
+    differences = compare(second, third, tolerance)
+    return differences[0].line if differences else ""
+
+
+def _notes(one: Result, other: Result, tolerance: Tolerance, compared: Mapping[str, int]) -> Iterator[str]:
+    """Yield what a good verdict does not rest on."""
+    left = not_compared(one, other, tolerance)
+    if not any(compared.values()):
+        yield NOTHING
+    if left:
+        more = f" and {len(left) - SHOWN:,} more" if len(left) > SHOWN else ""
+        yield f"not compared: {', '.join(left[:SHOWN])}{more}"
 
 
 def result_of(session: Session, run: Run) -> Result:
     """Return what a run gave."""
     read = session.store.reader
     points = tuple(Logged(**row) for row in query.logged_points(read, run.run_id))
-    files = {}
+    files = None
     if run.before_snapshot_id and run.after_snapshot_id:
-        files = files_of(kept_files(session, run.before_snapshot_id), kept_files(session, run.after_snapshot_id))
+        before, after = (kept_files(session, each) for each in (run.before_snapshot_id, run.after_snapshot_id))
+        files = files_of(before, after)
     exit_code = run.exit_code if run.kind == "command" else None
     error = _cell_error(run.error) if run.error and exit_code is None else run.error
     return Result(run.status, exit_code, error, points, run.params, files)

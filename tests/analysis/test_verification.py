@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from renex_jupyter.analysis.reasons import Circumstances, explained, likely_reason
-from renex_jupyter.analysis.verification import Logged, Result, Tolerance, compare, counts, files_of, verdict_of
+from renex_jupyter.analysis.verification import (
+    Logged,
+    Result,
+    Tolerance,
+    compare,
+    counts,
+    files_of,
+    not_compared,
+    verdict_of,
+)
 from renex_jupyter.records.diffs import PackageChange
 from renex_jupyter.records.snapshots import FileEntry
 from renex_jupyter.records.verifications import Difference, Verification
@@ -106,6 +115,51 @@ def test_a_rerun_that_does_not_finish_has_failed_and_a_recorded_failure_can_be_r
     assert verdict(failed, Result("failed", exit_code=4)) == "different"
     assert verdict(Result("failed", error="ValueError: a/1"), Result("failed", error="ValueError: b/1")) == "reproduced"
     assert verdict(Result("failed", error="ValueError: a"), Result("failed", error="KeyError: a")) == "different"
+
+
+def traced(kind: str, message: str = "no\nreally: not") -> Result:
+    error = f'Traceback (most recent call last):\n  File "/p/t.py", line 3, in <module>\n    x()\n{kind}: {message}'
+    return Result("failed", exit_code=1, error=error)
+
+
+def test_the_same_exit_code_with_another_exception_is_no_reproduction() -> None:
+    recorded = traced("ValueError")
+    assert verdict(recorded, traced("ValueError", "other words")) == "reproduced"
+    (found,) = compare(recorded, traced("KeyError"), Tolerance())
+    assert (found.kind, found.what, found.recorded, found.now) == ("status", "error", "ValueError", "KeyError")
+    assert verdict(recorded, Result("failed", exit_code=1, error="wrong usage")) == "different"
+    cut_off = Result("failed", exit_code=1, error='Traceback (most recent call last):\n  File "/p/t.py"')
+    assert verdict(recorded, cut_off) == "reproduced"
+
+
+def test_a_failure_for_the_lack_of_a_file_or_module_is_none_that_was_recorded() -> None:
+    recorded = traced("ValueError")
+    for kind in ("FileNotFoundError", "ModuleNotFoundError"):
+        assert verdict(recorded, traced(kind)) == "failed"
+    assert verdict(traced("FileNotFoundError"), traced("FileNotFoundError")) == "reproduced"
+    shell = Result("failed", exit_code=1, error="wrong usage")
+    assert verdict(shell, replace(shell, error="cat: x: No such file or directory")) == "failed"
+    said = likely_reason(known(verdict="failed", error="FileNotFoundError: [Errno 2] No such file or directory: 'a/b'"))
+    assert said.startswith(
+        "a file is missing that the kept state never had, as it is ignored or came from elsewhere: a/b;"
+    )
+
+
+def test_a_file_of_which_only_the_size_is_known_is_not_compared_and_that_is_told() -> None:
+    before, after = replace(entry("big", None, 2_000), mtime_ns=1), replace(entry("big", None, 2_000), mtime_ns=2)
+    made = result(files=files_of([before], [after]))
+    assert made.files == {"big": "file of 2,000 B"}
+    assert files_of([before], [before]) == {}
+    assert counts(made, Tolerance())["files"] == 0
+    assert not_compared(made, made, Tolerance()) == ("big (larger than what is kept: only its size is known)",)
+    assert not_compared(made, made, Tolerance(ignored=("file:big",))) == ()
+    assert verdict(made, result(files={"big": "file of 1 B"})) == "different"
+
+
+def test_without_a_state_after_no_file_is_compared_and_that_is_told() -> None:
+    one, other = result(files={"a": "file ab"}), result(files=None)
+    assert verdict(one, other) == "reproduced"
+    assert not_compared(one, other, Tolerance()) == ("the files (there is no state after the rerun)",)
 
 
 def test_the_files_of_a_run_are_those_that_it_made_changed_and_removed() -> None:

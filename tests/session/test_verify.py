@@ -124,6 +124,7 @@ def test_a_package_that_was_another_one_is_named(project: Path) -> None:
     older = tuple(replace(each, version="0.9") if each.name == "numpy" else each for each in made.packages)
     store.write(Change("environments", other, "create", fields(replace(made, environment_id=other, packages=older))))
     store.write(Change("runs", run.run_id, "update", {"environment_id": other}))
+    store.write(Change("runs", again.run_id, "update", {"rerun_of": run.run_id}))
     found = rx.verify(run, rerun=again)
     assert found.verdict == "different"
     assert found.reason.startswith("packages differ: numpy 0.9 -> ")
@@ -246,3 +247,64 @@ def test_a_replay_that_opens_another_run_in_its_place_has_failed(project: Path) 
     found = rx.verify("second")
     assert found.verdict == "failed"
     assert "run 'first' was opened in its place" in found.reason
+
+
+def test_a_run_is_compared_with_its_own_reruns_only(project: Path) -> None:
+    run, other = task(project, LOGS), task(project, LOGS)
+    second = rx.rerun(rx.rerun(run, echo=lambda _: None), echo=lambda _: None)
+    for wrong in (run, other):
+        with pytest.raises(RenexError, match="is no rerun of 'train'") as caught:
+            rx.verify(run, rerun=wrong)
+        assert caught.value.code == "invalid_argument"
+    with rx.start_run("open") as running:
+        for one, rerun in ((run, running.run_id), (running.run_id, None)):
+            with pytest.raises(RenexError, match="'open' is still running"):
+                rx.verify(one, rerun=rerun)
+    assert rx.sql("select * from verifications").empty
+    assert rx.verify(run, rerun=second).verdict == "reproduced"
+
+
+def test_a_failure_of_another_kind_with_the_same_exit_code_has_failed(project: Path) -> None:
+    (project / ".gitignore").write_text("data\n")
+    (project / "data").write_text("x")
+    run = task(project, "raise ValueError(open('data').read())\n")
+    found = rx.verify(run)
+    assert (found.verdict, found.reason.partition(":")[0]) == (
+        "failed",
+        "a file is missing that the kept state never had, as it is ignored or came from elsewhere",
+    )
+
+
+def test_a_good_verdict_says_what_it_does_not_rest_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rx.verify(task(project, LOGS), ignore=["*"])
+    assert (found.verdict, found.reason) == ("reproduced", verifying.NOTHING)
+    assert found.line.endswith(f" reproduced · {verifying.NOTHING}")
+    monkeypatch.setattr(settings(), "max_file_size", 1000)
+    run = task(project, f"{LOGS}import os\nopen('noise', 'wb').write(os.urandom(2000))\n")
+    found = rx.verify(run)
+    assert (found.verdict, found.compared["files"]) == ("reproduced", 0)
+    assert found.reason.startswith("not compared: noise (larger than what is kept")
+
+
+def test_a_rerun_that_someone_stopped_gives_no_verdict(project: Path) -> None:
+    run = task(project, LOGS)
+    stopped = rx.rerun(run, echo=lambda _: None)
+    current().store.write(Change("runs", stopped.run_id, "update", {"status": "stopped"}))
+    with pytest.raises(RenexError, match="was stopped") as caught:
+        rx.verify(run, rerun=stopped)
+    assert caught.value.code == "interrupted"
+    assert rx.sql("select * from verifications").empty
+
+
+def test_a_third_run_that_ends_otherwise_proves_nothing_and_loses_nothing(project: Path) -> None:
+    counter = project.parent / f"{project.name}-counter"
+    counter.write_text("0")
+    run = task(
+        project,
+        f"n = int(open({str(counter)!r}).read()); open({str(counter)!r}, 'w').write(str(n + 1))\n"
+        "rx.log_metric('loss', n)\nif n == 2:\n    raise ValueError\n",
+    )
+    found = rx.verify(run)
+    assert len(rx.search_runs("rerun_of is not null")) == 2
+    assert found.verdict == "different"
+    assert "randomness" not in found.reason.partition(":")[0]
