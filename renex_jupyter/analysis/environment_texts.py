@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.ids import short
-from renex_jupyter.records.environments import Environment, Package
+from renex_jupyter.records.environments import EDITABLE, FILE, NOT_FOR_PIP, Environment, Package
 
 PIN = re.compile(r"(?:# )?([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:\s*(?:===?|@)|\b)")
-LOCAL = ("editable ", "file ")
+LOCAL = (EDITABLE, FILE)
 CONDA = "conda"
 PLAIN = re.compile(r"[A-Za-z0-9_.:/@+=<>!~,\[\] -]*[A-Za-z0-9_.\]]")
 
@@ -89,9 +89,7 @@ def not_for_pip(environment: Environment, *, all_packages: bool = False) -> tupl
 
 def unreadable(environment: Environment) -> tuple[str, ...]:
     """Return the lines that pip does not read, of which nobody knows where the package came from."""
-    return tuple(
-        line[2:] for line in environment.requirements.splitlines() if line.endswith("is no requirement that pip reads")
-    )
+    return tuple(line[2:] for line in environment.requirements.splitlines() if line.endswith(NOT_FOR_PIP))
 
 
 def _line(package: Package) -> str:
@@ -108,7 +106,8 @@ def _line(package: Package) -> str:
 
 def _head(environment: Environment) -> Iterator[str]:
     yield f"# Environment {environment.environment_id[:12]}, written by renex_jupyter."
-    yield f"# {environment.implementation} {environment.python} on {environment.platform}"
+    told = f"{environment.implementation} {environment.python} on {environment.platform}"
+    yield f"# {' '.join(told.split())}"  # on one line: the next one would be an instruction
 
 
 def _install(pins: list[str]) -> list[str]:

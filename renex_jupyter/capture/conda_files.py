@@ -99,7 +99,7 @@ def _add_archive(found: Reading, address: str) -> None:
 def _matched(text: str) -> tuple[str, str]:
     told = MATCH.fullmatch(text.strip())
     if told is None:
-        return text.strip(), ANY
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", text.strip()), ANY
     operator, version = told[2] or "", told[3] or ""
     if operator in ("", "=", "=="):
         return told[1], version.removesuffix(".*") or ANY

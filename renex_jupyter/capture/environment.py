@@ -14,11 +14,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from renex_jupyter.capture.distributions import Distribution, imported, installed, needed
 from renex_jupyter.capture.lock_files import capture_lock_files
 from renex_jupyter.ids import content_id
-from renex_jupyter.records.environments import Environment, Package
+from renex_jupyter.records.environments import EDITABLE, FILE, NOT_FOR_PIP, Environment, Package
 from renex_jupyter.store.blobs import Blobs
 
 MAX_DOCKERFILE = 2**20  # bytes
-EDITABLE, FOLDER = "editable ", "file "  # how origins begin
 VERSION_CONTROL = re.compile(r"(?:git|hg|svn|bzr)\+")
 
 
@@ -150,14 +149,14 @@ def _requirements(inventory: _Inventory, used: frozenset[str]) -> str:
 def _pinned(distribution: Distribution) -> str:
     """Return a line for pip; what pip could not install by it is a comment."""
     pin, origin = f"{distribution.name}=={distribution.version}", distribution.origin
-    if origin is not None and origin.startswith((EDITABLE, FOLDER)):
+    if origin is not None and origin.startswith((EDITABLE, FILE)):
         how, _, where = origin.partition(" ")
         return f"# {pin} was installed from {_on_one_line(where)}{' (editable)' if how == 'editable' else ''}"
     line = pin if origin is None else f"{distribution.name} @ {origin}"
     try:
         Requirement(line)
     except InvalidRequirement:
-        return f"# {_on_one_line(line)} is no requirement that pip reads"
+        return f"# {_on_one_line(line)} {NOT_FOR_PIP}"
     return line
 
 

@@ -39,6 +39,7 @@ READERS: tuple[tuple[str, Callable[[Path], Reading]], ...] = (
 ENDINGS = ((".txt", requirement_files.read_requirements), (".in", requirement_files.read_requirements))
 DOCKERFILE = re.compile(r"(?:.*[._-])?(?:dockerfile|containerfile)(?:[._-].*)?", re.IGNORECASE)
 FROM_PYTHON = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(?:\S+/)?python:(\d+\.\d+(?:\.\d+)?)", re.IGNORECASE | re.MULTILINE)
+PYTHON = re.compile(r"[0-9]+(?:\.[0-9]+){0,2}")
 READ_FROM = "# read from "  # first line of the requirements of an environment that was read from files
 OFFERED = [f"3.{minor}" for minor in range(8, 30)]
 KNOWN = "requirements.txt, uv.lock, poetry.lock, pdm.lock, Pipfile.lock, pylock.toml, environment.yml, conda-lock.yml, pixi.lock"
@@ -70,10 +71,10 @@ def read_environment(
     try:
         dockerfile, found, source = _read(path)
         locks = _locks(path, home, found, blobs, purged)
-        version = python or found.python or _pinned_python(home, dockerfile) or _python(found.wanted_python)
+        version = _checked(python) or found.python or _pinned_python(home, dockerfile) or _python(found.wanted_python)
     except OSError as error:
         raise from_os_error(error, f"the environment of {path} cannot be read") from error
-    told = [READ_FROM + " and ".join(source), *found.lines]
+    told = [READ_FROM + " ".join(" and ".join(source).split()), *found.lines]
     packages = tuple(found.packages[name] for name in sorted(found.packages))
     system = f"{sys.platform}-{platform.machine().lower()}"
     requirements = "".join(f"{line}\n" for line in told)
@@ -118,9 +119,11 @@ def _reading(file: Path) -> Reading:
     if file.stat().st_size > LARGEST:
         raise invalid_argument(f"{file.name} has more than {LARGEST // 2**20} MiB.", "Is it the right file?")
     try:
-        return _reader(file)(file)
+        found = _reader(file)(file)
+        found.python = _checked(found.python)
     except (ValueError, LookupError, TypeError, AttributeError) as error:  # as TOML, JSON and their fields raise them
         raise invalid_argument(f"{file.name} does not read: {error}.", f"Known are: {KNOWN}.") from error
+    return found
 
 
 def _reader(file: Path) -> Callable[[Path], Reading]:
@@ -171,7 +174,14 @@ def _pinned_python(home: Path, dockerfile: str | None) -> str:
         first = (home / ".python-version").read_text("utf-8").split()[:1]
     except (OSError, UnicodeDecodeError):
         return ""
-    return first[0] if first and re.fullmatch(r"\d+\.\d+(\.\d+)?", first[0]) else ""
+    return first[0] if first and PYTHON.fullmatch(first[0]) else ""
+
+
+def _checked(python: str | None) -> str:
+    """Return a version of Python, which ends up in a Dockerfile and in the names of programs."""
+    if python and not PYTHON.fullmatch(python):
+        raise invalid_argument(f"{python!r} is no version of Python.", "Write it as 3.12 or 3.12.4.")
+    return python or ""
 
 
 def _python(wanted: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture.distributions import without_user
-from renex_jupyter.capture.requirement_files import Reading, applies
+from renex_jupyter.capture.requirement_files import ANY, Reading, applies
 
 
 def read_uv_lock(path: Path) -> Reading:
@@ -153,7 +153,7 @@ def read_pipfile_lock(path: Path) -> Reading:
     told = json.loads(path.read_text("utf-8"))
     requires = told.get("_meta", {}).get("requires", {})
     python = str(requires.get("python_full_version") or requires.get("python_version") or "")
-    found = Reading(files=[path], python=python)
+    found = Reading(files=[path], python="" if python == ANY else python)
     for name, package in told.get("default", {}).items():
         marker, version = str(package.get("markers", "")), str(package.get("version", "")).removeprefix("==")
         if "git" in package:

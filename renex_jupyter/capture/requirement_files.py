@@ -18,14 +18,15 @@ from packaging.markers import Marker, default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
 from renex_jupyter.capture.distributions import without_user
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import invalid_argument
-from renex_jupyter.records.environments import Package
+from renex_jupyter.records.environments import CONSTRAINT, EDITABLE, FILE, NOT_FOR_PIP, Package
 
 ANY = "*"  # the version of what is asked for in any
-CONSTRAINT = "# constraint: "
+NAME = re.compile(r"[A-Za-z0-9._-]+")
 COMMENT = re.compile(r"(^|\s+)#.*$")
 OPTION = re.compile(r"(--?[a-z][a-z-]*?)(?:[ =]\s*|(?<=^-[a-z]))(.*)$")
 INCLUDES = ("-r", "--requirement")
@@ -45,28 +46,61 @@ class Reading:
     python: str = ""  # "3.11" or "3.11.7", where they say it
     wanted_python: str = ""  # which versions they allow: ">=3.10"
 
-    def add(self, name: str, version: str, *, marker: str = "", origin: str | None = None, line: str = "") -> None:
-        """Take a package; `line` is what pip is told of it, if not the pin."""
-        name = canonicalize_name(name)
-        line = line or (f"{name} @ {origin}" if origin else f"{name}=={version}")
-        self.lines.append(f"{line} ; {marker}" if marker else line)
-        self._list(name, version, marker, origin)
+    def add(self, name: str, version: str, *, marker: str = "", origin: str | None = None) -> None:
+        """Take a package.
+
+        Raises
+        ------
+        ValueError : the name is none, or something is more than one line, which pip would read as lines of their own.
+        """
+        name, version = _name(name), version or ANY
+        line = f"{name} @ {origin}" if origin else name if version == ANY else f"{name}=={version}"
+        self.tell(_for_pip(f"{line} ; {marker}" if marker else line, name, version=None if origin else version))
+        self.list(name, version, marker, origin)
 
     def add_local(self, name: str, version: str, path: Path, *, in_place: bool) -> None:
         """Take a package that lies in a folder, or is an archive."""
-        origin = f"{'editable' if in_place else 'file'} {path}"
+        origin = f"{EDITABLE if in_place else FILE}{path}"
         place = f"{' '.join(str(path).split())}{' (editable)' if in_place else ''}"
-        self.lines.append(f"# {canonicalize_name(name)}=={version} was installed from {place}")
-        self._list(canonicalize_name(name), version, "", origin)
+        self.tell(f"# {_name(name)}=={version} was installed from {place}")
+        self.list(_name(name), version, "", origin)
 
     def add_conda(self, name: str, version: str) -> None:
         """Take a package of conda."""
-        self.lines.append(f"# {name}=={version} is a package of conda: pip does not install it")
-        self._list(canonicalize_name(name), version, "", "conda")
+        self.tell(f"# {_name(name, name)}=={version} is a package of conda: pip does not install it")
+        self.list(_name(name), version, "", "conda")
 
-    def _list(self, name: str, version: str, marker: str, origin: str | None) -> None:
+    def tell(self, line: str) -> None:
+        """Take a line for pip as it is."""
+        self.lines.append(_one_line(line))
+
+    def list(self, name: str, version: str, marker: str, origin: str | None) -> None:
+        """Take a package that such a line names, if it is wanted on this machine."""
         if applies(marker, self.python):
-            self.packages[name] = Package(name, version, False, origin)
+            self.packages[name] = Package(name, _one_line(version), False, origin)
+
+
+def _name(name: str, text: str = "") -> str:
+    """Return a name as pip compares it; `text`: as it is written instead."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a package")
+    return text or canonicalize_name(name)
+
+
+def _one_line(text: str) -> str:
+    if len(text.splitlines()) > 1:  # as pip divides a file, also at the marks that only Unicode calls line ends
+        raise ValueError(f"{redact_text(text)!r} is more than one line")
+    return text
+
+
+def _for_pip(line: str, name: str, *, version: str | None) -> str:
+    """Return a line as a comment where it is not just the requirement that was meant."""
+    try:
+        meant = canonicalize_name(Requirement(_one_line(line)).name) == name
+        Version(version if version not in (None, ANY) else "0")
+    except (InvalidRequirement, InvalidVersion):
+        meant = False
+    return line if meant else f"# {line} {NOT_FOR_PIP}"
 
 
 def applies(marker: str, python: str = "") -> bool:
@@ -97,7 +131,7 @@ def read_requirements(path: Path) -> Reading:
 def read_lines(lines: Iterable[str], home: Path, found: Reading) -> None:
     """Read lines of requirements; paths in them are relative to a folder."""
     for line in lines:
-        _take(line, home, found, set(), constraint=False)
+        _take(_one_line(line.strip()), home, found, set(), constraint=False)
 
 
 def read_pyproject(path: Path) -> Reading:
@@ -186,8 +220,8 @@ def _take_requirement(line: str, found: Reading) -> None:
     extras = f"[{','.join(sorted(read.extras))}]" if read.extras else ""
     pin = f"{canonicalize_name(read.name)}{extras}{read.specifier}"
     line = f"{pin}{f' ; {marker}' if marker else ''}{options}"
-    found.lines.append(line)
-    found._list(canonicalize_name(read.name), pinned(read.specifier), marker, None)  # noqa: SLF001
+    found.tell(line)
+    found.list(canonicalize_name(read.name), pinned(read.specifier), marker, None)
 
 
 def pinned(specifier: SpecifierSet) -> str:
@@ -218,6 +252,6 @@ def _name_of(path: Path) -> tuple[str, str]:
     with suppress(OSError, ValueError, LookupError, TypeError):
         project = tomllib.loads((path / "pyproject.toml").read_text("utf-8"))["project"]
         return str(project["name"]), str(project.get("version", ANY))
-    stem = path.name.removesuffix(".tar.gz").removesuffix(".zip")
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name.removesuffix(".tar.gz").removesuffix(".zip"))
     name, dash, version = stem.rpartition("-")
-    return (name, version) if dash and path.is_file() else (stem or path.resolve().name, ANY)
+    return (name, version) if dash and path.is_file() else (stem.strip("-") or "unnamed", ANY)

@@ -10,6 +10,9 @@ from renex_jupyter.ids import short
 from renex_jupyter.records import display
 from renex_jupyter.records.changes import plain
 
+EDITABLE, FILE = "editable ", "file "  # how the origin of a package from a folder or an archive begins
+CONSTRAINT = "# constraint: "  # a line of the requirements that limits what else is installed
+NOT_FOR_PIP = "is no requirement that pip reads"  # how a line ends that is a comment therefore
 SHOWN_PACKAGES = 60  # on a card; `packages` has all of them
 
 

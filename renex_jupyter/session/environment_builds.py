@@ -15,7 +15,7 @@ from renex_jupyter.analysis import environment_texts as texts
 from renex_jupyter.capture.environment_files import is_read_from_files
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError, invalid_argument
-from renex_jupyter.records.environments import Build, Environment, Package
+from renex_jupyter.records.environments import EDITABLE, FILE, Build, Environment, Package
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.environments import CURRENT, capture_environment, find_environment
 from renex_jupyter.tasks import image_context
@@ -25,7 +25,6 @@ from renex_jupyter.tasks.venvs import VenvOrder, build_venv
 from renex_jupyter.tasks.wheel import is_ours, make_wheel
 
 KINDS = ("venv", "docker")
-EDITABLE, FILE = "editable ", "file "
 
 
 def build_environment(

