@@ -33,22 +33,26 @@ class Logged:
 
     def look(self, so_far: float) -> None:
         """Write what is new, `so_far` seconds after the start."""
-        self._outside.look()
-        if self._relay is not None:
-            self._relay.look()
-        if self._every > 0 and so_far >= (self._samples + 1) * self._every:
-            self._sample(so_far)
-        self._tell(self._recorder.flush())
+        try:
+            self._outside.look()
+            if self._relay is not None:
+                self._relay.look()
+            if self._every > 0 and so_far >= (self._samples + 1) * self._every:
+                self._sample(so_far)
+        finally:  # what was taken does not wait for what fails
+            self._tell(self._recorder.flush())
 
     def finish(self) -> None:
         """Write what is left."""
-        if self._lines is not None:
-            for key, value in self._lines.end():
-                self._recorder.point(key, value)
-        self._outside.finish()
-        if self._relay is not None:
-            self._relay.finish()
-        self._tell(self._recorder.finish())
+        try:
+            if self._lines is not None:
+                for key, value in self._lines.end():
+                    self._recorder.point(key, value)
+            self._outside.finish()
+            if self._relay is not None:
+                self._relay.finish()
+        finally:
+            self._tell(self._recorder.finish())
         if self._recorder.lost:
             self._note(f"{self._recorder.lost:,} points are lost.")
 

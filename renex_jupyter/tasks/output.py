@@ -143,18 +143,17 @@ class Kept:
         self._end = bytearray()
         self._dropped = 0  # bytes before `_end`
         self._written: tuple[int, bytes] = (0, b"")
+        self.trouble: str | None = None  # why something could not be written; what is last is tried again, in the tail
 
     def add(self, text: str) -> None:
-        """Keep text that cannot change any more."""
+        """Keep text that cannot change any more; what the log does not take goes to the tail."""
         data = text.encode("utf-8", "replace")
         head = data if not self._end and self._size + len(data) <= self._half else self._head(data)
+        if head and not self._put(head):
+            head = b""
         if head:
-            self._file.seek(self._size)
-            self._file.write(head)
             self._size += len(head)
-            if len(head) < len(self._open):
-                self._file.truncate()
-            self._open = self._open[:0]
+            self._open = b""
         if len(head) < len(data):
             self._end += memoryview(data)[len(head) :]
             if len(self._end) > 2 * self._half:
@@ -165,18 +164,35 @@ class Kept:
     def refresh(self, line: str) -> None:
         """Show the line that is not ended, at the end of what there is."""
         data = line.encode("utf-8", "replace")
-        if self._end:
-            self._write_end(data)
-        elif data != self._open:
-            self._file.seek(self._size)
-            self._file.write(data)
-            self._file.truncate()
-            self._open = data
+        try:
+            if self._end:
+                self._write_end(data)
+            elif data != self._open and self._put(data):
+                self._open = data
+        except OSError as error:
+            self.trouble = str(error)
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write what is not written yet, as far as it can be."""
         self.refresh("")
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
+
+    def _put(self, data: bytes) -> bool:
+        """Write behind what stays in the log, in place of the open line; say whether the disk took all of it."""
+        try:
+            self._file.seek(self._size)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+            if len(data) < len(self._open):
+                self._file.truncate()
+        except OSError as error:
+            self.trouble, self._open = str(error), b""
+            with suppress(OSError):
+                self._file.truncate(self._size)
+            return False
+        return True
 
     def _head(self, data: bytes) -> bytes:
         """Return what still goes into the first half, which ends with a whole character."""
@@ -241,5 +257,10 @@ def signal_name(number: int) -> str:
 def replace(path: Path, data: bytes) -> None:
     """Write a file whole; it need not survive the loss of power, which no running action survives either."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):  # a part of it is of no use, and takes what room there is
+            temporary.unlink()
+        raise

@@ -13,15 +13,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.tasks.local import KILL, LocalAction, adopt_orphans
-from renex_jupyter.tasks.order import JOURNAL, OUTCOME, STATE, Order, Outcome
+from renex_jupyter.tasks.order import JOURNAL, STATE, Order, Outcome
+from renex_jupyter.tasks.outcome_file import OutcomeFile
 from renex_jupyter.tasks.output import Kept, Recent, Renderer, replace
 from renex_jupyter.tasks.screen import WAITING, Screen, Source, drain
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from renex_jupyter.tasks.logged import Logged
 
 SHARE_FOLDER = "share"  # of the run's folder: what a container may write to
+NOT_LOGGED = "something that it logs is not recorded"
 TICK = 0.05  # seconds between two looks at the action
 LOOK = 0.25  # seconds between two looks at its memory, its limits and its journal
 SHARE = 0.02  # of a core, at most, that looking at the memory may take
@@ -53,12 +54,15 @@ class Supervisor:
         self._took: float | None = None  # seconds, once it has ended
         self._look_at = self._memory_at = self.begun + LOOK
         self.kept, self.recent = Kept(folder, order.output_kept), Recent()
+        self.end = OutcomeFile(folder)
+        self._faults: dict[str, str | None] = {}  # what went wrong with our own work; None once it is told
         self.renderer = Renderer(self._take)
         self.screen = Screen(1, order.output_shown)
         self.source: Source | None = None
         self.logged: Logged | None = None
         self.journal = journal_of(order, folder)
         self._counts = False  # whether the system metrics have begun
+        self._is_known = False  # whether the folder tells of us
         signal.signal(signal.SIGINT, self._asked_to_stop)
         signal.signal(signal.SIGTERM, self._asked_to_stop)
 
@@ -73,9 +77,9 @@ class Supervisor:
         if hasattr(signal, "SIGCHLD"):
             source = self.source
             signal.signal(signal.SIGCHLD, lambda *_: source.wake())
-        self._write_state()
+        self._try("the run's folder cannot be written", self._write_state)
         if self.order.parse_stdout or self.order.relay is not None:
-            self._load_logged()
+            self._try(NOT_LOGGED, self._load_logged)
         while not self._has_ended():
             self._pump(TICK)
             self._look()
@@ -95,7 +99,23 @@ class Supervisor:
         self.kept.add(text)
         self.recent.add(text)
         if self.logged is not None:
-            self.logged.printed(text)
+            logged = self.logged
+            self._try(NOT_LOGGED, lambda: logged.printed(text))
+
+    def _try(self, failed: str, step: Callable[[], None]) -> None:
+        """Do some of our own work, whose faults are told once and end no action."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  the action goes on whatever it is
+            self._faults.setdefault(failed, str(error) or type(error).__name__)
+
+    def _tell_faults(self) -> None:
+        if self.kept.trouble is not None:
+            self._faults.setdefault("of the output only what is last is kept", self.kept.trouble)
+        for failed, why in list(self._faults.items()):
+            if why is not None:
+                self._faults[failed] = None
+                self._note(f"{failed}: {why}")
 
     def _write_state(self) -> None:
         import psutil
@@ -113,6 +133,7 @@ class Supervisor:
             "started": time.time() - (time.monotonic() - self.begun),
         }
         replace(self.folder / STATE, json.dumps(state).encode())
+        self._is_known = True
 
     def _pump(self, timeout: float) -> int:
         """Pass a piece of output on, or wait a moment for one; return its size."""
@@ -181,16 +202,22 @@ class Supervisor:
         self.screen.gone = self.screen.gone or self._is_alone
         self.kept.refresh(self.renderer.line)
         if now >= self._memory_at:
-            self._look_at_memory(now)
+            self._try("the memory cannot be seen", lambda: self._look_at_memory(now))
         timeout = self.order.timeout
         if timeout is not None and self.why is None and self._took is None and now - self.begun > timeout:
             self._stop("failed", f"timeout: it took longer than {timeout:g} s.")
+        if not self._is_known:
+            self._try("the run's folder cannot be written", self._write_state)
+        self._try(NOT_LOGGED, lambda: self._look_at_logged(now - self.begun))
+        self._tell_faults()
+
+    def _look_at_logged(self, so_far: float) -> None:
         if self.order.sample_every > 0:
-            self._look_at_system(now - self.begun)
+            self._look_at_system(so_far)
         if self.logged is None and self.journal.exists():
             self._load_logged()
         if self.logged is not None:
-            self.logged.look(now - self.begun)
+            self.logged.look(so_far)
 
     def _look_at_system(self, so_far: float) -> None:
         if not self._counts:
@@ -224,19 +251,24 @@ class Supervisor:
     def _outcome(self) -> Outcome:
         code = self.action.poll()
         self.peak = max(self.peak, self.action.memory())
-        if self.logged is None and self.journal.exists():
-            self._load_logged()
         self.renderer.end()
         failure = self.action.ending or self.recent.error(code or 0)
-        if self.logged is not None:
-            self.logged.finish()
-            self.renderer.end()
+        self._try(NOT_LOGGED, self._finish_logged)
+        self._tell_faults()
+        self.renderer.end()
         status, error = self.why or (("finished", None) if code == 0 else ("failed", failure))
         return Outcome(status, self._took or 0.0, code, error, self.peak or None, self.size)
 
+    def _finish_logged(self) -> None:
+        if self.logged is None and self.journal.exists():
+            self._load_logged()
+        if self.logged is not None:
+            self.logged.finish()
+
     def _leave(self, outcome: Outcome) -> Outcome:
         self.kept.close()
-        replace(self.folder / OUTCOME, json.dumps(asdict(outcome)).encode())
+        asked = self.asked
+        self.end.write(outcome, give_up=lambda: self.asked > asked)
         return outcome
 
     def say_goodbye(self, outcome: Outcome) -> None:
