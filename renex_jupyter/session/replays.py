@@ -12,9 +12,13 @@ from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.tasks import handover
 
 CELLS = "cells"  # folder in that of a run, or in what a container sees of it
-INSTALLS = re.compile(
-    r"^(\s*)([%!]\s*(?:\S*python\S*\s+-m\s+)?(?:uv\s+)?(?:pip3?|conda|mamba)\s+(?:install|add)\b.*)$", re.MULTILINE
-)
+PYTHON = r"(?:[\"']?(?:\S*python\S*|\{\s*sys\.executable\s*\}|\$\w+)[\"']?\s+-m\s+)"
+INSTALL = rf"{PYTHON}?(?:uv\s+)?(?:pip[\d.]*|conda|mamba)\s+(?:install|add)\b(?:.*\\\n)*.*"  # with the lines that it goes on in
+INSTALLS = re.compile(rf"^([ \t]*)([%!]{{1,2}}[ \t]*{INSTALL})$", re.MULTILINE)
+SHELL = re.compile(r"\s*%%(?:bash|sh|!|script\s+(?:ba|z)?sh)\b|\s*%%!")
+INSTALLS_IN_SHELL = re.compile(rf"^([ \t]*)({INSTALL})$", re.MULTILINE)
+# Whatever else installs finds no index, else it would change the environment that other runs have in common.
+NO_INDEX = {"PIP_NO_INDEX": "1", "UV_OFFLINE": "1", "CONDA_OFFLINE": "1"}
 LOADING = re.compile(r"load_ext\s+renex_jupyter|load_extension\(")
 NESTED = re.compile(r"\b(?:rerun|verify)\s*\(|%renex\s+(?:rerun|verify)\b")
 
@@ -33,12 +37,19 @@ def lay_out_cells(folder: Path, recorded: Run, cells: Sequence[CellExecution]) -
 def replay_variables(recorded: Run, scratch: str, top: str) -> dict[str, str]:
     """Return the variables of a replay: a store of its own, and the notebook in the checkout, as the cells see them."""
     named = {NOTEBOOK_VARIABLE: f"{top}/{recorded.notebook}"} if recorded.notebook else {}
-    return {STORE_VARIABLE: scratch, REPLAY_VARIABLE: recorded.run_id, **named}
+    return {STORE_VARIABLE: scratch, REPLAY_VARIABLE: recorded.run_id, **NO_INDEX, **named}
 
 
 def without_installs(source: str) -> str:
     """Return a cell without the lines that install packages: the environment is that of the run already."""
-    return INSTALLS.sub(r"\1pass  # left out of the rerun: \2", source)
+    if SHELL.match(source):
+        return INSTALLS_IN_SHELL.sub(lambda found: _left_out(found, ":"), source)
+    return INSTALLS.sub(lambda found: _left_out(found, "pass"), source)
+
+
+def _left_out(found: re.Match[str], nothing: str) -> str:
+    """Return the line that stands for an install, and does nothing."""
+    return f"{found[1]}{nothing}  # left out of the rerun: {' '.join(found[2].split())}"
 
 
 def _may_fail(cell: CellExecution) -> bool:

@@ -22,7 +22,10 @@ from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.current import Session
 from renex_jupyter.tasks.process import split_command
 
-HIDDEN = re.compile(rf"\*\*\*|{REDACTED[0]}redacted\b")
+# What stands where a secret was: in the place of one, or in an address. Asterisks elsewhere are the user's.
+HIDDEN = re.compile(
+    rf"{REDACTED[0]}redacted(?::[^{REDACTED[-1]}]*)?{REDACTED[-1]}|://(?:[^\s:@/\"']*:)?\*\*\*@|[?&][^=&\s?]+=\*\*\*"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from renex_jupyter.query import snapshots as query
 from renex_jupyter.query.objects import RUN, checked_word
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import Snapshot
-from renex_jupyter.session import family, work
+from renex_jupyter.session import family, own_paths, work
 from renex_jupyter.session.commands import Prepare, run_order, show
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.limits import Limits, limits_of
-from renex_jupyter.session.places import Place, in_checkout, place_for, python_of
+from renex_jupyter.session.places import FRESH, Place, in_checkout, place_for, python_of
 from renex_jupyter.session.replays import CELLS, lay_out_cells, replay_variables
 from renex_jupyter.session.rerun_plans import Plan, plan_for
 from renex_jupyter.session.runs import mark_vanished
@@ -117,7 +117,7 @@ def _executor(recorded: Run, choice: Choice) -> str:
     if choice.executor is not None:
         return choice.executor
     # A cell that says so starts its container itself.
-    inside = recorded.executor == "container" and recorded.kind == "command"
+    inside = recorded.executor == "container" and (recorded.kind == "command" or recorded.rerun_of is not None)
     return "container" if inside or choice.image is not None else "process"
 
 
@@ -133,6 +133,8 @@ def _in_container(again: Again, choice: Choice) -> Run:
 
     given = again.plan.action
     image, environment = choice.image, choice.environment
+    if environment == FRESH:  # an image is never what is installed here
+        environment = given.get("environment") or again.recorded.environment_id
     if image is None and environment is None:
         image, environment = given.get("image"), given.get("environment")
     if image is None and environment is None:
@@ -187,7 +189,9 @@ def _prepare_here(again: Again, place: Place) -> Prepare:
         for name in there.unset:
             environment.pop(name, None)
         environment.update(there.variables)
-        order = replace(order, argv=_with_python(plan.argv, python), cwd=str(top / plan.cwd))
+        environment.update(own_paths.in_variables(environment, again.session.project, top))
+        argv = own_paths.in_command(_with_python(plan.argv, python), again.session.project, str(top), top)
+        order = replace(order, argv=argv, cwd=str(top / plan.cwd))
         if plan.nth is None:
             return order
         for name in family.NAMES:
@@ -210,18 +214,26 @@ def _prepare_inside(again: Again, lay_out: Prepare) -> Prepare:
         share = folder / work.SHARE
         order = replace(order, argv=_with_python(plan.argv, PYTHON_INSIDE))
         if plan.nth is None:
-            return lay_out(order, folder, environment)
+            return _moved_inside(again, lay_out(order, folder, environment), folder)
         if plan.cells:
             lay_out_cells(share, recorded, plan.cells)
             order = replace(order, argv=tuple(handover.command(PYTHON_INSIDE, f"{SEEN_SHARE}/{CELLS}")))
         order = replace(order, relay=Relay(str(share / work.SCRATCH), plan.nth))
-        order = lay_out(order, folder, environment)
+        order = _moved_inside(again, lay_out(order, folder, environment), folder)
         assert order.container is not None
         inside = {name: value for name, value in order.container.environment.items() if name not in family.NAMES}
         inside.update(replay_variables(recorded, f"{SEEN_SHARE}/{work.SCRATCH}", SEEN_WORK))
         return replace(order, container=replace(order.container, environment=inside))
 
     return prepare
+
+
+def _moved_inside(again: Again, order: Order, folder: Path) -> Order:
+    """Return an order with the project's paths as a container has them; what was recorded in one means its own."""
+    if again.recorded.executor == "container" or not again.plan.argv:
+        return order
+    moved = own_paths.in_command(order.argv, again.session.project, SEEN_WORK, folder / work.FOLDER)
+    return replace(order, argv=moved)
 
 
 def _with_python(argv: Sequence[str], python: str) -> tuple[str, ...]:

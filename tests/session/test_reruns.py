@@ -10,9 +10,15 @@ import pytest
 from again import notebook, task
 
 import renex_jupyter as rx
+from renex_jupyter.capture.secrets import REDACTED
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import Change
+from renex_jupyter.session.current import current
+from renex_jupyter.session.own_paths import in_command
 from renex_jupyter.session.replays import without_installs
+from renex_jupyter.session.rerun_plans import HIDDEN
+from renex_jupyter.session.reruns import Choice, _executor
 
 
 @pytest.fixture(autouse=True)
@@ -87,9 +93,6 @@ def test_a_place_that_is_none_is_refused(project: Path, wrong: dict[str, str]) -
 def test_what_ran_in_a_container_never_runs_on_this_machine_unasked(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from renex_jupyter.records.changes import Change
-    from renex_jupyter.session.current import current
-
     run = task(project, "open('ran', 'w')\n")
     after = {"executor": "container", "action": {**(run.action or {}), "image": "debian"}}
     current().store.write(Change("runs", run.run_id, "update", after))
@@ -140,6 +143,72 @@ def test_lines_that_install_packages_are_left_out_of_a_replay() -> None:
         "print('pip install')",
         "!pip list",
     ]
+
+
+def test_installs_of_other_forms_are_left_out_of_a_replay_with_all_their_lines() -> None:
+    source = "%pip install a \\\n  b==1\n!{sys.executable} -m pip install c\n%%pip\n!  pip3 install d\nx = 1"
+    kept = [line.split("#")[0].rstrip() for line in without_installs(source).splitlines()]
+    assert kept == ["pass", "pass", "%%pip", "pass", "x = 1"]
+    shell = "%%bash\nset -e\nif true; then\n  pip install a \\\n    b\nfi\npython -m pip install c\necho pip install"
+    kept = [line.split("#")[0].rstrip() for line in without_installs(shell).splitlines()]
+    assert kept == ["%%bash", "set -e", "if true; then", "  :", "fi", ":", "echo pip install"]
+
+
+def test_a_rerun_runs_the_code_of_then_also_where_it_was_named_by_its_full_path(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "src").mkdir()
+    (project / "src" / "mine.py").write_text("SAYS = 'then'\n")
+    (project / "main.py").write_text(
+        "import mine, sys\nprint(mine.SAYS, 'then')\nopen(sys.argv[1][6:], 'w').write('x')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{project / 'src'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    run = rx.run_task([sys.executable, str(project / "main.py"), f"--out={project}/out.txt"], name="full")
+    (project / "src" / "mine.py").write_text("SAYS = 'now'\n")
+    (project / "main.py").write_text("import mine\nprint(mine.SAYS, 'now')\n")
+    (project / "out.txt").unlink()
+    said: list[str] = []
+    again = rx.rerun(run, echo=said.append)
+    assert (again.status, "".join(said).strip()) == ("finished", "then then")
+    assert [each.path for each in again.files] == ["out.txt"]
+    assert not (project / "out.txt").exists()
+    assert (again.action or {})["argv"] == (run.action or {})["argv"]
+
+
+def test_only_paths_of_the_project_that_snapshots_take_are_moved(tmp_path: Path) -> None:
+    project, top = tmp_path / "p", tmp_path / "top"
+    (project / "env").mkdir(parents=True)
+    (project / "env" / "pyvenv.cfg").touch()
+    told = [
+        f"{project}/env/bin/tool",
+        f"-I{project}/include",
+        f"{project}er/x",
+        f"/other{project}",
+        f"{project}/.renex/x",
+    ]
+    moved = in_command([*told, f"open('{project}/a')"], project, str(top), top)
+    assert moved == (told[0], f"-I{top}/include", *told[2:], f"open('{top}/a')")
+    assert in_command([f"{project}/not/there"], project, str(top), top) == (f"{project}/not/there",)
+
+
+def test_asterisks_are_no_secret(project: Path) -> None:
+    run = rx.run_task([sys.executable, "-c", "print('*** done ***')"], name="loud")
+    assert rx.rerun(run, echo=lambda _: None).status == "finished"
+    hidden = [
+        "https://me:***@host",
+        "https://***@host/x",
+        "https://host/?token=***",
+        REDACTED,
+        "a \u2039redacted:aws key\u203a",
+    ]
+    assert [each for each in hidden if not HIDDEN.search(each)] == []
+
+
+def test_a_rerun_in_a_container_is_done_again_in_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = task(project, "")
+    after = {"kind": "cell", "executor": "container", "action": {**(run.action or {}), "image": "debian"}}
+    current().store.write(Change("runs", run.run_id, "update", {**after, "rerun_of": run.run_id}))
+    assert _executor(rx.get_run(run.run_id), Choice()) == "container"
 
 
 def test_a_rerun_finds_the_environment_variables_of_now(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
