@@ -32,6 +32,17 @@ OPTION = re.compile(r"(--?[a-z][a-z-]*?)(?:[ =]\s*|(?<=^-[a-z]))(.*)$")
 INCLUDES = ("-r", "--requirement")
 CONSTRAINTS = ("-c", "--constraint")
 IN_PLACE = ("-e", "--editable")
+SHORT = {"-i": "--index-url", "-f": "--find-links"}
+SWITCHES = ("--no-index", "--pre", "--prefer-binary", "--require-hashes")
+SETTINGS = (
+    "--index-url",
+    "--extra-index-url",
+    "--find-links",
+    "--no-binary",
+    "--only-binary",
+    "--trusted-host",
+    *SWITCHES,
+)
 HASHES = re.compile(r"\s--(?:hash|config-settings?|global-option)[ =]")
 VERSION_CONTROL = re.compile(r"(?:git|hg|svn|bzr)\+")
 
@@ -169,7 +180,7 @@ def _take(line: str, home: Path, found: Reading, seen: set[Path], *, constraint:
     if not line:
         return
     if constraint and not line.startswith("-"):
-        found.lines.append(f"{CONSTRAINT}{redact_text(line)}")
+        found.tell(f"{CONSTRAINT}{_written(*_parsed(line))}")
     elif line.startswith("-"):
         _take_option(line, home, found, seen)
     elif _is_place(line, home):
@@ -187,10 +198,19 @@ def _take_option(line: str, home: Path, found: Reading, seen: set[Path]) -> None
         _take_requirement(f"{value.partition('egg=')[2].partition('&')[0]} @ {value.partition('#')[0]}", found)
     elif name in IN_PLACE:
         _take_place(value, home, found, in_place=True)
-    elif name in ("-f", "--find-links") and "://" not in value:
-        found.lines.append(f"{name} {(home / value).absolute()}")
     else:
-        found.lines.append(" ".join(map(without_user, line.split(" "))))
+        _take_setting(name, value, home, found)
+
+
+def _take_setting(name: str, value: str, home: Path, found: Reading) -> None:
+    """Take an option that says where packages come from; others, such as --target, say what is done to this machine."""
+    name, needed = SHORT.get(name, name), name not in SWITCHES
+    if name not in SETTINGS or needed != bool(value) or any(each.startswith("-") for each in value.split()):
+        message = f"{redact_text(f'{name} {value}'.strip())!r} is no option that is taken from a file."
+        raise invalid_argument(message, f"Taken are: {', '.join(SETTINGS)}; one in a line.")
+    if name == "--find-links" and "://" not in value:
+        value = str((home / value).absolute())
+    found.tell(" ".join([name, *map(without_user, value.split(" "))]).strip())
 
 
 def _take_place(text: str, home: Path, found: Reading, *, in_place: bool) -> None:
@@ -204,24 +224,35 @@ def _take_place(text: str, home: Path, found: Reading, *, in_place: bool) -> Non
 
 
 def _take_requirement(line: str, found: Reading) -> None:
-    text, options = line, ""
-    if hashes := HASHES.search(line):
-        text, options = line[: hashes.start()], f" {' '.join(line[hashes.start() :].split())}"
-    try:
-        read = Requirement(text)
-    except InvalidRequirement as error:
-        message = f"{redact_text(line)!r} is no requirement that pip reads."
-        raise invalid_argument(message, "Write it as: name==1.0, or name @ https://...") from error
+    read, options = _parsed(line)
     marker = str(read.marker) if read.marker else ""
     if read.url:
         origin = without_user(read.url)
         found.add(read.name, _version_in(origin), origin=origin, marker=marker)
         return
-    extras = f"[{','.join(sorted(read.extras))}]" if read.extras else ""
-    pin = f"{canonicalize_name(read.name)}{extras}{read.specifier}"
-    line = f"{pin}{f' ; {marker}' if marker else ''}{options}"
-    found.tell(line)
+    found.tell(_written(read, options))
     found.list(canonicalize_name(read.name), pinned(read.specifier), marker, None)
+
+
+def _parsed(line: str) -> tuple[Requirement, str]:
+    """Return a requirement and the options behind it."""
+    text, options = line, ""
+    if hashes := HASHES.search(line):
+        text, options = line[: hashes.start()], f" {' '.join(line[hashes.start() :].split())}"
+        if unknown := [each for each in options.split() if each.startswith("-") and not HASHES.match(f" {each} ")]:
+            raise invalid_argument(f"{unknown[0]} is no option of a requirement.", "Taken is: --hash=sha256:...")
+    try:
+        return Requirement(text), options
+    except InvalidRequirement as error:
+        message = f"{redact_text(line)!r} is no requirement that pip reads."
+        raise invalid_argument(message, "Write it as: name==1.0, or name @ https://...") from error
+
+
+def _written(read: Requirement, options: str) -> str:
+    extras = f"[{','.join(sorted(read.extras))}]" if read.extras else ""
+    what = f" @ {without_user(read.url)}" if read.url else str(read.specifier)
+    marker = f" ; {read.marker}" if read.marker else ""
+    return f"{canonicalize_name(read.name)}{extras}{what}{marker}{options}"
 
 
 def pinned(specifier: SpecifierSet) -> str:

@@ -390,3 +390,53 @@ def test_what_is_no_version_is_not_told_to_pip(project: Path, version: str) -> N
 def test_a_name_of_a_file_is_one_line(project: Path) -> None:
     (project / "requirements\n--pre\n.txt").write_text("six\n")
     assert lines(rx.create_environment(project)) == ["# read from requirements --pre .txt", "six"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--target /tmp/evil",
+        "--target=/tmp/evil",
+        "-t /tmp/evil",
+        "--pre --target /tmp/evil",
+        "--index-url https://host.example --target /tmp/evil",
+        "--find-links wheels --prefix=/tmp/evil",
+        "--global-option x",
+        "--user",
+        "--no-index /tmp/evil",
+        "--index-url",
+        "--proxy http://evil.example",
+        "--cache-dir /tmp/evil",
+        "--",
+        "-",
+        "six==1.0 --hash=sha256:aa --target /tmp/evil",
+        "six==1.0 --hash=sha256:aa -t /tmp/evil",
+    ],
+)
+@pytest.mark.parametrize("way", ["itself", "included", "as a constraint"])
+def test_an_option_that_does_more_than_name_a_source_is_refused(project: Path, line: str, way: str) -> None:
+    (project / "more.txt").write_text(f"{line}\n")
+    (project / "requirements.txt").write_text(f"-{'r' if way == 'included' else 'c'} more.txt\n")
+    with pytest.raises(RenexError) as caught:
+        rx.create_environment(project / ("more.txt" if way == "itself" else "requirements.txt"))
+    assert caught.value.code == "invalid_argument"
+
+
+def test_options_that_name_a_source_are_kept(project: Path) -> None:
+    given = [
+        "--index-url https://host.example/simple",
+        "--extra-index-url https://other.example/simple",
+        "--find-links https://host.example/wheels",
+        "--no-index",
+        "--pre",
+        "--prefer-binary",
+        "--no-binary six",
+        "--only-binary :all:",
+        "--require-hashes",
+        "--trusted-host host.example",
+    ]
+    (project / "requirements.txt").write_text(
+        "\n".join([*given, "-i https://short.example", "-fwheels", "--no-binary=a,b"])
+    )
+    more = ["--index-url https://short.example", f"--find-links {project / 'wheels'}", "--no-binary a,b"]
+    assert lines(rx.create_environment(project))[1:] == [*given, *more]
