@@ -6,21 +6,24 @@ of itself. A file that cannot go to its place in the project goes to the same pa
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.paths import to_text
 from renex_jupyter.records.snapshots import FileEntry
-from renex_jupyter.tasks.folders import FOLDER, RELATIVE, Branch, Folder, Parts, opened
+from renex_jupyter.tasks.folders import NO_FILE, Branch, Folder, Parts, opened
 from renex_jupyter.tasks.plan import RESERVED, folded
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MARKS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 Look = tuple[int, int, int, int, int]  # mode, size, mtime_ns, inode, ctime_ns
 
 
@@ -31,13 +34,14 @@ class Brought:
     written: list[str] = field(default_factory=list)  # paths in the project
     left: list[tuple[str, str]] = field(default_factory=list)  # path and reason of what lies in `place` instead
     skipped: list[tuple[str, str]] = field(default_factory=list)  # path and reason of what is nowhere
+    failed: list[tuple[str, str]] = field(default_factory=list)  # path and reason of what is still in the checkout
     removed: list[str] = field(default_factory=list)  # that the action removed, and the project still has
     place: Path | None = None
 
 
 def look_through(top: Path) -> dict[str, Look]:
     """Return what each file and link below a folder shows of itself, by path."""
-    return {"/".join(parts): look for parts, look in _found(top)}
+    return {"/".join(parts): look for parts, look in _found(top, [])}
 
 
 def save_looks(top: Path, file: Path) -> None:
@@ -70,45 +74,80 @@ def bring_back(
     unwanted : says of a path that it is never brought back.
     left_over : folder, not yet there, for files whose place in the project was taken or changed meanwhile.
     """
-    brought = Brought()
-    found = dict(_found(top))
+    brought, unread = Brought(), list[tuple[Parts, str]]()
+    found = dict(_found(top, unread))
+    brought.failed = [(to_text("/".join(parts)), why) for parts, why in unread if not _is_ours(parts, unwanted)]
     with ExitStack() as stack:
         source = stack.enter_context(Branch(stack.enter_context(opened(top)), make=False))
         goal = stack.enter_context(Branch(stack.enter_context(opened(project.resolve())), make=True))
         for parts, look in sorted(found.items(), key=lambda each: each[0]):
             path = "/".join(parts)
-            if looks.get(path) == look or unwanted(path) or any(folded(part) in RESERVED for part in parts):
+            if looks.get(path) == look or _is_ours(parts, unwanted):
                 continue
             if not stat.S_ISREG(look[0]):
                 brought.skipped.append((to_text(path), "a link" if stat.S_ISLNK(look[0]) else "no file"))
                 continue
-            _bring(source.at(parts[:-1]), parts, goal, before.get(to_text(path)), brought, left_over)
-    gone = (path for path, look in looks.items() if tuple(path.split("/")) not in found and stat.S_ISREG(look[0]))
-    brought.removed = sorted(to_text(path) for path in gone if not unwanted(path))
+            try:
+                _bring(source.at(parts[:-1]), parts, goal, before.get(to_text(path)), brought, left_over)
+            except (RenexError, OSError) as error:  # one of them must not cost the others
+                brought.failed.append((to_text(path), _why(error)))
+    brought.removed = sorted(to_text(path) for path in _gone(looks, found, unread) if not unwanted(path))
     return brought
+
+
+def _is_ours(parts: Parts, unwanted: Callable[[str], bool]) -> bool:
+    """Say whether a path is never brought back."""
+    return unwanted("/".join(parts)) or any(folded(part) in RESERVED for part in parts)
+
+
+def _gone(looks: Mapping[str, Look], found: Mapping[Parts, Look], unread: Iterable[tuple[Parts, str]]) -> Iterator[str]:
+    """Give the files that are there no more, as far as it was possible to look."""
+    closed = {parts for parts, _ in unread}
+    for path, look in looks.items():
+        parts = tuple(path.split("/"))
+        hidden = any(parts[:depth] in closed for depth in range(len(parts)))
+        if stat.S_ISREG(look[0]) and parts not in found and not hidden:
+            yield path
+
+
+def _why(error: RenexError | OSError) -> str:
+    return error.message if isinstance(error, RenexError) else str(error.strerror or error)
 
 
 def _bring(
     folder: Folder, parts: Parts, goal: Branch, before: FileEntry | None, brought: Brought, left_over: Path
 ) -> None:
+    """Move a file to its place, or to where what is left over goes.
+
+    Raises
+    ------
+    OSError, RenexError : neither is possible; the file is where it was.
+    """
     path, name = to_text("/".join(parts)), parts[-1]
     try:
         there = goal.at(parts[:-1])
         reason = _in_the_way(there, name, before)
-    except (RenexError, OSError):
-        there, reason = None, "a link or a file is where its folder would be"
-    if reason is None and there is not None:
-        try:
+        if reason is None:
             _move(folder, name, there)
             brought.written.append(path)
             return
-        except OSError as error:
-            reason = str(error.strerror or error)
+    except (RenexError, NotADirectoryError):
+        reason = "a link or a file is where its folder would be"
+    except OSError as error:
+        if error.errno in NO_ROOM:  # neither has it beside
+            raise
+        reason = _why(error)
     left_over.mkdir(parents=True, exist_ok=True)
+    try:
+        with opened(left_over) as top, top.below(parts[:-1]) as beside:
+            _move(folder, name, beside)
+    except BaseException:
+        with suppress(OSError):  # as far as nothing else went there
+            for depth in range(len(parts) - 1, -1, -1):
+                left_over.joinpath(*parts[:depth]).rmdir()
+        raise
+    brought.left.append((path, reason))
     brought.place = left_over
-    with opened(left_over) as top, top.below(parts[:-1]) as beside:
-        _move(folder, name, beside)
-    brought.left.append((path, str(reason)))
 
 
 def _in_the_way(there: Folder, name: str, before: FileEntry | None) -> str | None:
@@ -128,39 +167,70 @@ def _in_the_way(there: Folder, name: str, before: FileEntry | None) -> str | Non
 
 
 def _move(folder: Folder, name: str, to: Folder) -> None:
-    """Move a file, also onto another file system; of its mode the permissions stay."""
-    mode = stat.S_IMODE(os.stat(folder._at(name), dir_fd=folder.descriptor, follow_symlinks=False).st_mode)  # noqa: SLF001
-    if mode & ~0o777:
-        os.chmod(folder._at(name), mode & 0o777, dir_fd=folder.descriptor)  # noqa: SLF001
-    if folder.device == to.device:
-        folder.move(name, to)
+    """Move a file, also onto another file system; of its mode the permissions stay.
+
+    Raises
+    ------
+    OSError : it is where it was, and nothing of it is there.
+    """
+    if os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False).st_mode & MARKS:
+        _drop_marks(folder, name)
+    if folder.device != to.device:
+        _copy(folder, name, to)
+        folder.remove(name)
         return
-    temporary = f".{name}.renex-tmp-{os.urandom(4).hex()}"
-    with open(folder.path / name, "rb") as source, os.fdopen(to.create(temporary), "wb") as target:  # noqa: PTH123
-        shutil.copyfileobj(source, target, 2**20)
-        os.chmod(target.fileno() if os.chmod in os.supports_fd else to.path / temporary, mode & 0o777)  # noqa: PTH101
-    os.replace(to._at(temporary), to._at(name), src_dir_fd=to.descriptor, dst_dir_fd=to.descriptor)  # noqa: SLF001
-    folder.remove(name)
+    folder.move(name, to)
+    moved = to.stat(name)
+    if moved is None or not stat.S_ISREG(moved.st_mode):  # what still runs there has put something else in its place
+        to.remove(name)
+        raise OSError(errno.EINVAL, NO_FILE, name)
 
 
-def _found(top: Path) -> Iterator[tuple[Parts, Look]]:
-    """Give all that lies below a folder, but folders; no link is gone through."""
+def _drop_marks(folder: Folder, name: str) -> None:
+    """Take away that a file is run as its owner, and the like."""
+    descriptor = folder.read(name)
+    try:
+        os.fchmod(descriptor, os.fstat(descriptor).st_mode & 0o777)
+    finally:
+        os.close(descriptor)
+
+
+def _copy(folder: Folder, name: str, to: Folder) -> None:
+    temporary = f".{name[:100]}.renex-tmp-{os.urandom(4).hex()}"
+    try:
+        with os.fdopen(folder.read(name), "rb") as source, os.fdopen(to.create(temporary), "wb") as target:
+            shutil.copyfileobj(source, target, 2**20)
+            if os.chmod in os.supports_fd:
+                os.chmod(target.fileno(), os.fstat(source.fileno()).st_mode & 0o777)  # noqa: PTH101  a descriptor
+        os.replace(to.at(temporary), to.at(name), src_dir_fd=to.descriptor, dst_dir_fd=to.descriptor)
+    except BaseException:
+        with suppress(OSError):
+            to.remove(temporary)
+        raise
+
+
+def _found(top: Path, unread: list[tuple[Parts, str]]) -> Iterator[tuple[Parts, Look]]:
+    """Give all that lies below a folder, but folders; no link is gone through, whoever puts one there meanwhile.
+
+    Parameters
+    ----------
+    unread : gets each folder that cannot be read, and why.
+    """
     todo: list[Parts] = [()]
-    while todo:
-        parts = todo.pop()
-        place = os.path.join(top, *parts)  # noqa: PTH118  quicker
-        descriptor = os.open(place, FOLDER) if RELATIVE else None
-        try:
-            with os.scandir(place if descriptor is None else descriptor) as entries:
-                for each in entries:
-                    if each.is_dir(follow_symlinks=False):
-                        todo.append((*parts, each.name))
-                        continue
-                    seen = each.stat(follow_symlinks=False)
-                    yield (
-                        (*parts, each.name),
-                        (seen.st_mode, seen.st_size, seen.st_mtime_ns, seen.st_ino, seen.st_ctime_ns),
-                    )
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
+    with opened(top) as first, Branch(first, make=False) as branch:
+        while todo:
+            parts = todo.pop()
+            try:
+                for name, seen in _entries(branch.at(parts)):
+                    if stat.S_ISDIR(seen.st_mode):
+                        todo.append((*parts, name))
+                    else:
+                        look = (seen.st_mode, seen.st_size, seen.st_mtime_ns, seen.st_ino, seen.st_ctime_ns)
+                        yield (*parts, name), look
+            except (RenexError, OSError) as error:
+                unread.append((parts, _why(error)))
+
+
+def _entries(folder: Folder) -> list[tuple[str, os.stat_result]]:
+    with os.scandir(folder.path if folder.descriptor is None else folder.descriptor) as entries:
+        return [(each.name, each.stat(follow_symlinks=False)) for each in entries]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -17,8 +18,13 @@ FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW",
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 for _flag in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
     CREATE |= getattr(os, _flag, 0)
+READ = os.O_RDONLY  # no link is followed, and a pipe that somebody puts there is not waited for
+for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    READ |= getattr(os, _flag, 0)
 LINK_TIMES = os.utime in os.supports_follow_symlinks
 LINKS_OF_LINKS = os.link in os.supports_follow_symlinks  # a hard link to a symbolic one, not to what that names
+
+NO_FILE = "it is no file"
 
 Parts = tuple[str, ...]
 
@@ -44,23 +50,36 @@ class Folder:
     def make(self, name: str) -> None:
         """Make a folder, unless it is there."""
         with suppress(FileExistsError):
-            os.mkdir(self._at(name), dir_fd=self.descriptor)
+            os.mkdir(self.at(name), dir_fd=self.descriptor)
 
     def open(self, name: str) -> Folder:
         """Open a folder of this one."""
-        return _open(self.path / name, self._at(name), self.descriptor)
+        return _open(self.path / name, self.at(name), self.descriptor)
 
     def create(self, name: str) -> int:
         """Return the descriptor of a new file that only its owner can read."""
-        return os.open(self._at(name), CREATE, 0o600, dir_fd=self.descriptor)
+        return os.open(self.at(name), CREATE, 0o600, dir_fd=self.descriptor)
+
+    def read(self, name: str) -> int:
+        """Return the descriptor of a file to read.
+
+        Raises
+        ------
+        OSError : also where the entry is a link, or no file.
+        """
+        descriptor = os.open(self.at(name), READ, dir_fd=self.descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, NO_FILE, name)
+        return descriptor
 
     def link(self, name: str, target: str) -> None:
         """Make a symbolic link."""
-        os.symlink(target, self._at(name), dir_fd=self.descriptor)
+        os.symlink(target, self.at(name), dir_fd=self.descriptor)
 
     def move(self, name: str, to: Folder) -> None:
         """Move an entry into another folder; it replaces a file or a link of that name."""
-        os.replace(self._at(name), to._at(name), src_dir_fd=self.descriptor, dst_dir_fd=to.descriptor)
+        os.replace(self.at(name), to.at(name), src_dir_fd=self.descriptor, dst_dir_fd=to.descriptor)
 
     def put(self, name: str, to: Folder) -> None:
         """Move an entry to where nothing is; no file that somebody makes there at the same moment is lost.
@@ -70,7 +89,7 @@ class Folder:
         FileExistsError : something is there.
         """
         if os.name == "nt":
-            os.rename(self._at(name), to._at(name))  # noqa: PTH104  it replaces nothing there
+            os.rename(self.at(name), to.at(name))  # noqa: PTH104  it replaces nothing there
         elif self._link(name, to):
             self.remove(name)
         elif to.stat(name) is not None:
@@ -84,7 +103,7 @@ class Folder:
             return False
         folders = {"src_dir_fd": self.descriptor, "dst_dir_fd": to.descriptor}
         try:
-            os.link(self._at(name), to._at(name), follow_symlinks=False, **folders)
+            os.link(self.at(name), to.at(name), follow_symlinks=False, **folders)
         except FileExistsError:
             raise
         except OSError:  # it knows no second names (FAT, some network shares), or not of this kind of entry
@@ -94,7 +113,7 @@ class Folder:
     def stat(self, name: str) -> os.stat_result | None:
         """Look at an entry itself, also where it is a link; None when there is none."""
         try:
-            return os.stat(self._at(name), dir_fd=self.descriptor, follow_symlinks=False)
+            return os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
@@ -104,11 +123,11 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file or a link."""
-        os.unlink(self._at(name), dir_fd=self.descriptor)
+        os.unlink(self.at(name), dir_fd=self.descriptor)
 
     def remove_folder(self, name: str) -> None:
         """Remove an empty folder."""
-        os.rmdir(self._at(name), dir_fd=self.descriptor)
+        os.rmdir(self.at(name), dir_fd=self.descriptor)
 
     @property
     def is_writable(self) -> bool:
@@ -128,7 +147,7 @@ class Folder:
     def set_time(self, name: str, mtime_ns: int) -> None:
         """Set when an entry was last changed; of a link its own time, where the system can do that."""
         if LINK_TIMES:
-            os.utime(self._at(name), ns=(mtime_ns, mtime_ns), dir_fd=self.descriptor, follow_symlinks=False)
+            os.utime(self.at(name), ns=(mtime_ns, mtime_ns), dir_fd=self.descriptor, follow_symlinks=False)
         elif not (self.path / name).is_symlink():
             os.utime(self.path / name, ns=(mtime_ns, mtime_ns))
 
@@ -137,7 +156,8 @@ class Folder:
         if self.descriptor is not None:
             os.close(self.descriptor)
 
-    def _at(self, name: str) -> str:
+    def at(self, name: str) -> str:
+        """Return what a call with `dir_fd=descriptor` takes for an entry."""
         return str(self.path / name) if self.descriptor is None else name
 
 
