@@ -26,7 +26,7 @@ from renex_jupyter.session.active_run import LONGEST_ERROR, ActiveRun, close
 from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.session.kept_output import keep_output
 from renex_jupyter.store import liveness
-from renex_jupyter.store.run_folders import remove, sweep
+from renex_jupyter.store.run_folders import clear, sweep
 from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.order import OUTCOME, Outcome
 from renex_jupyter.tasks.process import clear_up, read_outcome
@@ -47,6 +47,8 @@ def closer_of(session: Session, run_id: str) -> tuple[str, ...]:
 
 def record_end(active: ActiveRun, outcome: Outcome | None, folder: Path, finish: Finish | None = None) -> None:
     """Record how an action ended, what it printed and the state after it; then its folder goes.
+
+    What `finish` could not bring back, or had not yet when it was interrupted or killed, stays there (see `run_folders`).
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ def record_end(active: ActiveRun, outcome: Outcome | None, folder: Path, finish:
             more=_measured(session.store, outcome, folder),
             take=partial(work.state_after, session, run, folder) if run.rerun_of else None,
         )
-        remove(folder)
+        clear(folder)
         with never_in_the_way("what killed runs have left"):
             sweep(session.store)
 

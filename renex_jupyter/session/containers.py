@@ -14,6 +14,7 @@ from renex_jupyter.ids import short
 from renex_jupyter.query import runs as run_query
 from renex_jupyter.query import snapshots as query
 from renex_jupyter.records import display
+from renex_jupyter.records.changes import Change
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import FileEntry
@@ -23,7 +24,9 @@ from renex_jupyter.session.closing import Finish
 from renex_jupyter.session.commands import Prepare, show
 from renex_jupyter.session.current import Session, never_in_the_way
 from renex_jupyter.session.limits import Limits
+from renex_jupyter.session.work import SCRATCH, SHARE, SHARE_SEEN, WORK, WORK_SEEN, is_same
 from renex_jupyter.store.layout import os_errors
+from renex_jupyter.store.run_folders import KEPT
 from renex_jupyter.tasks.bring_back import Brought, bring_back, read_looks, save_looks
 from renex_jupyter.tasks.checkout import write_tree
 from renex_jupyter.tasks.daemon import connect, told
@@ -32,10 +35,8 @@ from renex_jupyter.tasks.leftover_containers import sweep
 from renex_jupyter.tasks.order import Container, Mount, Order, Relay
 
 Echo = Callable[[str], None]
-WORK, SHARE = "work", "share"  # folders in that of the run
-WORK_SEEN, SHARE_SEEN = "/work", "/renex"  # where the container sees them
 LOOKS = "before.json"  # what the checkout looked like; in the run's folder, which the container does not see
-SCRATCH = "store"  # in what is shared: the store that `import renex_jupyter` inside logs into
+NOT_BROUGHT_BACK = "renex.not_brought_back"  # the tag that says where they are
 SHOWN = 5  # paths that are named
 
 
@@ -165,7 +166,7 @@ def check_out(session: Session, run_id: str, folder: Path, say: Echo) -> tuple[M
             gone=gone,
             within=store.layout.runs,
         )
-        large = [each for each in entries if each.kind == "file" and each.sha256 is None and _as_then(session, each)]
+        large = [each for each in entries if each.kind == "file" and each.sha256 is None and is_same(session.project, each)]
         for each in large:  # else Docker makes it, as root
             stand_in = target / from_text(each.path)
             stand_in.parent.mkdir(parents=True, exist_ok=True)
@@ -184,11 +185,31 @@ def finish_in(session: Session, echo: Echo | None = None) -> Finish:
     """Return what brings the files of a run in a container back into the project, see `run_order`."""
 
     def finish(_outcome: object, folder: Path) -> None:
-        with never_in_the_way("the files that the container made"):
-            run = run_query.get_run(session.store.reader, folder.name)
-            tell(_brought(session, run, folder), echo or show)
+        work, kept = folder / WORK, folder / KEPT
+        if not (folder / LOOKS).exists() or not work.exists():  # it was not laid out to its end
+            return
+        try:
+            with never_in_the_way("the files that the container made"):
+                work.rename(kept)  # so that whatever ends this process leaves them to be found
+                run = run_query.get_run(session.store.reader, folder.name)
+                brought = _brought(session, run, kept, folder / LOOKS)
+                if not brought.failed:
+                    kept.rename(work)
+                tell(brought, echo or show)
+        finally:
+            if kept.exists():
+                _tell_where(session, folder.name, kept, echo or show)
 
     return finish
+
+
+def _tell_where(session: Session, run_id: str, kept: Path, echo: Echo) -> None:
+    """Say where the files are that did not come back; the run itself says it, too: nobody may be there to read a line."""
+    with never_in_the_way("where the files of the container are"):
+        run = run_query.get_run(session.store.reader, run_id)
+        tag = {"owner_kind": "run", "owner_id": run_id, "key": NOT_BROUGHT_BACK, "value": str(kept)}
+        session.store.write(Change("tags", f"{run_id}/{NOT_BROUGHT_BACK}", "update", tag, namespace=run.namespace))
+    echo(f"renex: the files of the container that are not in the project stay in {kept}\n")
 
 
 def tell(brought: Brought, echo: Echo) -> None:
@@ -196,23 +217,23 @@ def tell(brought: Brought, echo: Echo) -> None:
     if brought.left:
         named = _named([f"{path} ({why})" for path, why in brought.left])
         echo(f"renex: not put into the project: {named}; the container's files are in {brought.place}\n")
+    if brought.failed:
+        echo(f"renex: could not be brought back: {_named([f'{path} ({why})' for path, why in brought.failed])}\n")
     if brought.skipped:
         echo(f"renex: not brought back: {_named([f'{path} ({why})' for path, why in brought.skipped])}\n")
     if brought.removed:
         echo(f"renex: removed in the container, still in the project: {_named(brought.removed)}\n")
 
 
-def _brought(session: Session, run: Run, folder: Path) -> Brought:
-    if not (folder / LOOKS).exists():  # it was not laid out to its end
-        return Brought()
+def _brought(session: Session, run: Run, top: Path, looks: Path) -> Brought:
     entries: dict[str, FileEntry] = {}
     if run.before_snapshot_id is not None:
         for each in query.snapshot_files(session.store.reader, run.before_snapshot_id):
             entries[each.path] = each
     return bring_back(
-        folder / WORK,
+        top,
         session.project,
-        looks=read_looks(folder / LOOKS),
+        looks=read_looks(looks),
         before=entries,
         unwanted=_unwanted,
         left_over=session.project / f"outputs-{short(run.run_id)}",
@@ -222,18 +243,6 @@ def _brought(session: Session, run: Run, folder: Path) -> Brought:
 def _unwanted(path: str) -> bool:
     """Say whether a path is of the kind that no snapshot takes, such as `__pycache__`."""
     return any(never(part) for part in path.split("/"))
-
-
-def _as_then(session: Session, entry: FileEntry) -> bool:
-    """Say whether a file of the project is that of the state before, by size and time, and lies in the project."""
-    path = session.project / from_text(entry.path)
-    try:
-        found = path.lstat()
-        inside = path.resolve().is_relative_to(session.project.resolve())
-    except OSError:
-        return False
-    same = (found.st_size, found.st_mtime_ns) == (entry.size, entry.mtime_ns)
-    return inside and same and path.is_file() and not path.is_symlink()
 
 
 def _folder_inside(session: Session, folder: Path, cwd: Path) -> str:

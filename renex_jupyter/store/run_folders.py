@@ -1,4 +1,8 @@
-"""The folders in which runs outside of a kernel work: those that are left over are removed."""
+"""The folders in which runs outside of a kernel work: those that are left over are removed.
+
+What such a run made and nobody could bring to its place is in `KEPT`; it stays until its run is purged, or a person
+removes it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from renex_jupyter.store.liveness import is_gone
 from renex_jupyter.store.store import Store
 
 GRACE = 3600.0  # seconds
+KEPT = "kept"
 
 
 def sweep(store: Store, *, grace: float = GRACE) -> int:
@@ -24,13 +29,26 @@ def sweep(store: Store, *, grace: float = GRACE) -> int:
     removed = 0
     for folder in left_over(store):
         if _changed(folder) < deadline:
-            remove(folder)
+            clear(folder)
             removed += not folder.exists()
     return removed
 
 
+def clear(folder: Path) -> None:
+    """Remove the folder of a run, but for what is kept in it."""
+    if not (folder / KEPT).exists():
+        remove(folder)
+        return
+    for each in folder.iterdir():
+        if each.is_dir() and each.name != KEPT and not each.is_symlink():
+            remove(each)
+        elif each.name != KEPT:
+            with suppress(OSError):
+                each.unlink()
+
+
 def remove(folder: Path) -> None:
-    """Remove the folder of a run with all that is in it, as far as that is possible now."""
+    """Remove the folder of a run with all that is in it, also what is kept there, as far as that is possible now."""
     for path in (folder, *folder.rglob("*")):  # a checkout may hold folders that nobody may write in
         with suppress(OSError):
             if path.is_dir() and not path.is_symlink():
