@@ -32,7 +32,11 @@ def read_part(path: Path, start: int = 0) -> Part:
     """
     with path.open("rb") as file:
         file.seek(start)
-        data = file.read()
+        return part_of(file.read(), start)
+
+
+def part_of(data: bytes, start: int = 0) -> Part:
+    """Return the whole lines of what stands in a file from a position on, as `read_part`."""
     pieces = data.split(b"\n")
     last = pieces.pop()
     if last and line_is_whole(last):

@@ -14,10 +14,10 @@ from typing import Any
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store import locks
-from renex_jupyter.store.format import CHANGES, GONE, POINTS, seal_line
+from renex_jupyter.store.format import POINTS, seal_line
 from renex_jupyter.store.layout import Layout
-from renex_jupyter.store.lines import read_part
 from renex_jupyter.tasks import order
+from renex_jupyter.tasks.foreign_journals import foreign_journals
 from renex_jupyter.tasks.recorder import Recorder
 
 
@@ -35,10 +35,14 @@ class Relay:
 
     def look(self) -> None:
         """Pass on what was written since the last look."""
-        files = self._files()
-        # A run is recorded before its points are: what is read of the changes after the points knows the run of each.
-        points = [line for name, path in files if name.endswith(POINTS) for line in self._read(name, path)]
-        changes = [line for name, path in files if not name.endswith(POINTS) for line in self._read(name, path)]
+        points, changes = list[bytes](), list[bytes]()
+        with foreign_journals(self._layout.root) as journals:
+            if journals is None:
+                return
+            # A run is recorded before its points are: what is read of the changes after the points knows the run of each.
+            for name in sorted(journals.names(), key=lambda each: not each.endswith(POINTS)):
+                lines, self._ends[name] = journals.read(name, self._ends.get(name, 0))
+                (points if name.endswith(POINTS) else changes).extend(lines)
         self._take_changes([json.loads(line) for line in changes])
         self._take_points(points)
 
@@ -57,27 +61,6 @@ class Relay:
             locks.take(lock)
             return lock
         return None
-
-    def _files(self) -> list[tuple[str, Path]]:
-        """Return the journal files that have grown."""
-        with suppress(OSError), os.scandir(self._layout.journal) as found:
-            return [
-                (each.name, Path(each.path))
-                for each in found
-                if each.name.endswith(CHANGES)
-                and each.name[0] != "."
-                and each.is_file(follow_symlinks=False)
-                and each.stat().st_size > self._ends.get(each.name, 0)
-            ]
-        return []
-
-    def _read(self, name: str, path: Path) -> list[bytes]:
-        try:
-            part = read_part(path, self._ends.get(name, 0))
-        except (OSError, ValueError):
-            return []
-        self._ends[name] = part.end
-        return [line for line in part.lines if not line.startswith(GONE)]
 
     def _take_changes(self, changes: list[dict[str, Any]]) -> None:
         new = [(each["at"], each["n"], each["i"]) for each in changes if each["t"] == "runs" and each["a"] == "create"]

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.records.snapshots import FileEntry, FilePart
-from renex_jupyter.store.format import CHANGES, GONE, POINTS
-from renex_jupyter.store.layout import Layout
-from renex_jupyter.store.lines import read_part
+from renex_jupyter.store.format import POINTS
+from renex_jupyter.tasks.foreign_journals import foreign_journals
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,9 @@ def replayed_run(store: Path, nth: int) -> Replayed | None:
 
 
 def _changes(store: Path) -> list[dict[str, Any]]:
-    folder = Layout(store).journal
-    names = [each for each in folder.iterdir() if each.name.endswith(CHANGES) and not each.name.endswith(POINTS)]
-    files = [each for each in names if each.name[0] != "." and each.is_file() and not each.is_symlink()]
-    lines = [line for each in files for line in read_part(each).lines if not line.startswith(GONE)]
+    with foreign_journals(store) as journals:
+        names = [each for each in journals.names() if not each.endswith(POINTS)] if journals is not None else []
+        lines = [line for name in names for line in journals.read(name)[0]] if journals is not None else []
     return sorted(map(json.loads, lines), key=lambda each: (each["at"], each["n"]))
 
 
