@@ -19,7 +19,8 @@ from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import checkouts, family
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.diffs import find_state
-from renex_jupyter.session.places import Place, place_for, python_of
+from renex_jupyter.session.environment_builds import EnvironmentForRun
+from renex_jupyter.session.places import place_for, python_of
 from renex_jupyter.tasks.plan import MARKER
 
 PROGRAMS = {"lab": ("jupyterlab", "LabApp", "lab/tree"), "notebook": ("notebook", "JupyterNotebookApp", "notebooks")}
@@ -108,7 +109,7 @@ def _marked(folder: Path) -> str | None:
         return None
 
 
-def _check_installed(program: str, place: Place) -> None:
+def _check_installed(program: str, place: EnvironmentForRun) -> None:
     """Refuse an environment without the program before a server fails in it.
 
     Raises
@@ -135,7 +136,7 @@ def _command(
     return (*words, *([] if browser else ["--no-browser"]), *arguments)
 
 
-def _environment(place: Place) -> dict[str, str]:
+def _environment(place: EnvironmentForRun) -> dict[str, str]:
     """Return the variables of the server: its kernels are those of its environment, and no run of ours is theirs."""
     told = {name: value for name, value in os.environ.items() if name not in (*family.NAMES, NOTEBOOK_VARIABLE)}
     told = {name: value for name, value in told.items() if name not in place.unset}

@@ -16,13 +16,12 @@ from renex_jupyter.session.current import Session
 from renex_jupyter.session.environment_builds import EnvironmentForRun, environment_for_run, moved_packages
 from renex_jupyter.session.environments import CURRENT, find_environment
 
-Place = EnvironmentForRun
 FRESH = "fresh"
 
 
 def place_for(
     session: Session, recorded_id: str | None, wanted: str | None, echo: Callable[[str], None] | None = None
-) -> Place:
+) -> EnvironmentForRun:
     """Return where something is to run that was recorded in an environment.
 
     Parameters
@@ -43,7 +42,7 @@ def place_for(
     return environment_for_run(session, (None if fresh else wanted) or recorded_id or CURRENT, fresh=fresh, echo=echo)
 
 
-def python_of(place: Place) -> Path:
+def python_of(place: EnvironmentForRun) -> Path:
     """Return the interpreter of a place on this machine."""
     return Path(place.python or sys.executable)
 
@@ -53,7 +52,7 @@ def differences(one: Environment, other: Environment) -> tuple[PackageChange, ..
     return diff_packages(*map(_as_state, (one, other)))
 
 
-def in_checkout(session: Session, place: Place, checkout: Path) -> Place:
+def in_checkout(session: Session, place: EnvironmentForRun, checkout: Path) -> EnvironmentForRun:
     """Return a place in which the packages that the project has installed in place are those of its checkout."""
     found = query.get_environment(session.store.reader, place.environment_id)
     return replace(place, variables={**place.variables, **moved_packages(session, found, checkout)})
@@ -63,7 +62,9 @@ def _as_state(environment: Environment) -> State:
     return State("", packages={each.name: each for each in environment.packages}, python=environment.python)
 
 
-def _here(environment: Environment) -> Place:
+def _here(environment: Environment) -> EnvironmentForRun:
     """Return this interpreter for an environment that it is, but for lock files that have changed since."""
     paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return Place(environment.environment_id, environment.title, True, sys.executable, variables={"PATH": paths})
+    return EnvironmentForRun(
+        environment.environment_id, environment.title, True, sys.executable, variables={"PATH": paths}
+    )

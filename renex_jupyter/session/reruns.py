@@ -17,8 +17,9 @@ from renex_jupyter.records.snapshots import Snapshot
 from renex_jupyter.session import family, own_paths, work
 from renex_jupyter.session.commands import Prepare, run_order, show
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.environment_builds import EnvironmentForRun
 from renex_jupyter.session.limits import Limits, limits_of
-from renex_jupyter.session.places import FRESH, Place, in_checkout, place_for, python_of
+from renex_jupyter.session.places import FRESH, in_checkout, place_for, python_of
 from renex_jupyter.session.replays import CELLS, lay_out_cells, replay_variables
 from renex_jupyter.session.rerun_plans import Plan, plan_for
 from renex_jupyter.session.runs import mark_vanished
@@ -26,7 +27,7 @@ from renex_jupyter.tasks import handover
 from renex_jupyter.tasks.order import Order, Relay
 
 Echo = Callable[[str], None]
-SEEN_SHARE, SEEN_WORK, PYTHON_INSIDE = "/renex", "/work", "python"  # as a container sees it, the checkout and Python
+PYTHON_INSIDE = "python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def _params(recorded: Run, plan: Plan) -> Mapping[str, Any]:
     return {name: value for name, value in recorded.params.items() if name in given}
 
 
-def _prepare_here(again: Again, place: Place) -> Prepare:
+def _prepare_here(again: Again, place: EnvironmentForRun) -> Prepare:
     """Return what lays a rerun out in the folder of its run, for a process on this machine."""
     plan, recorded = again.plan, again.recorded
 
@@ -217,12 +218,12 @@ def _prepare_inside(again: Again, lay_out: Prepare) -> Prepare:
             return _moved_inside(again, lay_out(order, folder, environment), folder)
         if plan.cells:
             lay_out_cells(share, recorded, plan.cells)
-            order = replace(order, argv=tuple(handover.command(PYTHON_INSIDE, f"{SEEN_SHARE}/{CELLS}")))
+            order = replace(order, argv=tuple(handover.command(PYTHON_INSIDE, f"{work.SHARE_SEEN}/{CELLS}")))
         order = replace(order, relay=Relay(str(share / work.SCRATCH), plan.nth))
         order = _moved_inside(again, lay_out(order, folder, environment), folder)
         assert order.container is not None
         inside = {name: value for name, value in order.container.environment.items() if name not in family.NAMES}
-        inside.update(replay_variables(recorded, f"{SEEN_SHARE}/{work.SCRATCH}", SEEN_WORK))
+        inside.update(replay_variables(recorded, f"{work.SHARE_SEEN}/{work.SCRATCH}", work.WORK_SEEN))
         return replace(order, container=replace(order.container, environment=inside))
 
     return prepare
@@ -232,7 +233,7 @@ def _moved_inside(again: Again, order: Order, folder: Path) -> Order:
     """Return an order with the project's paths as a container has them; what was recorded in one means its own."""
     if again.recorded.executor == "container" or not again.plan.argv:
         return order
-    moved = own_paths.in_command(order.argv, again.session.project, SEEN_WORK, folder / work.FOLDER)
+    moved = own_paths.in_command(order.argv, again.session.project, work.WORK_SEEN, folder / work.WORK)
     return replace(order, argv=moved)
 
 

@@ -17,6 +17,7 @@ from renex_jupyter.analysis.verification import (
     files_of,
     not_compared,
     verdict_of,
+    without_stand_ins,
 )
 from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argument
 from renex_jupyter.ids import new_id, short
@@ -203,6 +204,8 @@ def result_of(session: Session, run: Run) -> Result:
     files = None
     if run.before_snapshot_id and run.after_snapshot_id:
         before, after = (kept_files(session, each) for each in (run.before_snapshot_id, run.after_snapshot_id))
+        if run.executor == "container" and run.rerun_of:
+            after = without_stand_ins(before, after)
         files = files_of(before, after)
     exit_code = run.exit_code if run.kind == "command" else None
     error = _cell_error(run.error) if run.error and exit_code is None else run.error

@@ -29,11 +29,11 @@ from renex_jupyter.tasks.order import Outcome
 from renex_jupyter.tasks.replayed import Replayed, replayed_run
 
 OUTSIDE = ("../", "/")  # how a path begins that does not lie in the project
-FOLDER, SCRATCH, SHARE = (
-    "work",
-    "store",
-    "share",
-)  # in the folder of a run; a container sees only the first and the last
+WORK, SHARE = "work", "share"  # folders in that of a run, both of which its container sees
+WORK_SEEN, SHARE_SEEN = "/work", "/renex"  # where it sees them
+SCRATCH = (
+    "store"  # in the folder of a replay, or in what is shared: the store that its `import renex_jupyter` logs into
+)
 NTH = "nth"  # of a rerun's action: which of the runs that the cells or the script open it is
 NOT_OPENED = "what was done again did not open the run"
 # In a process of its own: a file that is closed here loses the locks that DuckDB or SQLite may have on it in this one.
@@ -78,7 +78,7 @@ def check_out(session: Session, snapshot: Snapshot, folder: Path) -> Path:
     store = session.store
     entries = query.snapshot_files(store.reader, snapshot.snapshot_id)
     gone = purges.gone(store, {entry.sha256 for entry in entries})
-    target = folder / FOLDER
+    target = folder / WORK
     with os_errors("the state before the run cannot be checked out"):
         write_tree(entries, store.blobs, target, snapshot_id=snapshot.snapshot_id, gone=gone, within=store.layout.runs)
         pairs = [
@@ -95,23 +95,25 @@ def check_out(session: Session, snapshot: Snapshot, folder: Path) -> Path:
 
 def _same_here(session: Session, entries: tuple[FileEntry, ...]) -> list[FileEntry]:
     """Return the files without a kept content which lie in the project as they did then, by size and time."""
-    return [each for each in entries if each.kind == "file" and each.sha256 is None and _is_same(session.project, each)]
+    return [each for each in entries if each.kind == "file" and each.sha256 is None and is_same(session.project, each)]
 
 
-def _is_same(project: Path, entry: FileEntry) -> bool:
+def is_same(project: Path, entry: FileEntry) -> bool:
+    """Say whether a file of the project is still the one of an entry, by size and time, and lies in the project."""
     path = project / from_text(entry.path)
     try:
         found = path.lstat()
         inside = path.resolve().is_relative_to(project.resolve())
     except OSError:
         return False
-    return inside and not path.is_symlink() and (found.st_size, found.st_mtime_ns) == (entry.size, entry.mtime_ns)
+    same = (found.st_size, found.st_mtime_ns) == (entry.size, entry.mtime_ns)
+    return inside and same and path.is_file() and not path.is_symlink()
 
 
 def state_after(session: Session, run: Run, folder: Path, metrics: Mapping[str, Any]) -> Snapshot | None:
     """Take the hidden snapshot of what a rerun has made of its checkout; a fault of ours is a warning and no more."""
     with never_in_the_way("the state after the rerun"), as_of(session, run):
-        state = _captured(session, run, folder / FOLDER)
+        state = _captured(session, run, folder / WORK)
         return snapshots.keep(session, state, None, None, {}, metrics, run_id=run.run_id, hidden=True)
     return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
 
@@ -137,7 +139,8 @@ def _captured(session: Session, run: Run, work: Path) -> snapshots.Captured:
     replayed = _replayed(run, work.parent)
     if replayed is not None and replayed[0].files_id:
         tree = _tree_of(session, *replayed, tree)
-    made = environments.get_environment(store.reader, run.environment_id or "")
+    # Of what is in an image nothing is known: the state after a run there says what the one before it says.
+    made = environments.get_environment(store.reader, run.environment_id or before.environment_id or "")
     return snapshots.Captured(replace(code, script=before.script), made, hardware.capture_hardware(), tree, purged_at)
 
 

@@ -19,6 +19,7 @@ from renex_jupyter.analysis.verification import (
     files_of,
     not_compared,
     verdict_of,
+    without_stand_ins,
 )
 from renex_jupyter.records.diffs import PackageChange
 from renex_jupyter.records.snapshots import FileEntry
@@ -154,6 +155,11 @@ def test_a_file_of_which_only_the_size_is_known_is_not_compared_and_that_is_told
     assert not_compared(made, made, Tolerance()) == ("big (larger than what is kept: only its size is known)",)
     assert not_compared(made, made, Tolerance(ignored=("file:big",))) == ()
     assert verdict(made, result(files={"big": "file of 1 B"})) == "different"
+
+
+def test_a_large_file_that_a_container_only_read_is_none_that_it_changed() -> None:
+    before, stand_in = entry("big", None, 2_000), entry("big", "e" * 64, 0)
+    assert files_of([before], without_stand_ins([before], [stand_in, entry("new")])) == {"new": f"file {'a' * 64}"}
 
 
 def test_without_a_state_after_no_file_is_compared_and_that_is_told() -> None:
