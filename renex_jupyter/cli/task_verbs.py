@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from renex_jupyter.errors import invalid_argument
 from renex_jupyter.records.display import printable
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session import attaching, runs, tasks
+from renex_jupyter.session.commands import show
 
 STARTING = frozenset({"task", "lab", "notebook"})  # verbs that hand words over to what they start
 USAGE = "renex task NAME [key=value ...] [options] -- command"
@@ -76,6 +78,12 @@ class Ended:
     def __str__(self) -> str:
         return str(self.run)
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return self.run._repr_html_()
+
 
 def _task(args: argparse.Namespace) -> Ended:
     titles = [word for word in args.words if "=" not in word]
@@ -87,7 +95,7 @@ def _task(args: argparse.Namespace) -> Ended:
         name=titles[0],
         params=_params([word for word in args.words if "=" in word]),
         cwd=args.cwd,
-        echo=_to_stderr if args.json else None,
+        echo=_to_stderr if args.json else _to_stdout,
         executor=None if args.docker is None else "container",
         image=args.docker or None,
         environment=args.env,
@@ -116,6 +124,14 @@ def _logs(args: argparse.Namespace) -> None:
 def _write(text: str) -> None:
     sys.stdout.write(printable(text, keep="\n\t\r"))
     sys.stdout.flush()
+
+
+def _to_stdout(text: str) -> None:
+    """Show what a run prints; when whoever reads it goes, as `head` does, the run goes on."""
+    try:
+        show(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _to_stderr(text: str) -> None:

@@ -17,16 +17,16 @@ _NEAREST_OF = 1000  # of so many of the newest a mistyped word may be meant
 
 _OBJECTS = """
     (select * from (
-        select 'snapshot' as kind, snapshot_id as id, label as name, created_at as since from snapshots
-        union all select 'run', run_id, name, started_at from runs
+        select 'snapshot' as kind, snapshot_id as id, label as name, created_at as since, false as again from snapshots
+        union all select 'run', run_id, name, started_at, rerun_of is not null from runs
     ) where list_contains($kinds::varchar[], kind))"""
 
 
 def find_object(read: Reader, wanted: object, kinds: Sequence[str] = (SNAPSHOT, RUN)) -> tuple[str, str]:
     """Return kind and id of what a label, a run's name, an id or a unique prefix means, or what has a `run_id`.
 
-    A label goes before a name, a name before an id; of several with that name the newest is meant. An id may be written
-    in upper case and with the dashes of a UUID.
+    A label goes before a name, a name before an id; of several with that name the newest is meant, and a rerun only where
+    there is nothing else. An id may be written in upper case and with the dashes of a UUID.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def _id_of(wanted: object, kinds: Sequence[str]) -> str | None:
 
 def namesakes(read: Reader, wanted: object, kinds: Sequence[str] = (SNAPSHOT, RUN)) -> list[dict[str, Any]]:
     """Return kind, id and since of all that bear a label or a name; `find_object` takes the first of them."""
-    named = f"select kind, id, since from {_OBJECTS} where name = $wanted order by kind desc, since desc"
+    named = f"select kind, id, since from {_OBJECTS} where name = $wanted order by kind desc, again, since desc"
     return read.rows(named, {"kinds": list(kinds), "wanted": checked_word(wanted, kinds)})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from renex_jupyter.records import display
 STATUSES = ("running", "finished", "failed", "stopped", "lost")
 DEFAULT_NAMESPACE = "default"
 DEFAULT_EXPERIMENT = "default"
+LIMITS = ("timeout", "memory", "gpus")  # of an action
 MOST_FILES = 8  # whose names a shown run tells
 
 
@@ -101,10 +103,29 @@ class Run:
         parts = [f"run '{self.name}' {short(self.run_id)} {self.status}", display.seconds(self.duration_s), code]
         return " · ".join(part for part in [*parts, display.pairs(list(self.metrics.items())[:4], digits=4)] if part)
 
+    @property
+    def _place(self) -> str:
+        """Where it was executed, as far as that was another place than the kernel."""
+        words = [self.executor if self.executor != "kernel" else ""]
+        words += [f"of image {self._told('image')}" if self._told("image") else ""]
+        words += [f"in {self._told('cwd')}" if self._told("cwd") not in (None, ".") else ""]
+        return " ".join(word for word in words if word)
+
+    @property
+    def _limits(self) -> list[tuple[str, Any]]:
+        given = [(name, self._told(name)) for name in LIMITS if self._told(name) is not None]
+        return [(name, display.size(value) if name == "memory" else value) for name, value in given]
+
+    def _told(self, name: str, otherwise: Any = None) -> Any:
+        return (self.action or {}).get(name, otherwise)
+
     def _rows(self) -> list[tuple[str, str]]:
         return [
             ("experiment", f"{self.namespace}/{self.experiment}"),
             ("task", " ".join(part for part in (self.kind, self.task) if part)),
+            ("command", shlex.join(map(str, self._told("argv", ())))),
+            ("ran in", self._place),
+            ("limits", display.pairs(self._limits)),
             ("started", display.moment(self.started_at)),
             ("duration", display.seconds(self.duration_s)),
             ("error", self.error or ""),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import renex_jupyter as rx
+
 RENEX = (sys.executable, "-m", "renex_jupyter.cli.main")
 
 
@@ -66,3 +68,15 @@ def test_a_detached_run_is_followed_and_stopped_from_other_processes(here: Path)
     assert json.loads(stopped.stdout)["status"] == "stopped"
     assert renex("logs", "-f", "long").stdout == "here\n"
     assert "is over: stopped" in renex("stop", "long").stderr
+
+
+def test_a_run_goes_on_when_whoever_reads_its_output_goes(here: Path) -> None:
+    script = "import time\nfor n in range(40):\n    print('x' * 200, flush=True)\n    time.sleep(0.02)\nopen('end', 'w')"
+    (here / "slow.py").write_text(script)
+    with subprocess.Popen([*RENEX, "task", "slow", "--", sys.executable, "slow.py"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 0
+    assert (here / "end").exists()
+    assert rx.get_run("slow").status == "finished"

@@ -68,3 +68,13 @@ def test_a_prefix_of_several_names_them(project: Project) -> None:
     with pytest.raises(RenexError, match="fits 2: run deadbeef") as error:
         find_run(project.store.reader, "deadbeef")
     assert error.value.code == "ambiguous"
+
+
+def test_a_name_means_the_run_and_not_its_rerun_where_there_is_one(project: Project) -> None:
+    first = project.run("same")
+    again = project.run("same", rerun_of=first)
+    alone = project.run("alone", rerun_of=first)
+    read = project.store.reader
+    assert find_run(read, "same") == first
+    assert find_run(read, again) == again
+    assert find_run(read, "alone") == alone
