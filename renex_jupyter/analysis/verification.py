@@ -171,13 +171,13 @@ def files_of(before: Iterable[FileEntry], after: Iterable[FileEntry]) -> dict[st
     return {**new, **{path: REMOVED for path, each in had.items() if path not in has and each.sha256 is not None}}
 
 
-def without_stand_ins(before: Iterable[FileEntry], after: Iterable[FileEntry]) -> tuple[FileEntry, ...]:
+def without_stand_ins(before: Iterable[FileEntry], after: Iterable[FileEntry]) -> list[FileEntry]:
     """Return the files after a rerun in a container as it saw them.
 
     A file whose content is not kept is one of the project there, for reading only; in its checkout lies an empty one.
     """
     seen = {each.path: each for each in before if each.kind == "file" and each.sha256 is None}
-    return tuple(seen[each.path] if each.path in seen and each.size == 0 else each for each in after)
+    return [seen[each.path] if each.path in seen and each.size == 0 else each for each in after]
 
 
 def _is_changed(had: FileEntry, has: FileEntry) -> bool:

@@ -132,18 +132,24 @@ def _here(again: Again, choice: Choice) -> Run:
 def _in_container(again: Again, choice: Choice) -> Run:
     from renex_jupyter.session import containers  # docker is needed for this only
 
-    given = again.plan.action
-    image, environment = choice.image, choice.environment
-    if environment == FRESH:  # an image is never what is installed here
-        environment = given.get("environment") or again.recorded.environment_id
-    if image is None and environment is None:
-        image, environment = given.get("image"), given.get("environment")
-    if image is None and environment is None:
-        environment = again.recorded.environment_id
+    image, environment = _image_and_environment(again.recorded, again.plan.action, choice)
     place = containers.find_place(again.session, image, environment, again.limits, again.echo)
     told = {name: value for name, value in (("image", image), ("environment", environment)) if value}
+    told["image_id"] = place.image_id
     lay_out = containers.prepare_in(again.session, place)
     return _run(again, place.environment_id, _prepare_inside(again, lay_out), "container", told)
+
+
+def _image_and_environment(recorded: Run, action: Mapping[str, Any], choice: Choice) -> tuple[str | None, str | None]:
+    """Return of which image, or environment, a container is made; `action` is that of the run done by hand."""
+    given = recorded.action or {} if recorded.executor == "container" else action
+    if choice.environment == FRESH:  # an image is never what is installed here
+        return choice.image, given.get("environment") or recorded.environment_id
+    if choice.image is not None or choice.environment is not None:
+        return choice.image, choice.environment
+    if given.get("image") is not None or given.get("environment") is not None:
+        return given.get("image"), given.get("environment")
+    return None, recorded.environment_id
 
 
 def _run(again: Again, environment_id: str | None, prepare: Prepare, executor: str, where: Mapping[str, Any]) -> Run:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from daemons import IMAGE, Daemon
 
 import renex_jupyter as rx
+from renex_jupyter.config import settings
 
 
 def test_a_command_is_done_again_in_its_image_and_the_project_stays(daemon: Daemon, project: Path) -> None:
@@ -22,4 +24,19 @@ def test_a_command_is_done_again_in_its_image_and_the_project_stays(daemon: Daem
     again = rx.get_run(found.rerun_run_id)
     assert again.action is not None
     assert (again.executor, again.action["image"], "".join(said).strip()) == ("container", IMAGE, "/work")
+    assert (again.environment_id, again.action["image_id"]) == (None, (run.action or {})["image_id"])
     assert sorted(each.name for each in project.iterdir()) == [".renex", "data.txt"]
+
+
+def test_the_script_of_then_is_run_in_a_container_also_by_its_full_path_and_what_it_only_reads_stays(
+    daemon: Daemon, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "max_file_size", 1000)
+    (project / "large.txt").write_text("1" * 2000)
+    (project / "go.sh").write_text("wc -c < large.txt > size.txt\n")
+    run = rx.run_task(["sh", str(project / "go.sh")], name="task", echo=lambda _: None)
+    (project / "go.sh").write_text("exit 3\n")
+    found = rx.verify(run, executor="container", image=IMAGE, echo=lambda _: None)
+    assert (found.verdict, found.compared["files"]) == ("reproduced", 1), found
+    again = rx.rerun(found.rerun_run_id, echo=lambda _: None)
+    assert (again.executor, again.status, (again.action or {})["image"]) == ("container", "finished", IMAGE)

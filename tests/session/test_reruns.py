@@ -18,7 +18,7 @@ from renex_jupyter.session.current import current
 from renex_jupyter.session.own_paths import in_command
 from renex_jupyter.session.replays import without_installs
 from renex_jupyter.session.rerun_plans import HIDDEN
-from renex_jupyter.session.reruns import Choice, _executor
+from renex_jupyter.session.reruns import Choice, _executor, _image_and_environment
 
 
 @pytest.fixture(autouse=True)
@@ -204,11 +204,17 @@ def test_asterisks_are_no_secret(project: Path) -> None:
     assert [each for each in hidden if not HIDDEN.search(each)] == []
 
 
-def test_a_rerun_in_a_container_is_done_again_in_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rerun_in_a_container_is_done_again_in_that_image_and_fresh_means_the_recorded_environment(
+    project: Path,
+) -> None:
     run = task(project, "")
-    after = {"kind": "cell", "executor": "container", "action": {**(run.action or {}), "image": "debian"}}
-    current().store.write(Change("runs", run.run_id, "update", {**after, "rerun_of": run.run_id}))
-    assert _executor(rx.get_run(run.run_id), Choice()) == "container"
+    after = {"kind": "cell", "executor": "container", "action": {"image": "debian"}, "rerun_of": run.run_id}
+    current().store.write(Change("runs", run.run_id, "update", after))
+    again = rx.get_run(run.run_id)
+    assert _executor(again, Choice()) == "container"
+    assert _image_and_environment(again, {}, Choice()) == ("debian", None)
+    assert _image_and_environment(again, {}, Choice(environment="fresh")) == (None, run.environment_id)
+    assert _image_and_environment(run, {}, Choice()) == (None, run.environment_id)
 
 
 def test_a_rerun_finds_the_environment_variables_of_now(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
