@@ -154,6 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     session.last_snapshot_id = run.before_snapshot_id
     active = ActiveRun(session, run)
     session.runs.append(active)
+    session.begin()  # the state after names it
     record_end(active, read_outcome(folder), folder, finish_of(session, active))
     return 0
 

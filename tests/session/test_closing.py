@@ -51,6 +51,7 @@ def test_a_run_goes_on_when_its_kernel_is_killed_and_its_end_is_recorded(project
     assert run.peak_memory_bytes
     assert rx.get_snapshot(str(run.after_snapshot_id)).parent_id == run.before_snapshot_id
     assert not (current().store.layout.runs / run.run_id).exists()
+    assert rx.fsck().ok
 
 
 def test_the_failure_of_a_run_whose_kernel_was_killed_is_recorded_as_such(project: Path) -> None:
