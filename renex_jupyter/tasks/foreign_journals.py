@@ -12,10 +12,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from renex_jupyter.errors import RenexError
-from renex_jupyter.store.format import CHANGES, GONE
+from renex_jupyter.store.format import CHANGES, GONE, LONGEST_LINE
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.lines import part_of
 from renex_jupyter.tasks.folders import Branch, Folder, opened
+
+AT_ONCE = 2 * LONGEST_LINE  # bytes
 
 
 class ForeignJournals:
@@ -29,15 +31,26 @@ class ForeignJournals:
         return [each for each in self._folder.names() if each.endswith(CHANGES) and each[0] != "."]
 
     def read(self, name: str, start: int = 0) -> tuple[list[bytes], int]:
-        """Return the whole lines of a file from a position on, and the position to read on from.
+        """Return the whole lines of a file from a position on, as many as are read at once, and the position to read on from.
 
         There are none in what is a link, or damaged.
         """
         with suppress(OSError, ValueError), os.fdopen(self._folder.read(name), "rb") as file:
             file.seek(start)
-            part = part_of(file.read(), start)
+            data = file.read(AT_ONCE)
+            if len(data) == AT_ONCE and b"\n" not in data:  # no line of ours is as long
+                return [], start + len(data)
+            part = part_of(data, start)
             return [line for line in part.lines if not line.startswith(GONE)], part.end
         return [], start
+
+    def all_of(self, name: str) -> Iterator[bytes]:
+        """Give all whole lines of a file that nobody writes any more."""
+        start, end = -1, 0
+        while end != start:
+            start = end
+            lines, end = self.read(name, start)
+            yield from lines
 
 
 @contextmanager

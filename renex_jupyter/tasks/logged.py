@@ -53,6 +53,8 @@ class Logged:
                 self._relay.finish()
         finally:
             self._tell(self._recorder.finish())
+        if self._relay is not None and self._relay.bad:
+            self._note(f"{self._relay.bad:,} records of its own store were not understood.")
         if self._recorder.lost:
             self._note(f"{self._recorder.lost:,} points are lost.")
 

@@ -15,7 +15,7 @@ from renex_jupyter.records.arrays import keep
 from renex_jupyter.records.changes import Change, to_json
 from renex_jupyter.records.keys import checked
 from renex_jupyter.records.params import keep_param, too_many
-from renex_jupyter.records.values import checked_text
+from renex_jupyter.records.values import Kept, checked_text
 from renex_jupyter.store.format import number_line, point_head, value_line
 from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.order import Order
@@ -59,15 +59,26 @@ class Recorder:
         else:
             line = value_line(head, number, at, keep(f"metric '{key}'", value))
         self._tops[key] = max(top, number)
-        self.line(line)
+        self._take(line)
 
-    def line(self, line: bytes) -> None:
-        """Take a point as a journal line."""
-        self._lines.append(line)
-        self._size += len(line)
+    def kept_point(self, key: Any, kept: Kept, step: Any, at: int) -> None:
+        """Take a value that was made ready for the table before, at microseconds since the epoch.
 
-    def param(self, key: Any, value: Any) -> None:
+        Raises
+        ------
+        RenexError : for a key, a step or a time that is none.
+        """
+        head, number = point_head("run", self.run_id, checked("metric", key)), _step(step)
+        _microseconds(at / 1_000_000 if abs(at) < LAST_STEP else None)
+        self._take(value_line(head, number, at, kept))
+        self._tops[key] = max(self._tops.get(key, -1), number)
+
+    def param(self, key: Any, value: Any, number: float | None = None) -> None:
         """Take a param.
+
+        Parameters
+        ----------
+        number : nearest to a value that only text says, such as one of a Decimal.
 
         Raises
         ------
@@ -75,7 +86,7 @@ class Recorder:
         """
         if checked("param", key) not in self._params and len(self._params) >= MOST_PARAMS:
             raise too_many("the run", MOST_PARAMS)
-        said, number = keep_param(f"param '{key}'", value)
+        said, nearest = keep_param(f"param '{key}'", value)
         kept = self._without_secrets(said, key)
         self._params.add(key)
         row = {
@@ -83,9 +94,11 @@ class Recorder:
             "key": key,
             "value": kept,
             "value_text": kept if isinstance(kept, str) else to_json(kept),
-            "value_number": number if kept == said else None,
+            "value_number": (nearest if nearest is not None or not isinstance(said, str) else number)
+            if kept == said
+            else None,
         }
-        self.change("params", key, row)
+        self._change("params", key, row)
 
     def tag(self, key: Any, value: Any) -> None:
         """Take a tag.
@@ -95,11 +108,14 @@ class Recorder:
         RenexError : for anything that is none.
         """
         text = checked_text(f"tag '{checked('tag', key)}'", str(self._without_secrets(value, key)))
-        self.change("tags", key, {"owner_kind": "run", "owner_id": self.run_id, "key": key, "value": text})
+        self._change("tags", key, {"owner_kind": "run", "owner_id": self.run_id, "key": key, "value": text})
 
-    def change(self, kind: str, key: str, row: dict[str, Any], action: str = "update") -> None:
-        """Take a row of params or tags, with the run's id in it."""
-        self._changes.append(Change(kind, f"{self.run_id}/{key}", action, row, namespace=self.namespace))
+    def _take(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._size += len(line)
+
+    def _change(self, kind: str, key: str, row: dict[str, Any]) -> None:
+        self._changes.append(Change(kind, f"{self.run_id}/{key}", "update", row, namespace=self.namespace))
 
     def flush(self) -> str | None:
         """Write what was taken; return why it cannot be written. It is tried again then, next time."""

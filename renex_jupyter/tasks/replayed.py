@@ -37,7 +37,7 @@ def replayed_run(store: Path, nth: int) -> Replayed | None:
 def _changes(store: Path) -> list[dict[str, Any]]:
     with foreign_journals(store) as journals:
         names = [each for each in journals.names() if not each.endswith(POINTS)] if journals is not None else []
-        lines = [line for name in names for line in journals.read(name)[0]] if journals is not None else []
+        lines = [line for name in names for line in journals.all_of(name)] if journals is not None else []
     return sorted(map(json.loads, lines), key=lambda each: (each["at"], each["n"]))
 
 

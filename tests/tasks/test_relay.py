@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 from supervised import RUN, points, python, ran, wait_for
 
+from renex_jupyter.store import locks
+from renex_jupyter.store.format import seal_line
+from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.store import Store
-from renex_jupyter.tasks.order import Relay
+from renex_jupyter.tasks import foreign_journals
+from renex_jupyter.tasks import relay as relays
+from renex_jupyter.tasks.order import Order, Relay
+from renex_jupyter.tasks.recorder import Recorder
 
 THREE_RUNS = """
 import renex_jupyter as rx
@@ -149,3 +155,101 @@ os._exit(0)
     outcome = python(tmp_path, script, relay=Relay(str(scratch)))
     assert outcome.status == "finished", outcome.error
     assert points(tmp_path) == [("loss", 0, 0.5, None)]
+
+
+NONSENSE = """
+import glob, sys
+import renex_jupyter as rx
+from renex_jupyter.store.format import seal_line
+import json
+with rx.start_run("only") as run:
+    rx.log_params({"lr": 0.5})
+    rx.log_metric("loss", 1.0)
+    here = run.run_id
+def change(**told):
+    row = {"run_id": here, "key": "k", "value": 1, "value_text": "1", "value_number": 1, **told.pop("d", {})}
+    said = {"v": 1, "n": 9, "at": 10**15, "u": "x", "a": "create", "t": "params", "i": "x", "ns": "default"}
+    return {**said, "b": None, "d": row, **told}
+def point(**told):
+    return {"o": "run", "i": here, "k": "bad", "s": 0, "w": 10**15, "y": 1.0, **told}
+def tag(**told):
+    return change(t="tags", d={"owner_kind": "run", "owner_id": here, "key": "who", "value": "x", **told})
+changes = [
+    change(d={"key": "number", "value_number": "abc"}), change(d={"key": 5}), change(d={"key": ""}), change(d={"key": None}),
+    {"v": 1},
+    {"t": "runs", "a": "create"}, change(at="x"), change(n=None), change(t=["params"]),
+    change(d={"key": "more", "renamed": {"a": 1}, "value_text": [1]}), change(d={"key": "x" * 600}), [1], 7, "text", None,
+    change(d={"key": "api_key", "value": "hunter2secret", "value_text": "hunter2secret", "value_number": None}),
+    change(d={"key": "gone"}, a="delete"), change(t="runs", a="create", i=5),
+    tag(key=5), tag(value={"a": 1}), tag(key="password", value="hunter2secret"), tag(key="half", value="\\ud800"),
+]
+points = [
+    point(b="!!"), point(w=2**63 - 1), point(w=-2**62), point(w="now"), point(w=None), point(s=2**70), point(s="x"),
+    point(s=True), point(s=None), point(y="abc"), point(y=[1]), point(y=None), point(y=True), point(x=5),
+    point(x="\\ud800"), point(h=[1]),
+    point(t="int", x="abc"), point(t="float64", h="[3]", b="AAAA"), point(t="evil", h="[3]", b="AAAA"), point(k=5), point(k=""),
+    point(k="x" * 600), [1], 7, {}, point(y=int("9" * 400)),
+    point(k="good", y="NaN"), point(k="good", y=2, s=1), point(k="other", i="cd" * 16),
+]
+deep = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+for name in glob.glob(sys.argv[1] + "/journal/*.jsonl"):
+    told = points if name.endswith(".points.jsonl") else changes
+    with open(name, "ab") as file:
+        for each in told:
+            file.write(seal_line(json.dumps(each) if isinstance(each, dict) else json.dumps([each, 1])))
+        file.write(seal_line(deep))
+"""
+
+
+def test_nonsense_in_whole_lines_is_left_out_counted_and_does_no_harm(tmp_path: Path, scratch: str) -> None:
+    said: list[str] = []
+    outcome = ran(tmp_path, sys.executable, "-c", NONSENSE, scratch, relay=Relay(scratch, nth=0), echo=said.append)
+    assert outcome.status == "finished", outcome.error
+    assert " records of its own store were not understood." in "".join(said)
+    for folded in (False, True):
+        if folded:
+            Store(tmp_path / "store").fold()
+        found = [each[:3] for each in points(tmp_path)]
+        assert found[0][:2] == ("good", 0)
+        assert found[1:] == [("good", 1, 2.0), ("loss", 0, 1.0)]
+        params = rows(tmp_path, "select key, value_text, value_number from params order by key")
+        assert [each for each in params if each[0] != "api_key"] == [
+            ("lr", "0.5", 0.5),
+            ("more", "1", 1.0),
+            ("number", "1", 1.0),
+        ]
+        tags = dict(rows(tmp_path, "select key, value from tags"))
+        assert tags.keys() <= {"password", "who"}
+    for file in (tmp_path / "store").rglob("*"):
+        assert not file.is_file() or b"hunter2secret" not in file.read_bytes()
+
+
+def test_a_store_is_read_in_pieces_and_an_endless_line_costs_only_itself(
+    tmp_path: Path, scratch: str, monkeypatch
+) -> None:
+    journal = Path(scratch) / "journal"
+    monkeypatch.setattr(foreign_journals, "AT_ONCE", 2000)
+    point = '{"o":"run","i":"%s","k":"loss","s":%d,"w":1000000000000000,"y":1.0}'
+    lines = b"".join(seal_line(point % (RUN, step)) for step in range(1000))
+    journal.mkdir(parents=True)
+    (journal / "1-ab.000000.points.jsonl").write_bytes(b"x" * 10_000 + b"\n" + lines)
+    recorder = Recorder(Order(RUN, str(tmp_path / "store"), ("x",), "/"))
+    relay = relays.Relay(Relay(scratch), recorder)
+    relay.look()
+    assert len(recorder._lines) < 100
+    relay.finish()
+    recorder.finish()
+    assert [each[1] for each in points(tmp_path)] == list(range(1000))
+
+
+def test_a_fold_that_is_under_way_is_kept_away_once_it_has_ended(tmp_path: Path, scratch: str) -> None:
+    layout = Layout(Path(scratch))
+    layout.root.mkdir(parents=True)
+    recorder = Recorder(Order(RUN, str(tmp_path / "store"), ("x",), "/"))
+    with locks.hold(layout.fold_lock, timeout=0):
+        relay = relays.Relay(Relay(scratch), recorder)
+    assert not locks.is_held(layout.fold_lock)
+    relay.look()
+    assert locks.is_held(layout.fold_lock)
+    relay.finish()
+    assert not locks.is_held(layout.fold_lock)
