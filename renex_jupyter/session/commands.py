@@ -61,7 +61,7 @@ def run_order(
     argv : program and arguments; no shell is involved, and nothing of it is recorded.
     action : what is recorded of how it is executed; limits and `parse_stdout` are added to it.
     before : the state before; None: that of this moment is taken.
-    environment_id : what it runs in; None: the environment of the state before.
+    environment_id : what it runs in; None: the environment of the state before, and nothing that is known in a container.
     prepare : called once the run is recorded, before its action starts, with the order, the run's folder (empty, mode
         0700) and the environment of the process, which it may change; returns the order that is carried out. What it
         raises ends the run as failed.

@@ -30,7 +30,7 @@ from renex_jupyter.store.run_folders import KEPT
 from renex_jupyter.tasks.bring_back import Brought, bring_back, read_looks, save_looks
 from renex_jupyter.tasks.checkout import write_tree
 from renex_jupyter.tasks.daemon import connect, told
-from renex_jupyter.tasks.images import fetch_image
+from renex_jupyter.tasks.images import fetch_image, require_image
 from renex_jupyter.tasks.leftover_containers import sweep
 from renex_jupyter.tasks.order import Container, Mount, Order, Relay
 
@@ -44,7 +44,8 @@ SHOWN = 5  # paths that are named
 class Place:
     """A container to run something in."""
 
-    image: str
+    image: str  # its name, or its id
+    image_id: str  # by which it is known for ever; its name may be another image's tomorrow
     environment_id: str | None  # what is in the image, where it was built of an environment
     limits: Limits
     echo: Echo | None = None
@@ -53,7 +54,8 @@ class Place:
     @property
     def action(self) -> dict[str, str]:
         """What a run records of it."""
-        return {"image": self.image, **({"environment": self.environment_id} if self.environment_id else {})}
+        known = {"environment": self.environment_id} if self.environment_id else {}
+        return {"image": self.image, "image_id": self.image_id, **known}
 
 
 def find_place(
@@ -77,8 +79,7 @@ def find_place(
         with never_in_the_way("containers of runs that are over"):
             sweep(client, str(session.store.layout.root.absolute()))
         if image is not None and environment is None:
-            fetch_image(client, image, say)
-            return Place(image, None, limits, echo)
+            return Place(image, fetch_image(client, image, say), None, limits, echo)
     except RenexError:
         raise
     except Exception as error:  # docker-py passes on what `requests` raises
@@ -91,7 +92,15 @@ def find_place(
     for note in made.notes:
         say(f"renex: {note}\n")
     assert made.image is not None
-    return Place(made.image, made.environment_id, limits, echo)
+    return Place(made.image, _id_of(made.image), made.environment_id, limits, echo)
+
+
+def _id_of(image: str) -> str:
+    client = connect()
+    try:
+        return require_image(client, image)
+    finally:
+        client.close()
 
 
 def prepare_in(session: Session, place: Place) -> Prepare:
@@ -131,7 +140,7 @@ def container_for(place: Place, folder: Path, large: tuple[Mount, ...], variable
     """Return the container of a run whose folder is laid out."""
     mounts = (Mount(str((folder / WORK).absolute()), WORK_SEEN), *large)
     return Container(
-        image=place.image,
+        image=place.image_id if place.environment_id else place.image,
         user=f"{os.getuid()}:{os.getgid()}" if hasattr(os, "getuid") else "0:0",
         mounts=(*mounts, Mount(str((folder / SHARE).absolute()), SHARE_SEEN)),
         environment=variables,
@@ -166,7 +175,9 @@ def check_out(session: Session, run_id: str, folder: Path, say: Echo) -> tuple[M
             gone=gone,
             within=store.layout.runs,
         )
-        large = [each for each in entries if each.kind == "file" and each.sha256 is None and is_same(session.project, each)]
+        large = [
+            each for each in entries if each.kind == "file" and each.sha256 is None and is_same(session.project, each)
+        ]
         for each in large:  # else Docker makes it, as root
             stand_in = target / from_text(each.path)
             stand_in.parent.mkdir(parents=True, exist_ok=True)

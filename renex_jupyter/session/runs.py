@@ -161,7 +161,8 @@ def open_run(
     ----------
     action : how it is executed, see `Run.action`.
     before : the state before; None: that of this moment is taken.
-    environment_id : what it runs in; None: the environment of the state before.
+    environment_id : what it runs in; None: the environment of the state before, but of a container, whose image holds
+        another one that nobody knows.
     """
     parent = active_run()
     session.begin()
@@ -181,7 +182,7 @@ def open_run(
         notebook=before.notebook if before and rerun_of else session.relative(session.notebook),
         session_id=session.session_id,
         before_snapshot_id=before.snapshot_id if before else None,
-        environment_id=environment_id or (before.environment_id if before else None),
+        environment_id=environment_id or (before.environment_id if before and executor != "container" else None),
         hardware_id=before.hardware_id if before else None,
         parent_run_id=parent.run_id if parent else None,
         rerun_of=rerun_of,

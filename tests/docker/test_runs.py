@@ -57,6 +57,8 @@ def test_a_container_works_on_the_state_before_and_its_files_come_back(daemon: D
     assert (project / "a" / "b" / "new").stat().st_uid == os.getuid()
     assert (project / "kept.txt").read_text() == "kept\n"
     assert run.action is not None and run.action["image"] == IMAGE
+    assert run.action["image_id"] == daemon.ask("image", "inspect", "--format", "{{.Id}}", IMAGE).strip()
+    assert run.environment_id is None  # what is in the image nobody knows: not what is installed here
     after = rx.sql("select path from snapshot_files where snapshot_id = ?", [run.after_snapshot_id])
     assert set(after["path"]) == {"a/b/new", "data.txt", "kept.txt", "tool.sh"}
     assert [each.name for each in (project / ".renex" / "runs").iterdir()] == []
