@@ -20,7 +20,7 @@ from renex_jupyter.tasks.installers import Echo, run_tool, unavailable
 from renex_jupyter.tasks.interpreters import find_interpreter, minor_of
 from renex_jupyter.tasks.venvs import PACKAGES, VenvOrder, requirement_files
 
-TAG = "renex-env:{id}"
+TAG = "renex-env:{id}-{key}"  # two that are built of other things at once must not take each other's name
 HOME = "/opt/renex"
 PYTHON = f"{HOME}/bin/python"
 KEY = "renex.key"  # label: what the image was built of
@@ -77,7 +77,7 @@ def build_on(base: str, order: VenvOrder, folder: Path, echo: Echo) -> Image:
     RenexError : `docker_unavailable`, `environment_unavailable`, `not_found` for the base image.
     """
     key = content_id([order.key, base])
-    tag = TAG.format(id=order.environment_id[:12])
+    tag = TAG.format(id=order.environment_id[:12], key=key[:8])
     if _has(tag, key):
         return Image(tag, 0.0, cached=True)
     started = time.monotonic()
@@ -106,7 +106,7 @@ def build_as_told(environment_id: str, dockerfile: str, files: Mapping[str, byte
     """
     held = [part for path, data in sorted(files.items()) for part in (path, hashlib.sha256(data).hexdigest())]
     key = content_id([dockerfile, *held])
-    tag = TAG.format(id=environment_id[:12])
+    tag = TAG.format(id=environment_id[:12], key=key[:8])
     if _has(tag, key):
         return Image(tag, 0.0, cached=True)
     started = time.monotonic()
