@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def plainly(method: F) -> F:
-    """Show an error of ours as one line, without a traceback of our code."""
+    """Show an error of ours as one line, and an interrupt, without a traceback of our code."""
 
     @wraps(method)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -26,6 +26,8 @@ def plainly(method: F) -> F:
             return method(*args, **kwargs)
         except RenexError as error:
             raise UsageError(error.line) from None
+        except KeyboardInterrupt:  # where it came to us is nothing to who stopped a cell
+            raise KeyboardInterrupt from None
 
     return wrapped  # type: ignore[return-value]
 
