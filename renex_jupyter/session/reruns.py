@@ -237,7 +237,8 @@ def _prepare_inside(again: Again, lay_out: Prepare) -> Prepare:
 
 def _moved_inside(again: Again, order: Order, folder: Path) -> Order:
     """Return an order with the project's paths as a container has them; what was recorded in one means its own."""
-    if again.recorded.executor == "container" or not again.plan.argv:
+    by_hand = again.recorded.rerun_of is None  # a rerun has the words of the run that it goes back to
+    if not again.plan.argv or (again.recorded.executor == "container" and by_hand):
         return order
     moved = own_paths.in_command(order.argv, again.session.project, work.WORK_SEEN, folder / work.WORK)
     return replace(order, argv=moved)
