@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -113,6 +114,15 @@ def base_archive() -> Path:
     if archive.exists():
         return archive
     cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:  # it takes minutes: another process of the tests waits for it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not archive.exists():
+            _make_archive(archive, codename, mirror)
+    return archive
+
+
+def _make_archive(archive: Path, codename: str, mirror: str) -> None:
+    cache = archive.parent
     root, part = cache / f"root-{os.getpid()}", archive.with_suffix(f".{os.getpid()}")
     command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", codename, str(root), mirror]
     try:
@@ -134,7 +144,6 @@ def base_archive() -> Path:
         part.unlink(missing_ok=True)
         _unmount_below(root)
         shutil.rmtree(root, ignore_errors=True)
-    return archive
 
 
 def _release() -> tuple[str, str]:
