@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Echo = Callable[[str], None]
 Step = Mapping[str, Any]  # one line of JSON of the daemon
 SILENCE = 120.0  # seconds between two words of a download that has begun
+BASE_HINT = "Another base: --docker IMAGE --env NAME, --base-image of renex env build, or the setting Renex.base_image."
 LINES_OF_FAILURE = 15  # last lines of a build that an error repeats
 
 
@@ -145,7 +146,7 @@ def _follow(steps: Iterator[Step], tag: str, echo: Echo) -> None:
         if "error" in step:
             lines = "".join(said).splitlines()[-LINES_OF_FAILURE:]
             fact = f"the image {tag} cannot be built: {str(step['error']).strip()}."
-            raise RenexError("environment_unavailable", fact, "\n".join(["It said last:", *lines]) if lines else "")
+            raise RenexError("environment_unavailable", fact, "\n".join([BASE_HINT, "It said last:", *lines]))
         if text := str(step.get("stream") or ""):
             said = [*said[-200:], text]
             echo(text)

@@ -284,7 +284,8 @@ def _read_leaf(mark: str, number: int, opened: Callable[[str], BinaryIO], path: 
     except Refused:
         raise
     except ImportError as error:
-        raise Refused(f"'{path}' needs {error.name}, which is not installed there.", ARROW_HINT) from error
+        hint = f"Install {error.name} there, or save it to a file in the project and load it there."
+        raise Refused(f"'{path}' needs {error.name}, which is not installed there.", hint) from error
     except Exception as error:  # what a library says to a damaged file is its own
         raise Refused(f"'{path}' cannot be read: {type(error).__name__}: {error}.") from error
 
