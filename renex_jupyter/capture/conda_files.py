@@ -28,10 +28,10 @@ MACHINES = {"x86_64": "64", "amd64": "64", "aarch64": "aarch64", "arm64": "arm64
 SYSTEMS = {"linux": "linux", "darwin": "osx", "win32": "win"}
 
 
-def read_environment_yml(path: Path) -> Reading:
+def read_environment_yml(path: Path, within: Path | None = None) -> Reading:
     """Read an `environment.yml`."""
     told = _yaml(path)
-    found = Reading(files=[path])
+    found = Reading(files=[path], within=within)
     given = told.get("dependencies") or ()
     for each in given:
         if isinstance(each, str):

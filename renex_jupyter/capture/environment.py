@@ -11,13 +11,13 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from renex_jupyter.capture.described import SMALL, kept_dockerfile
 from renex_jupyter.capture.distributions import Distribution, imported, installed, needed
 from renex_jupyter.capture.lock_files import capture_lock_files
 from renex_jupyter.ids import content_id
 from renex_jupyter.records.environments import EDITABLE, FILE, NOT_FOR_PIP, Environment, Package
 from renex_jupyter.store.blobs import Blobs
 
-MAX_DOCKERFILE = 2**20  # bytes
 VERSION_CONTROL = re.compile(r"(?:git|hg|svn|bzr)\+")
 
 
@@ -167,8 +167,8 @@ def _on_one_line(text: str) -> str:
 def _dockerfile(root: Path | None) -> str | None:
     path = root / "Dockerfile" if root else None
     try:
-        if path is None or not path.is_file() or path.stat().st_size > MAX_DOCKERFILE:
+        if path is None or not path.is_file() or path.stat().st_size > SMALL:
             return None
-        return path.read_text("utf-8", "replace")
+        return kept_dockerfile(path.read_text("utf-8", "replace"))
     except OSError:
         return None

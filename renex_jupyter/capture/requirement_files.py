@@ -20,9 +20,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from renex_jupyter.capture.described import SMALL, check_place, read_bytes
 from renex_jupyter.capture.distributions import without_user
 from renex_jupyter.capture.secrets import redact_text
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.records.environments import CONSTRAINT, EDITABLE, FILE, NOT_FOR_PIP, Package
 
 ANY = "*"  # the version of what is asked for in any
@@ -56,6 +57,7 @@ class Reading:
     files: list[Path] = field(default_factory=list)  # that were read
     python: str = ""  # "3.11" or "3.11.7", where they say it
     wanted_python: str = ""  # which versions they allow: ">=3.10"
+    within: Path | None = None  # folder in which files that others name are read; None: that of the first
 
     def add(self, name: str, version: str, *, marker: str = "", origin: str | None = None) -> None:
         """Take a package.
@@ -127,40 +129,44 @@ def applies(marker: str, python: str = "") -> bool:
     return False
 
 
-def read_requirements(path: Path) -> Reading:
+def read_requirements(path: Path, within: Path | None = None) -> Reading:
     """Read a requirements file and those that it includes.
+
+    Parameters
+    ----------
+    within : folder outside of which no file is read; None: that of the file.
 
     Raises
     ------
-    RenexError : `invalid_argument` for a line that pip would not read.
+    RenexError : `invalid_argument` for a line that pip would not read, `unsafe_path`.
     """
-    found = Reading()
-    _read(path, found, set(), constraint=False)
+    found = Reading(within=within)
+    _read(path, found, constraint=False)
     return found
 
 
 def read_lines(lines: Iterable[str], home: Path, found: Reading) -> None:
     """Read lines of requirements; paths in them are relative to a folder."""
     for line in lines:
-        _take(_one_line(line.strip()), home, found, set(), constraint=False)
+        _take(_one_line(line.strip()), home, found, constraint=False)
 
 
-def read_pyproject(path: Path) -> Reading:
+def read_pyproject(path: Path, within: Path | None = None) -> Reading:
     """Read what a project asks for; what only its lock file could pin is not pinned."""
-    found = Reading(files=[path])
+    found = Reading(files=[path], within=within)
     project = tomllib.loads(path.read_text("utf-8")).get("project", {})
     found.wanted_python = str(project.get("requires-python", ""))
     read_lines(map(str, project.get("dependencies", ())), path.parent, found)
     return found
 
 
-def _read(path: Path, found: Reading, seen: set[Path], *, constraint: bool) -> None:
-    if path.resolve() in seen:
+def _read(path: Path, found: Reading, *, constraint: bool) -> None:
+    if path.resolve() in {each.resolve() for each in found.files}:
         return
-    seen.add(path.resolve())
+    check_place(path, found.within or (found.files or [path])[0].parent)
     found.files.append(path)
-    for line in _logical(path.read_text("utf-8-sig")):
-        _take(line, path.parent, found, seen, constraint=constraint)
+    for line in _logical(read_bytes(path).decode("utf-8-sig")):
+        _take(line, path.parent, found, constraint=constraint)
 
 
 def _logical(text: str) -> Iterator[str]:
@@ -176,24 +182,24 @@ def _logical(text: str) -> Iterator[str]:
     yield waiting.strip()
 
 
-def _take(line: str, home: Path, found: Reading, seen: set[Path], *, constraint: bool) -> None:
+def _take(line: str, home: Path, found: Reading, *, constraint: bool) -> None:
     if not line:
         return
     if constraint and not line.startswith("-"):
         found.tell(f"{CONSTRAINT}{_written(*_parsed(line))}")
     elif line.startswith("-"):
-        _take_option(line, home, found, seen)
+        _take_option(line, home, found)
     elif _is_place(line, home):
         _take_place(line, home, found, in_place=False)
     else:
         _take_requirement(line, found)
 
 
-def _take_option(line: str, home: Path, found: Reading, seen: set[Path]) -> None:
+def _take_option(line: str, home: Path, found: Reading) -> None:
     told = OPTION.match(line)
     name, value = (told[1], told[2].strip()) if told else (line, "")
     if name in INCLUDES or name in CONSTRAINTS:
-        _read(home / value, found, seen, constraint=name in CONSTRAINTS)
+        _read(home / value, found, constraint=name in CONSTRAINTS)
     elif name in IN_PLACE and VERSION_CONTROL.match(value):
         _take_requirement(f"{value.partition('egg=')[2].partition('&')[0]} @ {value.partition('#')[0]}", found)
     elif name in IN_PLACE:
@@ -280,8 +286,8 @@ def _is_place(line: str, home: Path) -> bool:
 
 
 def _name_of(path: Path) -> tuple[str, str]:
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        project = tomllib.loads((path / "pyproject.toml").read_text("utf-8"))["project"]
+    with suppress(OSError, ValueError, LookupError, TypeError, RenexError):
+        project = tomllib.loads(read_bytes(path / "pyproject.toml", SMALL).decode())["project"]
         return str(project["name"]), str(project.get("version", ANY))
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name.removesuffix(".tar.gz").removesuffix(".zip"))
     name, dash, version = stem.rpartition("-")

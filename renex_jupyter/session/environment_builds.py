@@ -13,6 +13,7 @@ from pathlib import Path
 
 from renex_jupyter.analysis import environment_texts as texts
 from renex_jupyter.capture.environment_files import is_read_from_files
+from renex_jupyter.capture.secrets import REDACTED
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.records.environments import EDITABLE, FILE, Build, Environment, Package
@@ -42,7 +43,7 @@ def build_environment(
     ----------
     environment_id : id, unique prefix or name; "current": that of this process, which is kept then.
     kind : "venv": a folder in the user's cache (`Renex.environments_folder`), made with uv where it is there, else with
-        venv and pip. "docker": an image `renex-env:<id>`, from the environment's Dockerfile where it has one.
+        venv and pip. "docker": an image `renex-env:<id>-<key>`, from the environment's Dockerfile where it has one.
     all_packages : every package, not only what was imported and what that needs.
     allow_missing : leave out what cannot be had any more, such as a package from a folder that is gone.
     base_image : what the image is built on, even if there is a Dockerfile; None: `Renex.base_image`.
@@ -271,9 +272,10 @@ def _from_dockerfile(session: Session, found: Environment, tell: Callable[[str],
     blobs = session.store.blobs
     files = {path: blobs.get(sha256) for path, sha256 in (found.lock_files or {}).items() if blobs.is_there(sha256)}
     made = image_context.build_as_told(found.environment_id, found.dockerfile or "", files, tell)
-    return Build(
-        found.environment_id, "docker", None, None, made.tag, made.seconds, made.cached, ("built from its Dockerfile",)
-    )
+    notes = ["built from its Dockerfile"]
+    if REDACTED[:-1] in (found.dockerfile or ""):
+        notes.append("secrets in its Dockerfile were not kept: what they gave access to is missing")
+    return Build(found.environment_id, "docker", None, None, made.tag, made.seconds, made.cached, tuple(notes))
 
 
 def _some(lines: list[str], most: int = 8) -> str:

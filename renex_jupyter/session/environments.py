@@ -72,7 +72,8 @@ def create_environment(
 
     Raises
     ------
-    RenexError : `not_found`, `invalid_argument`, `conflict` for a name that another environment has.
+    RenexError : `not_found`, `invalid_argument`, `unsafe_path` for a file that includes others of outside the project,
+        `conflict` for a name that another environment has.
     """
     session = current()
     place = Path(path).expanduser().absolute()
@@ -81,7 +82,11 @@ def create_environment(
     session.begin()
     store = session.store
     made = environment_files.read_environment(
-        place, blobs=store.blobs, purged=contents_gone(store) if store.exists else (), python=python
+        place,
+        within=session.project,
+        blobs=store.blobs,
+        purged=contents_gone(store) if store.exists else (),
+        python=python,
     )
     store.ensure("environments", made.environment_id, fields(made))
     _claim(store, made)
