@@ -132,12 +132,18 @@ def not_compared(recorded: Result, now: Result, tolerance: Tolerance) -> tuple[s
     if None in (recorded.files, now.files):
         which = "recorded run" if recorded.files is None else "rerun"
         return (f"the files (there is no state after the {which})",)
-    files = recorded.files or {}
+    one, other = recorded.files or {}, now.files or {}
     return tuple(
-        f"{path} (larger than what is kept: only its size is known)"
-        for path in sorted(filter(tolerance.takes_file, files))
-        if UNREAD.fullmatch(files[path])
+        f"{path} (only its size is known: it is larger than what is kept, or was purged)"
+        for path in sorted(filter(tolerance.takes_file, one.keys() & other.keys()))
+        if _is_unread(one[path], other[path])
     )
+
+
+def _is_unread(one: str, other: str) -> bool:
+    """Whether one of two contents is not known, and they may be the same."""
+    unread = [UNREAD.fullmatch(each) is not None for each in (one, other)]
+    return one == other if all(unread) else any(unread) and REMOVED not in (one, other)
 
 
 def verdict_of(recorded: Result, now: Result, differences: Sequence[Difference]) -> str:
@@ -274,7 +280,7 @@ def _close_numbers(one: Any, other: Any, tolerance: Tolerance) -> bool:
 def _files(recorded: Mapping[str, str], now: Mapping[str, str], tolerance: Tolerance) -> Iterator[Difference]:
     for path in sorted(filter(tolerance.takes_file, recorded.keys() | now.keys())):
         one, other = recorded.get(path), now.get(path)
-        if one != other:
+        if one != other and not (one and other and _is_unread(one, other)):
             yield Difference("file", path, _shortened(one), _shortened(other))
 
 

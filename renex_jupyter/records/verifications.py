@@ -59,6 +59,7 @@ class Verification:
     created_at: datetime
     name: str = ""  # of the run
     compared: Mapping[str, int] = field(default_factory=dict)  # how many points, params, files of the recorded run
+    ignore_files: tuple[str, ...] = ()  # whose rules leave files out of snapshots, and so of what is compared
 
     @property
     def ok(self) -> bool:
@@ -89,6 +90,7 @@ class Verification:
         tolerance = f"{self.relative_tolerance:g} relative, {self.absolute_tolerance:g} absolute"
         return [
             ("compared", ", ".join(compared) if self.rerun_run_id else ""),
+            ("not compared", f"what {_named(self.ignore_files)} leaves out" if self.ignore_files else ""),
             ("differences", "\n".join(_lines(self.differences))),
             ("note" if self.ok and not self.differences else "likely reason", self.reason),
             ("tolerance", tolerance if self.verdict == CLOSE else ""),
@@ -110,6 +112,10 @@ def _lines(differences: Sequence[Difference]) -> list[str]:
     more = len(differences) - SHOWN
     lines = [each.line for each in differences[:SHOWN]]
     return lines if more <= 0 else [*lines, f"and {more:,} more (all of them: --json)"]
+
+
+def _named(paths: Sequence[str]) -> str:
+    return paths[0] if len(paths) == 1 else f"{paths[0]} and {display.count(len(paths) - 1, 'more ignore file')}"
 
 
 def _shown(value: Any) -> str:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from renex_jupyter.analysis.reasons import SHOWN, Circumstances, explained, likely_reason
 from renex_jupyter.analysis.verification import (
@@ -19,6 +20,7 @@ from renex_jupyter.analysis.verification import (
     verdict_of,
     without_stand_ins,
 )
+from renex_jupyter.capture.ignore import IGNORE_FILES
 from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argument
 from renex_jupyter.ids import new_id, short
 from renex_jupyter.query import environments
@@ -172,7 +174,14 @@ def _compared(
     compared = counts(one, tolerance)
     said = "; ".join(_notes(one, other, tolerance, compared)) if verdict in (REPRODUCED, CLOSE) else ""
     reason = "; ".join(filter(None, (likely_reason(known), said)))
-    return _made(recorded, second, verdict, differences, reason, tolerance, compared)
+    made = _made(recorded, second, verdict, differences, reason, tolerance, compared)
+    return replace(made, ignore_files=_ignore_files(session, recorded))
+
+
+def _ignore_files(session: Session, recorded: Run) -> tuple[str, ...]:
+    """Return the ignore files of the project as it was: what they leave out no snapshot has, outputs among it."""
+    paths = (each.path for each in kept_files(session, recorded.before_snapshot_id or ""))
+    return tuple(path for path in paths if PurePosixPath(path).name in IGNORE_FILES)
 
 
 def _confirmed(session: Session, second: Result, again: Callable[[], Run], tolerance: Tolerance) -> str | None:
@@ -299,7 +308,7 @@ def _keep(session: Session, found: Verification) -> Verification:
     after = {
         name: plain(getattr(found, name)) if name == "differences" else getattr(found, name)
         for name in found.__dataclass_fields__
-        if name not in ("name", "compared") and getattr(found, name) is not None
+        if name not in ("name", "compared", "ignore_files") and getattr(found, name) is not None
     }
     session.store.write(Change("verifications", found.verification_id, "create", after))
     return found

@@ -152,7 +152,11 @@ def test_a_file_of_which_only_the_size_is_known_is_not_compared_and_that_is_told
     assert made.files == {"big": "file of 2,000 B"}
     assert files_of([before], [before]) == {}
     assert counts(made, Tolerance())["files"] == 0
-    assert not_compared(made, made, Tolerance()) == ("big (larger than what is kept: only its size is known)",)
+    assert not_compared(made, made, Tolerance()) == (
+        "big (only its size is known: it is larger than what is kept, or was purged)",
+    )
+    assert verdict(made, result(files={"big": "file ab"})) == "reproduced"
+    assert verdict(made, result(files={"big": "removed"})) == "different"
     assert not_compared(made, made, Tolerance(ignored=("file:big",))) == ()
     assert verdict(made, result(files={"big": "file of 1 B"})) == "different"
 

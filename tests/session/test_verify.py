@@ -273,6 +273,8 @@ def test_a_failure_of_another_kind_with_the_same_exit_code_has_failed(project: P
         "failed",
         "a file is missing that the kept state never had, as it is ignored or came from elsewhere",
     )
+    assert found.ignore_files == (".gitignore",)
+    assert "not compared   what .gitignore leaves out" in str(found)
 
 
 def test_a_good_verdict_says_what_it_does_not_rest_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +285,7 @@ def test_a_good_verdict_says_what_it_does_not_rest_on(project: Path, monkeypatch
     run = task(project, f"{LOGS}import os\nopen('noise', 'wb').write(os.urandom(2000))\n")
     found = rx.verify(run)
     assert (found.verdict, found.compared["files"]) == ("reproduced", 0)
-    assert found.reason.startswith("not compared: noise (larger than what is kept")
+    assert found.reason.startswith("not compared: noise (only its size is known")
 
 
 def test_a_rerun_that_someone_stopped_gives_no_verdict(project: Path) -> None:
