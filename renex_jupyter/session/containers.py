@@ -110,12 +110,15 @@ def prepare_in(session: Session, place: Place) -> Prepare:
     """
 
     def prepare(order: Order, folder: Path, environment: dict[str, str]) -> Order:
+        from renex_jupyter.session.environment_builds import packages_inside  # installers are needed for few runs
+
         say = place.echo or show
         large = check_out(session, order.run_id, folder, say)
         (folder / SHARE).mkdir(mode=0o700, exist_ok=True)
         inside = _folder_inside(session, folder, Path(order.cwd))
         save_looks(folder / WORK, folder / LOOKS)
-        container = container_for(place, folder, large, _variables(session, environment))
+        own = packages_inside(session, place.environment_id, folder / WORK, WORK_SEEN)
+        container = container_for(place, folder, large, {**_variables(session, environment), **own})
         scratch = Relay(str(folder / SHARE / SCRATCH))
         return replace(order, cwd=inside, container=container, relay=order.relay or scratch)
 

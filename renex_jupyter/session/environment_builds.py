@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from renex_jupyter.analysis import environment_texts as texts
 from renex_jupyter.capture.environment_files import is_read_from_files
@@ -169,17 +169,37 @@ def _kept_id(wanted: object) -> object:
 
 def moved_packages(session: Session, found: Environment, checkout: Path | None) -> dict[str, str]:
     """Return the variable by which packages of the project come from its checkout instead of from where they are now."""
-    if checkout is None:
-        return {}
-    folders = []
-    for each in found.packages:
-        if each.origin and each.origin.startswith(EDITABLE):
-            folder = Path(each.origin.removeprefix(EDITABLE))
-            if folder.is_relative_to(session.project):
-                there = checkout / folder.relative_to(session.project)
-                folders += [place for place in (there / "src", there) if place.is_dir()]
+    folders = [] if checkout is None else _own_folders(session, found, checkout)
     given = os.environ.get("PYTHONPATH", "")
     return {"PYTHONPATH": os.pathsep.join([*map(str, folders), *filter(None, [given])])} if folders else {}
+
+
+def packages_inside(session: Session, environment_id: str | None, checkout: Path, seen_as: str) -> dict[str, str]:
+    """Return the same variable for a container, which sees the checkout at another place.
+
+    An image of the environment's own Dockerfile has its own way of finding packages.
+    """
+    found = find_environment(session, environment_id) if environment_id else None
+    if found is None or found.dockerfile is not None:
+        return {}
+    folders = _own_folders(session, found, checkout)
+    return (
+        {"PYTHONPATH": ":".join(str(PurePosixPath(seen_as, each.relative_to(checkout))) for each in folders)}
+        if folders
+        else {}
+    )
+
+
+def _own_folders(session: Session, found: Environment, checkout: Path) -> list[Path]:
+    """Return where in a checkout the packages lie that were installed from folders of the project."""
+    folders = []
+    for each in found.packages:
+        origin = each.origin or ""
+        folder = Path(origin.removeprefix(EDITABLE).removeprefix(FILE))
+        if origin.startswith((EDITABLE, FILE)) and folder.is_relative_to(session.project):
+            there = checkout / folder.relative_to(session.project)
+            folders += [place for place in (there / "src", there) if place.is_dir()]
+    return folders
 
 
 @dataclass(frozen=True, slots=True)

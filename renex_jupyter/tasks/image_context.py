@@ -76,7 +76,7 @@ def build_on(base: str, order: VenvOrder, folder: Path, echo: Echo) -> Image:
     ------
     RenexError : `docker_unavailable`, `environment_unavailable`, `not_found` for the base image.
     """
-    key = content_id([order.key, base])
+    key = content_id([order.key_of_copies, base])
     tag = TAG.format(id=order.environment_id[:12], key=key[:8])
     if _has(tag, key):
         return Image(tag, 0.0, cached=True)

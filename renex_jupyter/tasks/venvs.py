@@ -24,6 +24,7 @@ from renex_jupyter.records.environments import CONSTRAINT
 from renex_jupyter.store import locks
 from renex_jupyter.store.layout import os_errors, write_whole
 from renex_jupyter.tasks import installers
+from renex_jupyter.tasks.folder_digest import digest
 from renex_jupyter.tasks.installers import Echo, run_tool
 from renex_jupyter.tasks.interpreters import Interpreter, find_interpreter, minor_of
 
@@ -47,13 +48,18 @@ class VenvOrder:
 
     @property
     def key(self) -> str:
-        """The same for the same content."""
+        """The same for the same content; what is installed in place is read where it lies, and so never old."""
         wheels = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.wheels]
-        folders = [f"{path} {in_place}" for path, in_place in self.folders]
+        folders = [f"{path} {in_place} {'' if in_place else digest(path)}" for path, in_place in self.folders]
         content = [minor_of(self.python), self.implementation, self.requirements, str(self.complete)]
         for part in (wheels, folders, self.skipped):
             content += [str(len(part)), *part]
         return content_id(content)
+
+    @property
+    def key_of_copies(self) -> str:
+        """The same for the same content, where nothing can be installed in place, as in an image."""
+        return content_id([self.key, *(digest(path) for path, in_place in self.folders if in_place)])
 
 
 @dataclass(frozen=True, slots=True)

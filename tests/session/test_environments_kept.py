@@ -21,7 +21,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, plain
 from renex_jupyter.records.environments import Environment, Package
 from renex_jupyter.session.current import current
-from renex_jupyter.session.environment_builds import environment_for_run
+from renex_jupyter.session.environment_builds import environment_for_run, packages_inside
 from renex_jupyter.session.environments import describe_environment
 
 
@@ -141,13 +141,16 @@ def test_the_current_one_needs_no_build(project: Path) -> None:
     assert place.environment_id in set(rx.list_environments()["environment_id"])
 
 
-def test_a_package_of_the_project_comes_from_the_checkout(project: Path) -> None:
+@pytest.mark.parametrize("how", ["editable", "file"])
+def test_a_package_of_the_project_comes_from_the_checkout(project: Path, how: str) -> None:
     (project / "src").mkdir()
     checkout = project / "elsewhere"
     (checkout / "src").mkdir(parents=True)
-    made = kept(Package("own", "1.0", True, f"editable {project}"), requirements="")
+    made = kept(Package("own", "1.0", True, f"{how} {project}"), requirements="")
     place = environment_for_run(current(), made, checkout=checkout, echo=silent)
     assert place.variables["PYTHONPATH"].split(os.pathsep)[:2] == [str(checkout / "src"), str(checkout)]
+    assert packages_inside(current(), made.environment_id, checkout, "/work") == {"PYTHONPATH": "/work/src:/work"}
+    assert packages_inside(current(), None, checkout, "/work") == {}
 
 
 def test_two_are_compared(project: Path) -> None:

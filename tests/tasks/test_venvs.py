@@ -119,6 +119,51 @@ def test_a_folder_is_installed_in_place_or_as_it_is(installer: str, tmp_path: Pa
     assert says(made, "import rx_archive; print(rx_archive.VERSION)") == "0.3"
 
 
+def test_a_folder_that_changed_is_built_anew(installer: str, tmp_path: Path) -> None:
+    folder = fast_source(tmp_path / "own", "1")
+    first = build_venv(order("", folders=((folder, False),)), silent)
+    assert build_venv(order("", folders=((folder, False),)), silent).cached
+    (folder / "rx_own.py").write_text("SAYS = 2")  # and nothing else: installers look at the project's file only
+    again = build_venv(order("", folders=((folder, False),)), silent)
+    assert (says(first, "import rx_own; print(rx_own.SAYS)"), again.cached) == ("1", False)
+    assert says(again, "import rx_own; print(rx_own.SAYS)") == "2"
+
+
+def test_only_an_image_is_made_anew_for_what_is_installed_in_place(tmp_path: Path) -> None:
+    def keys() -> tuple[str, str]:
+        made = order("", folders=((tmp_path, True),))
+        return made.key, made.key_of_copies
+
+    fast_source(tmp_path, "1")
+    first = keys()
+    for made in ("build/lib/x.py", "x.egg-info/PKG-INFO", "__pycache__/x.pyc", ".git/index", "venv/pyvenv.cfg"):
+        (tmp_path / made).parent.mkdir(parents=True)
+        (tmp_path / made).write_text("made by a tool")
+    os.mkfifo(tmp_path / "pipe") if hasattr(os, "mkfifo") else None
+    assert keys() == first
+    (tmp_path / "rx_own.py").write_text("SAYS = 2")
+    assert keys()[0] == first[0] and keys()[1] != first[1]
+
+
+def fast_source(folder: Path, says: str) -> Path:
+    """Return a source package whose backend needs nothing but Python."""
+    folder.mkdir(exist_ok=True)
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "rx_own"\nversion = "1.0"\n'
+    )
+    (folder / "rx_own.py").write_text(f"SAYS = {says}")
+    (folder / "backend.py").write_text(
+        "import pathlib, sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from small_wheels import small_wheel\n"
+        "def build_wheel(folder, *_args, **_kwargs):\n"
+        "    code = pathlib.Path(__file__).with_name('rx_own.py').read_text()\n"
+        "    return small_wheel(pathlib.Path(folder), 'rx_own', code=code).name\n"
+    )
+    return folder
+
+
 def test_another_python_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     hide_uv(monkeypatch)
     with pytest.raises(RenexError, match=r"CPython 3\.2, which is not on this machine") as caught:
