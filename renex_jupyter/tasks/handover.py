@@ -12,15 +12,12 @@ from typing import Any, BinaryIO
 
 from renex_jupyter.errors import RenexError, invalid_argument, not_found
 from renex_jupyter.tasks import standalone
-from renex_jupyter.tasks.folders import Branch, opened
+from renex_jupyter.tasks.folders import READ, Branch, opened
 from renex_jupyter.tasks.standalone.values import Packed, Refused, read
 
 SPEC, PROGRAM = "spec.json", "run_cells.py"
 PROGRAMS = (PROGRAM, "values.py")
 INPUTS, OUTPUTS = "in", "out"
-CHECKED = os.O_RDONLY  # no link is followed, and a pipe that somebody puts there is not waited for
-for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
-    CHECKED |= getattr(os, _flag, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +131,7 @@ def read_outputs(folder: Path, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _open(path: Path, name: str, within: int | None) -> BinaryIO:
-    descriptor = os.open(path if within is None else name, CHECKED, dir_fd=within)
+    descriptor = os.open(path if within is None else name, READ, dir_fd=within)
     if not S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise Refused(f"'{name}' is no file.")
