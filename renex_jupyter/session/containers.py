@@ -30,7 +30,7 @@ from renex_jupyter.store.run_folders import KEPT
 from renex_jupyter.tasks.bring_back import Brought, bring_back, read_looks, save_looks
 from renex_jupyter.tasks.checkout import write_tree
 from renex_jupyter.tasks.daemon import connect, told
-from renex_jupyter.tasks.images import fetch_image, require_image
+from renex_jupyter.tasks.images import fetch_image, id_of_image
 from renex_jupyter.tasks.leftover_containers import sweep
 from renex_jupyter.tasks.order import Container, Mount, Order, Relay
 
@@ -92,15 +92,7 @@ def find_place(
     for note in made.notes:
         say(f"renex: {note}\n")
     assert made.image is not None
-    return Place(made.image, _id_of(made.image), made.environment_id, limits, echo)
-
-
-def _id_of(image: str) -> str:
-    client = connect()
-    try:
-        return require_image(client, image)
-    finally:
-        client.close()
+    return Place(made.image, id_of_image(made.image), made.environment_id, limits, echo)
 
 
 def prepare_in(session: Session, place: Place) -> Prepare:

@@ -57,6 +57,15 @@ def require_image(client: DockerClient, name: str) -> str:
     return found
 
 
+def id_of_image(name: str) -> str:
+    """Return the id of an image that is there, asked of the daemon that is in force; as `require_image`."""
+    client = connect()
+    try:
+        return require_image(client, name)
+    finally:
+        client.close()
+
+
 def fetch_image(client: DockerClient, name: str, echo: Echo) -> str:
     """Return the id of an image, downloaded where the daemon has not got it.
 
@@ -107,7 +116,7 @@ def build_image(
 
     Parameters
     ----------
-    tag : name of the image, such as "renex-env:0123456789ab".
+    tag : name of the image, such as "renex-env:0123456789ab-01234567".
     echo : gets what the build says, line by line. An interrupt of the caller ends the build.
     dockerfile : text of the Dockerfile; None: `Dockerfile` in `context`.
     files : what the Dockerfile can copy, by path in the context; not together with `context`.

@@ -92,3 +92,17 @@ def test_the_exported_dockerfile_says_what_is_installed(daemon: Daemon, project:
         'rx-leaf==1.0 ; python_version > "3"',
         "rx-stem==1.0",
     ]
+
+
+def test_a_run_in_an_environment_says_which_image_it_was(daemon: Daemon, project: Path) -> None:
+    key = created(project)
+    program = "import rx_stem, sys; print(rx_stem.VERSION, sys.prefix)"
+    said: list[str] = []
+    run = rx.run_task(
+        ["python", "-c", program], name="task", executor="container", environment=key, image=IMAGE, echo=said.append
+    )
+    assert (run.status, run.environment_id) == ("finished", key)
+    assert "1.0 /opt/renex" in "".join(said)
+    assert run.action is not None
+    inspected = daemon.ask("image", "inspect", "--format", "{{.Id}}", str(run.action["image"]))
+    assert run.action["image_id"] == inspected.strip()
