@@ -1,3 +1,4 @@
+import shutil
 import sys
 import threading
 import time
@@ -201,3 +202,49 @@ def test_an_action_that_prints_nothing_leaves_an_empty_log(tmp_path: Path) -> No
     assert ran(tmp_path, "true").output_size == 0
     assert kept_output(tmp_path / "run") == ""
     assert kept_output(tmp_path / "nowhere") == ""
+
+
+def watched_until_removed(tmp_path: Path, script: str, kept: str, **options) -> str:
+    """Watch an action whose folder is removed, as at the end of a run, while nobody looks."""
+    supervised, pieces = begun(tmp_path, "sh", "-c", script, **options), list[str]()
+    supervised.wait_begun()
+
+    def seen(text: str) -> None:
+        pieces.append(text)
+        if "half" in text and (tmp_path / "run").exists():
+            (tmp_path / "seen").touch()
+            supervised.follow(lambda text: None)
+            shutil.rmtree(tmp_path / "run")
+
+    watch(tmp_path / "run", seen, interval=0.05, rest=lambda: kept)
+    return "".join(pieces)
+
+
+def test_the_end_is_seen_though_the_folder_is_removed_between_two_looks(tmp_path: Path) -> None:
+    script = f"echo begin; echo half; while [ ! -e {tmp_path}/seen ]; do sleep 0.05; done; echo end; printf last"
+    assert watched_until_removed(tmp_path, script, "begin\nhalf\nend\nlast") == "begin\nhalf\nend\nlast\n"
+
+
+def test_an_open_line_is_not_wiped_when_the_folder_is_removed(tmp_path: Path) -> None:
+    script = f"echo begin; printf half; while [ ! -e {tmp_path}/seen ]; do sleep 0.05; done"
+    assert watched_until_removed(tmp_path, script, "begin\nhalf") == "begin\nhalf\n"
+
+
+def test_the_end_of_much_output_is_seen_though_the_folder_is_removed(tmp_path: Path) -> None:
+    many = "".join(f"line {each}\n" for each in range(30))
+    script = f"printf '{many}'; echo half; while [ ! -e {tmp_path}/seen ]; do sleep 0.05; done; echo end"
+    found = watched_until_removed(tmp_path, script, f"{many}half\nend\n", output_kept=200)
+    assert found.endswith("half\nend\n")
+    assert found.count("half") == 1
+
+
+def test_a_run_that_ended_before_anybody_looked_is_seen_as_it_was_kept(tmp_path: Path) -> None:
+    pieces: list[str] = []
+    assert watch(tmp_path / "nowhere", pieces.append, rest=lambda: "all\nof it") is None
+    assert "".join(pieces) == "all\nof it\n"
+
+
+def test_who_watches_before_anything_is_there_waits_as_long_as_the_run_goes_on(tmp_path: Path) -> None:
+    looks = iter([False, False, True, True])
+    assert watch(tmp_path / "run", print, interval=0.01, is_over=lambda: next(looks)) is None
+    assert len(list(looks)) == 1
