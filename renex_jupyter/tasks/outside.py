@@ -44,13 +44,22 @@ class Outside:
             taken += len(data)
 
     def finish(self) -> None:
-        """Take all that is left, also a last line without a line end."""
-        while data := self._read():
-            self._feed(data)
+        """Take all that is left, also a last line without a line end; what somebody appends from now on is too late."""
+        left = self._left()
+        while left > 0 and (data := self._read()):
+            self._feed(data[:left])
+            left -= len(data)
+            self._recorder.flush_if_many()
         if self._open.strip():
             self._feed(b"\n")
         if self.bad > 1:
             self._note(f"{self.bad:,} lines of $RENEX_JOURNAL were not understood.")
+
+    def _left(self) -> int:
+        with suppress(OSError):
+            size = self._path.stat().st_size
+            return size - self._position if size >= self._position else size
+        return 0
 
     def _read(self) -> bytes:
         with suppress(OSError):

@@ -21,6 +21,7 @@ from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.order import Order
 
 MOST_PARAMS = 10_000  # of one run
+MANY = 4 * 2**20  # bytes of points that are not kept in memory for longer than they have to
 MOST_WAITING = 256 * 2**20  # bytes of points in memory while the store cannot be written
 LAST_STEP = 2**63 - 1
 YEARS = (-62_135_596_800.0, 253_402_300_799.0)  # seconds since the epoch that a point in time can have
@@ -132,6 +133,11 @@ class Recorder:
                 self.store.forget_if_gone()
             return error.line if isinstance(error, RenexError) else str(error)
         return None
+
+    def flush_if_many(self) -> None:
+        """Write what was taken if it takes much memory."""
+        if self._size > MANY:
+            self.flush()
 
     def finish(self) -> str | None:
         """Write what is left, for good; return why it cannot be written, and so is lost."""

@@ -162,3 +162,27 @@ def test_many_lines_at_once_are_all_there_in_their_order(tmp_path: Path, journal
     journal.finish()
     found = points(tmp_path)
     assert [each[1] for each in found] == [int(each[2]) for each in found] == list(range(200_000))
+
+
+def test_what_is_left_at_the_end_takes_little_memory_and_what_comes_later_is_not_waited_for(tmp_path: Path) -> None:
+    recorder = Recorder(Order(RUN, str(tmp_path / "store"), ("x",), "/"))
+    path, most = tmp_path / "journal.jsonl", 0
+    followed = Outside(path, recorder, print)
+    line = '{"key":"loss","value":1.5}\n'
+    path.write_text(line * 400_000)
+    taken, feed = 0, followed._feed
+
+    def fed(data: bytes) -> None:
+        nonlocal taken, most
+        taken += len(data)
+        most = max(most, recorder._size)
+        assert taken < 30 * 2**20, "it follows for ever"
+        with path.open("a") as file:  # a grandchild goes on
+            file.write(line * 50_000)
+        feed(data)
+
+    followed._feed = fed  # type: ignore[method-assign]
+    followed.finish()
+    assert recorder.finish() is None
+    assert most < 16 * 2**20
+    assert rows(tmp_path, "select count(*) from metrics") == [(400_000,)]
