@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from renex_jupyter.analysis.reasons import SHOWN, Circumstances, explained, likely_reason
 from renex_jupyter.analysis.verification import (
-    Logged,
     Result,
     Tolerance,
     compare,
     counts,
-    files_of,
     not_compared,
     verdict_of,
-    without_stand_ins,
 )
-from renex_jupyter.capture.ignore import IGNORE_FILES
 from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argument
 from renex_jupyter.ids import new_id, short
 from renex_jupyter.query import environments
@@ -44,14 +38,13 @@ from renex_jupyter.records.verifications import (
 )
 from renex_jupyter.session import places, work
 from renex_jupyter.session.current import Session, current
-from renex_jupyter.session.diffs import kept_files
 from renex_jupyter.session.reruns import Choice, do_again
+from renex_jupyter.session.results import cell_error, ignore_files, result_of
 from renex_jupyter.session.runs import mark_vanished
 
 # Errors of a rerun that say something of the run: any other one is of this machine, or of the call, and is raised.
 OF_THE_RUN = frozenset({"conflict", "corrupt", "environment_unavailable", "not_found", "unsafe_path"})
 NOTHING = "nothing was compared but how it ended: no metric, no param, and no file that it wrote"
-CELL_ERROR = re.compile(r"renex: cell \d+ of \d+ failed \((.*)\); what comes after it did not run\.")
 
 
 def verify(
@@ -175,13 +168,7 @@ def _compared(
     said = "; ".join(_notes(one, other, tolerance, compared)) if verdict in (REPRODUCED, CLOSE) else ""
     reason = "; ".join(filter(None, (likely_reason(known), said)))
     made = _made(recorded, second, verdict, differences, reason, tolerance, compared)
-    return replace(made, ignore_files=_ignore_files(session, recorded))
-
-
-def _ignore_files(session: Session, recorded: Run) -> tuple[str, ...]:
-    """Return the ignore files of the project as it was: what they leave out no snapshot has, outputs among it."""
-    paths = (each.path for each in kept_files(session, recorded.before_snapshot_id or ""))
-    return tuple(path for path in paths if PurePosixPath(path).name in IGNORE_FILES)
+    return replace(made, ignore_files=ignore_files(session, recorded))
 
 
 def _confirmed(session: Session, second: Result, again: Callable[[], Run], tolerance: Tolerance) -> str | None:
@@ -206,27 +193,6 @@ def _notes(one: Result, other: Result, tolerance: Tolerance, compared: Mapping[s
         yield f"not compared: {', '.join(left[:SHOWN])}{more}"
 
 
-def result_of(session: Session, run: Run) -> Result:
-    """Return what a run gave."""
-    read = session.store.reader
-    points = tuple(Logged(**row) for row in query.logged_points(read, run.run_id))
-    files = None
-    if run.before_snapshot_id and run.after_snapshot_id:
-        before, after = (kept_files(session, each) for each in (run.before_snapshot_id, run.after_snapshot_id))
-        if run.executor == "container" and run.rerun_of:
-            after = without_stand_ins(before, after)
-        files = files_of(before, after)
-    exit_code = run.exit_code if run.kind == "command" else None
-    error = _cell_error(run.error) if run.error and exit_code is None else run.error
-    return Result(run.status, exit_code, error, points, run.params, files)
-
-
-def _cell_error(text: str) -> str:
-    """Return the exception of a cell: of a replay it is told at the end of what that printed."""
-    told = CELL_ERROR.findall(text)
-    return told[-1] if told else text.strip().splitlines()[-1]
-
-
 def _circumstances(
     session: Session, recorded: Run, second: Run, verdict: str, differences: tuple[Difference, ...]
 ) -> Circumstances:
@@ -237,7 +203,7 @@ def _circumstances(
         verdict,
         differences,
         recorded_status=recorded.status,
-        error=_cell_error(second.error) if second.error and cells else second.error,
+        error=cell_error(second.error) if second.error and cells else second.error,
         missing=work.missing_files(session, before, of_command=recorded.kind == "command"),
         packages=_packages(session, recorded, second),
         interrupted=tuple(f"cell [{each.execution_count}]" for each in cells if each.status == "interrupted"),

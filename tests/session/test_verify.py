@@ -18,6 +18,7 @@ from renex_jupyter.query.verifications import get_verification
 from renex_jupyter.records.changes import Change, fields
 from renex_jupyter.session import verifying
 from renex_jupyter.session.current import current
+from renex_jupyter.session.results import result_of
 
 LOGS = "for i in range(3):\n    rx.log_metric('loss', 1 / (i + 1), i)\n"
 
@@ -219,7 +220,7 @@ def test_what_verify_returns_is_what_is_kept(project: Path) -> None:
     found = rx.verify(task(project, LOGS))
     kept = get_verification(current().store.reader, found.verification_id)
     assert (kept.verdict, kept.name, kept.rerun_run_id) == (found.verdict, "train", found.rerun_run_id)
-    assert verifying.result_of(current(), rx.get_run("train")).params == {}
+    assert result_of(current(), rx.get_run("train")).params == {}
 
 
 def test_the_magic_verifies_in_the_notebook_itself_and_is_left_out_of_a_replay(project: Path) -> None:
