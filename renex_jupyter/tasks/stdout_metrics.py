@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 LONGEST = 500  # characters of a line that is looked at
 _NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)"
-_LINE = re.compile(rf"\s*([^\W\d](?:[\w ./@%()\[\]-]{{0,98}}[\w%)\]])?)\s*:\s*({_NUMBER})\s*", re.IGNORECASE)
+_LINE = re.compile(rf"\s*([^\W\d](?:[\w ./@%()\[\]-]{{0,98}}[\w%)\]])?)\s*:\s*((?a:{_NUMBER}))\s*", re.IGNORECASE)
 
 
 class StdoutMetrics:
