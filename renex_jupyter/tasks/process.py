@@ -29,6 +29,8 @@ from renex_jupyter.tasks.output import LOG, TAIL
 TROUBLE = "supervisor.log"  # what a supervisor itself has to complain of
 CHUNK = 65_536  # bytes
 TICK = 0.05  # seconds between two looks
+PROMPT = 3.0  # seconds in which a supervisor kills its action; who interrupts once more after that need not wait
+STUCK = 30.0  # seconds after which a supervisor that was told to kill its action is killed itself
 WAKE = 0.5  # seconds that are waited for output at one time
 POLITE = (signal.SIGINT, signal.SIGTERM)  # a supervisor that gets two of them kills at once
 
@@ -70,7 +72,7 @@ def start(order: Order, env: Mapping[str, str], folder: Path) -> Supervised:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trouble = os.open(folder / TROUBLE, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     told = {**env, "PYTHONUNBUFFERED": "1", JOURNAL_VARIABLE: str(folder / JOURNAL)}
-    text = json.dumps({"order": asdict(order), "environment": told, "parent": os.getpid()}).encode()
+    text = json.dumps({"order": asdict(order), "environment": told, "parent": os.getpid()}).encode() + b"\n"
     try:
         with _stop_signals_held_back():  # until the supervisor listens to them
             process = subprocess.Popen(
@@ -103,6 +105,7 @@ class Supervised:
     identity: dict[str, Any]  # pid, pid_started and boot_id of its supervisor
     folder: Path
     interrupts: int = 0  # how often `follow` was interrupted
+    _asked_at: float = 0.0
 
     @property
     def interrupted(self) -> bool:
@@ -161,16 +164,30 @@ class Supervised:
         raise RenexError("timeout", f"the action did not begin within {timeout:g} s.", f"See {self.folder / TROUBLE}.")
 
     def ask(self, times: int) -> None:
-        """Ask the supervisor to stop the action, from the second time on to kill it."""
+        """Ask the supervisor to stop the action, from the second time on to kill it; one that does not is killed itself."""
+        if times <= len(POLITE):
+            self._asked_at = time.monotonic()
+        elif time.monotonic() - self._asked_at > PROMPT:
+            self._kill()
+            return
         with suppress(ProcessLookupError):
             self.process.send_signal(POLITE[min(times, 2) - 1])
+
+    def _kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        clear_up(self.folder)
 
     def stop(self) -> None:
         """Kill the action, and wait until it is gone."""
         self.let_go()
         for times in (1, 2):
             self.ask(times)
-        self.process.wait()
+        try:
+            self.process.wait(STUCK)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            self.process.wait()
 
     def let_go(self) -> None:
         """Watch no longer; the action goes on."""
@@ -180,7 +197,7 @@ class Supervised:
     def _show(self, decoder: codecs.IncrementalDecoder, echo: Callable[[str], None]) -> None:
         stream = self.process.stdout
         while stream is not None and not stream.closed:
-            if hasattr(select, "poll") and not select.select([stream], [], [], WAKE)[0]:
+            if not _has_something(stream.fileno()):
                 continue  # an interrupt that is no signal is seen between two waits
             chunk = os.read(stream.fileno(), CHUNK)
             if text := decoder.decode(chunk, final=not chunk):
@@ -243,13 +260,31 @@ def stop(state: Mapping[str, Any], *, at_once: bool = False) -> bool:
 
 
 def clear_up(folder: Path) -> None:
-    """Kill what a killed supervisor left of its action: the process group, as far as it surely is that one."""
+    """Kill what a killed supervisor left of its action: its process group, and what left that with its environment."""
     state = read_state(folder)
     child, started = state.get("child"), state.get("child_started")
     if child is None or state.get("boot_id") != liveness.boot_id() or not hasattr(os, "killpg"):
         return
     if not liveness.is_gone(state.get("pid"), state.get("pid_started"), state.get("boot_id"), None):
         return
+    _kill_group(child, started)
+    for process in _begun_in(folder):
+        with suppress(psutil.Error):  # its number is looked at once more: it is no other process
+            process.kill()
+
+
+def _begun_in(folder: Path) -> list[psutil.Process]:
+    """Return the processes that got the environment of a run's action, ourselves left out."""
+    journal, found = str(folder / JOURNAL), list[psutil.Process]()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(JOURNAL_VARIABLE) == journal and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
+def _kill_group(child: int, started: float | None) -> None:
+    """Kill a process group, as far as it surely is that one."""
     with suppress(psutil.NoSuchProcess):  # the group's number is taken as long as one process of it lives
         if started is not None and abs(psutil.Process(child).create_time() - started) > 1:
             return
@@ -268,6 +303,15 @@ def _stop_signals_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _has_something(descriptor: int) -> bool:
+    """Say whether there is something to read, or an end, within a moment; `select()` refuses numbers above 1,023."""
+    if not hasattr(select, "poll"):
+        return True
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(1000 * WAKE))
 
 
 def _hand_over(process: subprocess.Popen[bytes], text: bytes) -> None:

@@ -316,7 +316,8 @@ def action_of(order: Order, environment: Mapping[str, str]) -> Action:
 
 def main() -> None:
     """Run the action of the order on the standard input; the run's folder is the only argument."""
-    told: dict[str, Any] = json.load(sys.stdin)
+    # One line, not all up to the end: a process that another thread forks at this moment may hold the pipe open for ever.
+    told: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     order, folder = Order.from_json(json.dumps(told["order"])), Path(sys.argv[1])
     adopt_orphans()
     supervisor = Supervisor(order, folder, action_of(order, told["environment"]), told["parent"])

@@ -305,3 +305,19 @@ def test_the_module_can_be_imported_without_fcntl() -> None:
     script = "import sys; sys.modules['fcntl'] = None; import renex_jupyter.tasks.process, renex_jupyter.capture.files"
     script += ", renex_jupyter.tasks.checkout, renex_jupyter.store.blobs"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_more_than_a_thousand_open_files_do_no_harm(tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, before[1]), before[1]))
+    taken = [os.open(tmp_path, os.O_RDONLY) for _ in range(1100)]
+    try:
+        pieces: list[str] = []
+        assert sh("echo hi", echo=pieces.append).status == "finished"
+        assert pieces == ["hi\n"]
+    finally:
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

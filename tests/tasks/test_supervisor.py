@@ -12,6 +12,7 @@ import pytest
 from supervised import RUN, begun, is_running, points, python, ran, sh, wait_for
 
 from renex_jupyter.errors import RenexError
+from renex_jupyter.tasks import process
 from renex_jupyter.tasks.process import kept_output, read_outcome, stop
 from renex_jupyter.tasks.watching import watch
 
@@ -276,3 +277,72 @@ def test_the_system_is_measured_from_one_interval_on(tmp_path: Path) -> None:
     cpu = [(step, value) for key, step, value, _ in found if key == "system/cpu_percent"]
     assert [step for step, _ in cpu] == [0, 1]
     assert all(1 < value < 130 for _, value in cpu)
+
+
+def test_an_action_begins_though_somebody_holds_the_pipe_of_its_order_open(tmp_path: Path, monkeypatch) -> None:
+    held: list[int] = []
+    popen = subprocess.Popen
+
+    class Held(popen):  # as a process does that another thread forks at this moment
+        def __init__(self, *args, **options) -> None:
+            super().__init__(*args, **options)
+            if self.stdin is not None:
+                held.append(os.dup(self.stdin.fileno()))
+
+    monkeypatch.setattr(subprocess, "Popen", Held)
+    supervised = begun(tmp_path, "echo", "hi")
+    monkeypatch.undo()
+    try:
+        wait_for(lambda: read_outcome(tmp_path / "run") is not None, 10)
+    finally:
+        for each in held:
+            os.close(each)
+    assert supervised.follow(lambda text: None).status == "finished"
+
+
+def test_a_supervisor_that_does_nothing_is_killed_with_its_action(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(process, "STUCK", 0.5)
+    supervised = begun(tmp_path, "sleep", "60")
+    child = supervised.wait_begun()["child"]
+    os.kill(supervised.process.pid, signal.SIGSTOP)
+    thread = threading.Thread(target=supervised.stop, daemon=True)
+    thread.start()
+    thread.join(10)
+    if thread.is_alive():
+        supervised.process.kill()
+    assert not thread.is_alive() or pytest.fail("it waits for ever")
+    wait_for(lambda: not is_running(child), 5)
+
+
+def test_a_third_interrupt_kills_a_supervisor_that_does_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(process, "PROMPT", 0.5)
+    supervised = begun(tmp_path, "sleep", "60")
+    child = supervised.wait_begun()["child"]
+    os.kill(supervised.process.pid, signal.SIGSTOP)
+    for times in (1, 2, 3):
+        supervised.ask(times)
+    assert supervised.process.poll() is None  # it may still do it by itself
+    time.sleep(0.6)
+    supervised.ask(4)
+    try:
+        wait_for(lambda: supervised.process.poll() is not None, 5)
+    finally:
+        supervised.process.kill()
+    wait_for(lambda: not is_running(child), 5)
+    assert supervised.follow(lambda text: None).status == "lost"
+
+
+def test_what_left_the_group_of_an_action_does_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
+    script = f"setsid sh -c 'echo $$ > {tmp_path}/pid1; exec sleep 61' & exec sleep 60"
+    supervised = begun(tmp_path, "sh", "-c", script)
+    wait_for(lambda: len(pids_in(tmp_path)) == 1)
+    supervised.wait_begun()
+    supervised.process.kill()
+    assert supervised.follow(lambda text: None).status == "lost"
+    wait_for(lambda: not is_running(pids_in(tmp_path)[0]), 5)
+
+
+def test_a_number_that_is_none_on_stdout_does_no_harm(tmp_path: Path) -> None:
+    outcome = sh(tmp_path, "echo 'loss: \u0131nf'; echo 'loss: 2'; echo 'löss: inf'", parse_stdout=True)
+    assert outcome.status == "finished"
+    assert [each[::2] for each in points(tmp_path)] == [("loss", 2.0), ("löss", float("inf"))]
