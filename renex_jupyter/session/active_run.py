@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -47,6 +48,9 @@ class ActiveRun:
         self.run = run
         self.joined = joined  # opened by another process, which also closes it
         self.held = joined  # by a `with` block or a task: a new run nests below it
+        self.thread = threading.get_ident()  # whose next runs are part of this one
+        self.around: ActiveRun | None = None  # the run that it is part of, where that is open here
+        self.closing = threading.RLock()  # its own thread and that of the run around may end it at once
         self.pid = os.getpid()  # a forked child logs on its parent's run, and never ends it
         self.points = Points(session.store, run.run_id, run.name, steps, session.write_what_is_left, self._note_lost)
         self.facts = Facts(session, run)
@@ -148,8 +152,9 @@ def close_after(active: ActiveRun, error: BaseException | None) -> None:
 
 def tell_children(session: Session) -> None:
     """Have the processes that are started from now on find the run that is open; to be called when another one is."""
-    opened = [each for each in session.runs if not each.joined]
-    session.family.tell(opened[-1].told if opened else None)
+    with session.lock:
+        opened = [each for each in session.runs if not each.joined]
+        session.family.tell(opened[-1].told if opened else None)
 
 
 def snapshot_for(
@@ -198,11 +203,36 @@ def close(
     more : further fields of the run.
     take : takes the state after, given the last values; None: that of the project.
     """
-    session = active.session
-    if active not in session.runs or active.pid != os.getpid():
+    if active.pid != os.getpid():
         return
-    while session.runs[-1] is not active:
-        close(session.runs[-1], status)
+    with active.closing:
+        if active not in active.session.runs:
+            return
+        for each in _left_open_below(active):
+            close(each, status)
+        _close(active, status, error, exit_code, metrics, ended, more, take)
+
+
+def _left_open_below(active: ActiveRun) -> list[ActiveRun]:
+    """Return the open runs that are part of a run, the newest first, but those that another thread is still at."""
+    below = {active}
+    for each in active.session.runs:  # the one around was opened before
+        if each.around in below and (each.thread == active.thread or not each.held):
+            below.add(each)
+    return [each for each in reversed(active.session.runs) if each in below and each is not active]
+
+
+def _close(
+    active: ActiveRun,
+    status: str,
+    error: str | None,
+    exit_code: int | None,
+    metrics: Mapping[str, Any] | None,
+    ended: datetime | None,
+    more: Mapping[str, Any] | None,
+    take: Callable[[Mapping[str, Any]], Snapshot | None] | None,
+) -> None:
+    session = active.session
     watch, active.watch = active.watch, None
     seen = watch.stop() if watch is not None else {}
     with suppress(RenexError, OSError):  # told below; here the run is still one that a deleted store knew

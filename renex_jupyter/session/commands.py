@@ -149,7 +149,9 @@ def _started(
     active: ActiveRun, order: Order, folder: Path, limits: Limits, prepare: Prepare | None
 ) -> process.Supervised:
     """Start the supervisor, and note it as the process by whose life the run is known to be running."""
-    environment = {**os.environ, "PATH": path_of_environment()}
+    told = active.told  # in the environment itself another thread's run may be named
+    environment = {name: value for name, value in {**os.environ, **told}.items() if value is not None}
+    environment["PATH"] = path_of_environment()
     seen = None if limits.gpus is None else visible_gpus(limits.gpus)
     if seen is not None:
         environment[GPU_VARIABLE] = seen

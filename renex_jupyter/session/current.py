@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,7 @@ class Session:
         self._unwritten: dict[
             int, list[Change]
         ] = {}  # by process: what a parent could not write is the parent's to write
+        self._locks: dict[int, threading.RLock] = {}  # by process: a fork may inherit one that nobody lets go
         self._written: set[int] = set()  # executions of the recorder, by seq, that are in the store
 
     @property
@@ -125,6 +127,27 @@ class Session:
             return path.as_posix()
 
     @property
+    def lock(self) -> threading.RLock:
+        """Guards which runs are open, what children are told of them, and what waits to be written: threads open runs, too."""
+        return self._locks.setdefault(os.getpid(), threading.RLock())
+
+    @property
+    def around(self) -> ActiveRun | None:
+        """The open run that a new one of this thread is part of.
+
+        A thread that opened none works for the main thread, or for the parent process; never for a neighbour.
+        """
+        runs, main = list(self.runs), threading.main_thread().ident
+        own = [each for each in runs if each.thread == threading.get_ident()]
+        shared = [each for each in runs if each.thread == main or each is self.joined]
+        return next(reversed(own or shared), None)
+
+    @property
+    def innermost(self) -> ActiveRun | None:
+        """The open run that this thread logs on: the one around it, else the newest there is."""
+        return self.around or next(reversed(list(self.runs)), None)
+
+    @property
     def unwritten(self) -> list[Change]:
         """The records of this process that a full disk did not take."""
         return self._unwritten.setdefault(os.getpid(), [])
@@ -184,13 +207,14 @@ class Session:
 
     def write_what_is_left(self) -> None:
         """Write the records that could not be written when they were made, and those that were deleted with the store."""
-        gone = self.store.forget_if_gone()
-        if gone:
-            self._begin_anew()
-        waiting = self.unwritten
-        while waiting:
-            self.store.write(waiting[0])
-            del waiting[0]
+        with self.lock:
+            gone = self.store.forget_if_gone()
+            if gone:
+                self._begin_anew()
+            waiting = self.unwritten
+            while waiting:
+                self.store.write(waiting[0])
+                del waiting[0]
         if gone and self.runs:
             self.ensure_experiment()
 
@@ -235,12 +259,16 @@ def _record_anew(run: Run) -> Change:
 
 
 _sessions: list[Session] = []  # none or one
+_first = threading.Lock()
 
 
 def current() -> Session:
     """Return the session of this process; a forked child shares its parent's experiment and run, not its journal."""
     if not _sessions:
-        _sessions.append(Session())
+        session = Session()
+        with _first:  # of two threads that ask at once
+            if not _sessions:
+                _sessions.append(session)
     return _sessions[0]
 
 

@@ -100,4 +100,6 @@ def _say(environment: Told, handed: Told) -> None:
 def _handed() -> dict[str, Any]:
     """Return what multiprocessing copies into each process that it starts; without it nothing does."""
     module = sys.modules.get("multiprocessing.process")
-    return getattr(module.current_process(), "_config", {}) if module is not None else {}
+    # While another thread just imports it, its functions do not work yet.
+    process = getattr(module, "_current_process", None)
+    return getattr(process, "_config", {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,8 +117,8 @@ def finish_what_was_left(session: Session, *, nested: bool = False) -> None:
     ------
     RenexError : `disk_full` and its like while something of it still waits in memory: it stays open then.
     """
-    left = session.runs[-1] if session.runs else None
-    if left is None or nested or left.held or left.pid != os.getpid():  # that of a forked child's parent stays open
+    left = session.around
+    if left is None or nested or left.held or left.thread != threading.get_ident() or left.pid != os.getpid():
         return
     left.points.write_what_waits()
     close(left, "finished")
@@ -164,7 +165,7 @@ def open_run(
     environment_id : what it runs in; None: the environment of the state before, but of a container, whose image holds
         another one that nobody knows.
     """
-    parent = active_run()
+    parent = session.around or _run_of_parent_process(session)
     session.begin()
     session.ensure_experiment()
     run_id, store = new_id(), session.store
@@ -193,6 +194,7 @@ def open_run(
     )
     after = {name: value for name, value in fields(run).items() if name not in NOT_COLUMNS}
     active = ActiveRun(session, run)
+    active.around = parent
     with _opening(active, Change("runs", run_id, "create", after, namespace=run.namespace)):
         if params:
             active.set_params(params)
@@ -230,14 +232,15 @@ def end_run(status: str = "finished") -> None:
     if status not in STATUSES or status in ("running", "lost"):
         raise invalid_argument(f"a run cannot end as '{status}'.", "Use finished, failed or stopped.")
     session = current()
-    if session.runs:
-        close(session.runs[-1], status)
+    active = session.innermost
+    if active is not None:
+        close(active, status)
 
 
 def active_run() -> ActiveRun | None:
-    """Return the run that is logged on, or None."""
+    """Return the run that this thread logs on, or None."""
     session = current()
-    return session.runs[-1] if session.runs else _run_of_parent_process(session)
+    return session.innermost or _run_of_parent_process(session)
 
 
 def run_to_log_on(what: str) -> ActiveRun | None:
@@ -335,6 +338,7 @@ def _reopen(session: Session, run_id: str | Run | ActiveRun, tags: Mapping[str, 
         no_end = dict.fromkeys(("ended_at", "duration_s", "error", "exit_code"))
         after = {"status": "running", **no_end, **liveness.identity()}
         changes = [Change("runs", run.run_id, "update", after, {"status": run.status}, namespace=run.namespace)]
+    active.around = session.around
     with _opening(active, *changes):
         if tags:
             active.set_tags(tags)
