@@ -106,3 +106,29 @@ def test_a_run_in_an_environment_says_which_image_it_was(daemon: Daemon, project
     assert run.action is not None
     inspected = daemon.ask("image", "inspect", "--format", "{{.Id}}", str(run.action["image"]))
     assert run.action["image_id"] == inspected.strip()
+
+
+def test_a_package_of_the_project_is_that_of_the_checkout_and_of_now_in_the_image(
+    daemon: Daemon, project: Path
+) -> None:
+    own = project / "own"
+    own.mkdir()
+    (own / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "rx_own"\nversion = "1.0"\n'
+    )
+    (own / "backend.py").write_text(
+        f"import pathlib, sys\nsys.path.insert(0, {str(Path(small_wheel.__code__.co_filename).parent)!r})\n"
+        "from small_wheels import small_wheel\ndef build_wheel(folder, *_args, **_kwargs):\n"
+        "    code = pathlib.Path(__file__).with_name('rx_own.py').read_text()\n"
+        "    return small_wheel(pathlib.Path(folder), 'rx_own', code=code).name\n"
+    )
+    key = created(project, "./own\n")
+    for says in ("first", "second"):
+        (own / "rx_own.py").write_text(f"SAYS = {says!r}\n")
+        made = rx.build_environment(key, "docker", echo=lambda _: None)
+        assert inside(daemon, made.image, "python", "-c", "import rx_own; print(rx_own.SAYS)") == says
+    said: list[str] = []
+    program = "import rx_own; print(rx_own.__file__)"
+    rx.run_task(["python", "-c", program], executor="container", environment=key, echo=said.append)
+    assert "/work/own/rx_own.py" in "".join(said)
