@@ -89,7 +89,8 @@ def attach(run_id: str | Run | ActiveRun, echo: Callable[[str], None] | None = N
         raise refused
     folder = current().store.layout.runs / run.run_id
     try:
-        watch(folder, say)
+        is_over, rest = lambda: get_run(run.run_id).status != "running", lambda: run_output(_ended(run))
+        watch(folder, say, is_over=is_over, rest=rest)
         return _ended(run)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(

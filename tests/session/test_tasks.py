@@ -186,6 +186,13 @@ def test_a_detached_run_goes_on_is_watched_and_its_end_is_recorded_with_the_stat
     assert "".join(again) == "one\ntwo\n"
 
 
+def test_the_last_line_of_short_runs_is_seen_by_who_watches_them(project: Path) -> None:
+    for _ in range(4):
+        said: list[str] = []
+        rx.attach(rx.run_task(["sh", "-c", "echo begin; sleep 0.3; echo end"], detach=True), said.append)
+        assert "".join(said) == "begin\nend\n"
+
+
 def test_an_interrupt_of_attach_leaves_the_run_running_and_says_so(project: Path) -> None:
     run = rx.run_task(["sleep", "60"], name="on", detach=True)
     interrupt(after=0.7)
