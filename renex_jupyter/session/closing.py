@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -59,12 +60,12 @@ def record_end(active: ActiveRun, outcome: Outcome | None, folder: Path, finish:
     session, run = active.session, active.run
     if outcome is not None and run.rerun_of:
         outcome = work.as_replayed(run, folder, outcome)
+    with never_in_the_way("by whom the run is ended"):  # its supervisor is gone, and it must not be taken for lost
+        session.store.write(Change("runs", run.run_id, "update", liveness.identity(), namespace=run.namespace))
     try:
         if outcome is not None and finish is not None:
             finish(outcome, folder)
     finally:  # also when that was interrupted
-        with never_in_the_way("by whom the run is ended"):  # its supervisor is gone, and it must not be taken for lost
-            session.store.write(Change("runs", run.run_id, "update", liveness.identity(), namespace=run.namespace))
         close(
             active,
             "lost" if outcome is None else outcome.status,
@@ -75,7 +76,10 @@ def record_end(active: ActiveRun, outcome: Outcome | None, folder: Path, finish:
             more=_measured(session.store, outcome, folder),
             take=partial(work.state_after, session, run, folder) if run.rerun_of else None,
         )
-        clear(folder)
+        if not any(
+            each.id == run.run_id for each in session.unwritten
+        ):  # else its folder is all that tells how it ended
+            clear(folder)
         with never_in_the_way("what killed runs have left"):
             sweep(session.store)
 
@@ -143,6 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--project", type=Path)
     parser.add_argument("--settings", type=json.loads, default={})
     args = parser.parse_args(argv)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second `stop` finds us under the run's pid: the action is over
     for name, value in args.settings.items():
         setattr(settings(), name, value)
     session = _session_for(args.store, args.project)

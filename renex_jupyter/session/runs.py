@@ -303,6 +303,8 @@ def mark_vanished(session: Session) -> None:
     for row in query.vanished_runs(read) and query.vanished_runs(read):
         with never_in_the_way("how a run ended"):
             after = end_of_vanished(session.store, row["run_id"])
+            if not any(each["run_id"] == row["run_id"] for each in query.vanished_runs(read)):  # that took a while
+                continue
             session.store.write(Change("runs", row["run_id"], "update", after, {"status": "running"}, row["namespace"]))
 
 

@@ -7,12 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
+from typing import Any
+
+import pytest
+from disk import full_disk
 
 import renex_jupyter as rx
 from renex_jupyter.config import settings
+from renex_jupyter.records.changes import Change
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session import closing
+from renex_jupyter.session import closing, runs
 from renex_jupyter.session.current import current
 from renex_jupyter.store import run_folders
 
@@ -111,3 +117,35 @@ def test_a_store_elsewhere_and_changed_settings_reach_the_closer(project: Path) 
     finally:
         settings().store, settings().max_file_size = "", 256 * 2**20
         shutil.rmtree(elsewhere.parent, ignore_errors=True)
+
+
+def test_an_end_that_a_full_disk_does_not_take_leaves_the_folder_that_tells_it(project: Path) -> None:
+    limit = full_disk()
+
+    def fill(_text: str) -> None:
+        limit.__enter__()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = rx.run_task(["sh", "-c", "echo begun; sleep 0.5"], name="full", echo=fill)
+    folders = list(current().store.layout.runs.iterdir())
+    limit.__exit__(None, None, None)
+    assert [(each / closing.OUTCOME).exists() for each in folders] == [True]
+    assert run.status == "running"
+    rx.snapshot("space again")
+    assert rx.get_run(run.run_id).status == "finished"
+
+
+def test_an_end_that_is_recorded_while_somebody_takes_the_run_for_vanished_stands(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = rx.run_task(["sleep", "60"], name="slow", detach=True)
+    os.kill(int(run.pid or 0), signal.SIGKILL)
+
+    def slow(store: Any, run_id: str) -> dict[str, Any]:
+        after = closing.end_of_vanished(store, run_id)
+        store.write(Change("runs", run_id, "update", {"status": "finished"}, namespace=run.namespace))
+        return after
+
+    monkeypatch.setattr(runs, "end_of_vanished", slow)
+    assert ended("slow").status == "finished"
