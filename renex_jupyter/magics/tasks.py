@@ -27,7 +27,9 @@ class TaskMagics(Magics):
 
     @magic_arguments()
     @argument(
-        "words", nargs="*", help="the task's name, then params as key=value (also set as variables of the notebook)"
+        "words",
+        nargs="*",
+        help="the task's name, then params as key=value (variables of the cell; in the kernel also of the notebook)",
     )
     @argument("--docker", nargs="?", const="", metavar="IMAGE", help="run it in a container of this image")
     @argument("--env", metavar="ENVIRONMENT", help="run it in this kept environment, by its id or name")
