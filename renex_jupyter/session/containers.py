@@ -59,7 +59,13 @@ class Place:
 
 
 def find_place(
-    session: Session, image: str | None, environment: str | None, limits: Limits, echo: Echo | None = None
+    session: Session,
+    image: str | None,
+    environment: str | None,
+    limits: Limits,
+    echo: Echo | None = None,
+    *,
+    all_packages: bool = False,
 ) -> Place:
     """Return where something can run in a container, its image fetched or built; what nobody looks after is removed.
 
@@ -67,6 +73,7 @@ def find_place(
     ----------
     image : name; with an environment the image that this is built on.
     environment : name or id of an environment; None, where there is no image either: that of this process.
+    all_packages : build it with all packages: what a command imports is not known.
 
     Raises
     ------
@@ -88,7 +95,8 @@ def find_place(
         client.close()
     from renex_jupyter.session.environment_builds import environment_for_run  # installers are needed for this only
 
-    made = environment_for_run(session, environment or "current", docker=True, base_image=image, echo=say)
+    wanted = environment or "current"
+    made = environment_for_run(session, wanted, docker=True, base_image=image, all_packages=all_packages, echo=say)
     for note in made.notes:
         say(f"renex: {note}\n")
     assert made.image is not None

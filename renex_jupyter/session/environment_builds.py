@@ -114,6 +114,7 @@ def environment_for_run(
     allow_missing: bool = False,
     checkout: Path | None = None,
     fresh: bool = False,
+    all_packages: bool = False,
     echo: Callable[[str], None] | None = None,
 ) -> EnvironmentForRun:
     """Return the environment that `--env` names, built if need be.
@@ -125,6 +126,7 @@ def environment_for_run(
     checkout : folder in which the project was written for the run: packages of the project that are installed in place
         are then imported from there.
     fresh : build it also where it is that of this process.
+    all_packages : install also what nobody here has imported.
 
     Raises
     ------
@@ -139,7 +141,13 @@ def environment_for_run(
             found.environment_id, found.title, True, sys.executable, variables={"PATH": paths, **inside}
         )
     made = build(
-        session, found, "docker" if docker else "venv", base_image=base_image, allow_missing=allow_missing, echo=echo
+        session,
+        found,
+        "docker" if docker else "venv",
+        all_packages=all_packages,
+        allow_missing=allow_missing,
+        base_image=base_image,
+        echo=echo,
     )
     if docker:
         return EnvironmentForRun(found.environment_id, found.title, image=made.image, notes=made.notes)

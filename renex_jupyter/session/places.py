@@ -20,7 +20,12 @@ FRESH = "fresh"
 
 
 def place_for(
-    session: Session, recorded_id: str | None, wanted: str | None, echo: Callable[[str], None] | None = None
+    session: Session,
+    recorded_id: str | None,
+    wanted: str | None,
+    echo: Callable[[str], None] | None = None,
+    *,
+    all_packages: bool = False,
 ) -> EnvironmentForRun:
     """Return where something is to run that was recorded in an environment.
 
@@ -29,6 +34,7 @@ def place_for(
     wanted : name or id of an environment, "current", or None: the recorded one, which is this one where the same
         packages are installed here; "fresh": the recorded one, built even so.
     echo : gets the progress of a build.
+    all_packages : build it with all packages: what a command imports is not known.
 
     Raises
     ------
@@ -39,7 +45,8 @@ def place_for(
         if not differences(recorded, find_environment(session, CURRENT)):
             return _here(recorded)
     fresh = wanted == FRESH
-    return environment_for_run(session, (None if fresh else wanted) or recorded_id or CURRENT, fresh=fresh, echo=echo)
+    chosen = (None if fresh else wanted) or recorded_id or CURRENT
+    return environment_for_run(session, chosen, fresh=fresh, all_packages=all_packages, echo=echo)
 
 
 def python_of(place: EnvironmentForRun) -> Path:

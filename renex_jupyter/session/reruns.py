@@ -123,7 +123,8 @@ def _executor(recorded: Run, choice: Choice) -> str:
 
 
 def _here(again: Again, choice: Choice) -> Run:
-    place = place_for(again.session, again.recorded.environment_id, choice.environment, again.echo)
+    recorded_id, whole = again.recorded.environment_id, again.recorded.kind == "command"
+    place = place_for(again.session, recorded_id, choice.environment, again.echo, all_packages=whole)
     for note in place.notes:
         again.echo(f"renex: {note}\n")
     return _run(again, place.environment_id, _prepare_here(again, place), "process", {})
@@ -133,7 +134,8 @@ def _in_container(again: Again, choice: Choice) -> Run:
     from renex_jupyter.session import containers  # docker is needed for this only
 
     image, environment = _image_and_environment(again.recorded, again.plan.action, choice)
-    place = containers.find_place(again.session, image, environment, again.limits, again.echo)
+    whole = again.recorded.kind == "command"
+    place = containers.find_place(again.session, image, environment, again.limits, again.echo, all_packages=whole)
     told = {name: value for name, value in (("image", image), ("environment", environment)) if value}
     told["image_id"] = place.image_id
     lay_out = containers.prepare_in(again.session, place)

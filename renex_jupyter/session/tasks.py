@@ -89,12 +89,12 @@ def run_task(
     if chosen == "container":
         from renex_jupyter.session import containers  # Docker is needed for this only
 
-        where = containers.find_place(session, image, environment, limits, echo)
+        where = containers.find_place(session, image, environment, limits, echo, all_packages=True)
         placed = {"prepare": containers.prepare_in(session, where), "finish": containers.finish_in(session, echo)}
         placed["environment_id"] = where.environment_id
         action |= where.action
     elif environment is not None:
-        place = environment_for_run(session, environment, echo=echo)
+        place = environment_for_run(session, environment, all_packages=True, echo=echo)
         placed = {"prepare": place.prepare, "environment_id": place.environment_id}
         action["environment"] = place.environment_id
     return run_order(

@@ -17,6 +17,7 @@ from renex_jupyter.config import settings
 from renex_jupyter.ids import short
 from renex_jupyter.query import environments
 from renex_jupyter.query import snapshots as query
+from renex_jupyter.records.changes import Change
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import FileEntry, FileTree, Snapshot
@@ -26,7 +27,7 @@ from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.layout import Layout, os_errors
 from renex_jupyter.tasks.checkout import write_tree
 from renex_jupyter.tasks.order import Outcome
-from renex_jupyter.tasks.replayed import Replayed, replayed_run
+from renex_jupyter.tasks.replayed import Replayed, Tree, replayed_run
 
 OUTSIDE = ("../", "/")  # how a path begins that does not lie in the project
 WORK, SHARE = "work", "share"  # folders in that of a run, both of which its container sees
@@ -111,11 +112,31 @@ def is_same(project: Path, entry: FileEntry) -> bool:
 
 
 def state_after(session: Session, run: Run, folder: Path, metrics: Mapping[str, Any]) -> Snapshot | None:
-    """Take the hidden snapshot of what a rerun has made of its checkout; a fault of ours is a warning and no more."""
+    """Take the hidden snapshot of what a rerun has made of its checkout; a fault of ours is a warning and no more.
+
+    Of a replay these are the files of the moment in which its run ended. Where the cells before it left other ones than
+    those of the recorded state before, as they do with the time of day in them, that state is taken, too: what a run did
+    is what is between the two.
+    """
     with never_in_the_way("the state after the rerun"), as_of(session, run):
         state = _captured(session, run, folder / WORK)
+        replayed = _replayed(run, folder)
+        if replayed is not None:
+            _keep_before(session, run, state, *replayed)
+            if replayed[0].after is not None:
+                state = replace(state, files=_with_files(session, state.files, replayed[0].after, replayed[1]))
         return snapshots.keep(session, state, None, None, {}, metrics, run_id=run.run_id, hidden=True)
     return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
+
+
+def _keep_before(session: Session, run: Run, state: snapshots.Captured, replayed: Replayed, scratch: Path) -> None:
+    recorded = query.get_snapshot(session.store.reader, run.before_snapshot_id or "")
+    if replayed.before is None or replayed.before.files_id == recorded.files_id:
+        return
+    state = replace(state, files=_with_files(session, state.files, replayed.before, scratch))
+    kept = snapshots.keep(session, state, None, None, {}, {}, run_id=run.run_id, hidden=True)
+    change = {"before_snapshot_id": kept.snapshot_id}
+    session.store.write(Change("runs", run.run_id, "update", change, namespace=run.namespace))
 
 
 def _captured(session: Session, run: Run, work: Path) -> snapshots.Captured:
@@ -136,9 +157,6 @@ def _captured(session: Session, run: Run, work: Path) -> snapshots.Captured:
         timeout=settings().capture_timeout,
         purged=gone,
     )
-    replayed = _replayed(run, work.parent)
-    if replayed is not None and replayed[0].files_id:
-        tree = _tree_of(session, *replayed, tree)
     # Of what is in an image nothing is known: the state after a run there says what the one before it says.
     made = environments.get_environment(store.reader, run.environment_id or before.environment_id or "")
     return snapshots.Captured(replace(code, script=before.script), made, hardware.capture_hardware(), tree, purged_at)
@@ -167,14 +185,14 @@ def _replayed(run: Run, folder: Path) -> tuple[Replayed, Path] | None:
     return None
 
 
-def _tree_of(session: Session, replayed: Replayed, scratch: Path, present: FileTree) -> FileTree:
-    """Return the files as they were when the run of a replay ended, their contents kept."""
+def _with_files(session: Session, present: FileTree, tree: Tree, scratch: Path) -> FileTree:
+    """Return the files of a state in the store of a replay instead of the present ones, their contents kept."""
     kept, theirs = session.store.blobs, Blobs(Layout(scratch).blobs)
-    for part in replayed.parts:
+    for part in tree.parts:
         for each in part.entries:
             if each.sha256 and not kept.is_there(each.sha256) and theirs.is_there(each.sha256):
                 kept.put(theirs.get(each.sha256))
-    return replace(present, files_id=str(replayed.files_id), parts=replayed.parts)
+    return replace(present, files_id=tree.files_id, parts=tree.parts)
 
 
 @contextmanager

@@ -17,14 +17,22 @@ from renex_jupyter.tasks.foreign_journals import foreign_journals
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """The files of a state."""
+
+    files_id: str
+    parts: tuple[FilePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """A run of a replay."""
 
     name: str
     status: str
     error: str | None
-    files_id: str | None  # of the state after it; None: there is none
-    parts: tuple[FilePart, ...] = ()  # of that state
+    before: Tree | None  # None: it is not there, or not whole
+    after: Tree | None
 
 
 def replayed_run(store: Path, nth: int) -> Replayed | None:
@@ -49,12 +57,17 @@ def _told(changes: list[dict[str, Any]], nth: int) -> Replayed | None:
     for each in changes:
         if (each["t"], each["i"]) == ("runs", opened[nth]):
             run |= each["d"]
-    state: dict[str, Any] = next((each["d"] for each in changes if each["i"] == run.get("after_snapshot_id")), {})
+    before, after = (_tree(changes, run.get(name)) for name in ("before_snapshot_id", "after_snapshot_id"))
+    return Replayed(str(run["name"]), str(run["status"]), run.get("error"), before, after)
+
+
+def _tree(changes: list[dict[str, Any]], snapshot_id: str | None) -> Tree | None:
+    state = next((each["d"] for each in changes if snapshot_id and each["i"] == snapshot_id), None)
+    if state is None or not state.get("files_id"):
+        return None
     wanted = state.get("parts") or []
     parts = {each["i"]: each["d"]["entries"] for each in changes if each["t"] == "file_parts" and each["i"] in wanted}
     if not set(wanted) <= parts.keys():
-        state = {}
-    found = (
-        tuple(FilePart(each, tuple(FileEntry(**entry) for entry in parts[each])) for each in wanted) if state else ()
-    )
-    return Replayed(str(run["name"]), str(run["status"]), run.get("error"), state.get("files_id"), found)
+        return None
+    found = (FilePart(each, tuple(FileEntry(**entry) for entry in parts[each])) for each in wanted)
+    return Tree(str(state["files_id"]), tuple(found))

@@ -311,3 +311,13 @@ def test_a_third_run_that_ends_otherwise_proves_nothing_and_loses_nothing(projec
     assert len(rx.search_runs("rerun_of is not null")) == 2
     assert found.verdict == "different"
     assert "randomness" not in found.reason.partition(":")[0]
+
+
+def test_what_earlier_cells_write_is_no_output_of_a_later_run(project: Path) -> None:
+    first = "%%task first\nimport time\nopen('stamp.txt', 'w').write(str(time.time()))"
+    second = "%%task second\nrx.log_metric('k', 1.5)\nopen('res.txt', 'w').write('same')"
+    notebook(project, [first, second])
+    found = rx.verify("second")
+    assert (found.verdict, found.differences) == ("reproduced", ())
+    assert found.compared == {"points": 1, "params": 0, "files": 1}
+    assert [each.path for each in rx.get_run(str(found.rerun_run_id)).files] == ["res.txt"]
