@@ -27,6 +27,7 @@ from renex_jupyter.session.active_run import LONGEST_ERROR, ActiveRun, close
 from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.session.kept_output import keep_output
 from renex_jupyter.store import liveness
+from renex_jupyter.store.interrupts import interrupts_held_back
 from renex_jupyter.store.run_folders import clear, sweep
 from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.order import OUTCOME, Outcome
@@ -66,20 +67,21 @@ def record_end(active: ActiveRun, outcome: Outcome | None, folder: Path, finish:
         if outcome is not None and finish is not None:
             finish(outcome, folder)
     finally:  # also when that was interrupted
-        close(
-            active,
-            "lost" if outcome is None else outcome.status,
-            error=_error(outcome),
-            exit_code=None if outcome is None else outcome.exit_code,
-            metrics=_metrics(session, run.run_id),
-            ended=_ended_at(folder),
-            more=_measured(session.store, outcome, folder),
-            take=partial(work.state_after, session, run, folder) if run.rerun_of else None,
-        )
-        if not any(
-            each.id == run.run_id for each in session.unwritten
-        ):  # else its folder is all that tells how it ended
-            clear(folder)
+        with interrupts_held_back():  # the state after is taken whatever comes
+            close(
+                active,
+                "lost" if outcome is None else outcome.status,
+                error=_error(outcome),
+                exit_code=None if outcome is None else outcome.exit_code,
+                metrics=_metrics(session, run.run_id),
+                ended=_ended_at(folder),
+                more=_measured(session.store, outcome, folder),
+                take=partial(work.state_after, session, run, folder) if run.rerun_of else None,
+            )
+            if not any(
+                each.id == run.run_id for each in session.unwritten
+            ):  # else its folder is all that tells how it ended
+                clear(folder)
         with never_in_the_way("what killed runs have left"):
             sweep(session.store)
 

@@ -206,11 +206,17 @@ def _detached(active: ActiveRun, supervised: process.Supervised, folder: Path, f
         supervised.stop()
         record_end(active, _at_fault(process.read_outcome(folder), fault), folder, finish)
         raise
-    supervised.let_go()
-    # Whoever starts a process has to ask how it ended, or it stays as a zombie.
-    threading.Thread(target=supervised.process.wait, name="renex-detached", daemon=True).start()
-    let_go(active)
+    except BaseException:  # it goes on: its supervisor records the end
+        _leave(active, supervised)
+        raise
+    _leave(active, supervised)
     return recorded(active)
+
+
+def _leave(active: ActiveRun, supervised: process.Supervised) -> None:
+    supervised.let_go()
+    threading.Thread(target=supervised.wait, name="renex-detached", daemon=True).start()
+    let_go(active)
 
 
 def _at_fault(outcome: Outcome | None, fault: BaseException) -> Outcome | None:

@@ -23,7 +23,7 @@ from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.family import Family
 from renex_jupyter.session.purges import Purges
 from renex_jupyter.store import layout as layouts
-from renex_jupyter.store import liveness
+from renex_jupyter.store import liveness, run_folders
 from renex_jupyter.store.store import Store, locate, named
 from renex_jupyter.tasks.plan import MARKER
 
@@ -161,6 +161,8 @@ class Session:
         self._listen()
         self.store.write(self._session_record())
         self._recording = True
+        with never_in_the_way("what killed runs have left"):
+            run_folders.sweep(self.store)
         self._write_executions()
 
     def _listen(self) -> None:

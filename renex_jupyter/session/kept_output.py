@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.session.current import never_in_the_way
 from renex_jupyter.session.purges import contents_gone
+from renex_jupyter.store import run_folders
 from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.process import kept_output
 
@@ -27,5 +27,5 @@ def keep_output(store: Store, folder: Path, *, remove: bool = False) -> dict[str
         if sha256 is not None and sha256 not in contents_gone(store):
             found["output_sha256"] = sha256
     if remove:
-        shutil.rmtree(folder, ignore_errors=True)
+        run_folders.clear(folder)
     return found

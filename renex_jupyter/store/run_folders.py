@@ -1,6 +1,6 @@
-"""The folders in which runs outside of a kernel work: those that are left over are removed.
+"""The folders of runs that are under way, with what they print and where they work: those that are left over are removed.
 
-What such a run made and nobody could bring to its place is in `KEPT`; it stays until its run is purged, or a person
+What a run made and nobody could bring to its place is in `KEPT`; it stays until its run is purged, or a person
 removes it.
 """
 

@@ -25,6 +25,7 @@ from renex_jupyter.store import liveness
 from renex_jupyter.store.layout import json_object, os_errors
 from renex_jupyter.tasks.order import JOURNAL, OUTCOME, STATE, Order, Outcome
 from renex_jupyter.tasks.output import LOG, TAIL
+from renex_jupyter.tasks.process_tree import apart
 
 TROUBLE = "supervisor.log"  # what a supervisor itself has to complain of
 CHUNK = 65_536  # bytes
@@ -88,6 +89,7 @@ def start(order: Order, env: Mapping[str, str], folder: Path) -> Supervised:
     finally:
         os.close(trouble)
     try:
+        apart.add(process.pid)
         supervised = Supervised(process, liveness.identity(process.pid), folder)
         _hand_over(process, text)
     except BaseException:  # nothing is started yet: without its order it ends
@@ -142,6 +144,7 @@ class Supervised:
             except BaseException:  # `echo` failed; nobody would look after the action any more
                 self.stop()
                 raise
+        apart.discard(self.process.pid)
         self.let_go()
         outcome = self._outcome()
         return replace(outcome, status="stopped") if self.interrupted and outcome.status != "lost" else outcome
@@ -188,6 +191,11 @@ class Supervised:
         except subprocess.TimeoutExpired:
             self._kill()
             self.process.wait()
+
+    def wait(self) -> None:
+        """Wait until it has ended, as whoever starts a process has to, or it stays as a zombie."""
+        self.process.wait()
+        apart.discard(self.process.pid)
 
     def let_go(self) -> None:
         """Watch no longer; the action goes on."""

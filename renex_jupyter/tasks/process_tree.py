@@ -13,15 +13,17 @@ from pathlib import Path
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _LINUX = Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
+apart: set[int] = set()  # supervisors that were started here: what is below them belongs to runs of their own
+
 
 def descendants(pid: int) -> list[int]:
-    """Return the processes below one, parents before their children."""
+    """Return the processes below one, parents before their children; those of other runs are left out."""
     if not _LINUX:
         return _asked_of_psutil(pid)
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        children = _children(waiting.pop())
+        children = [each for each in _children(waiting.pop()) if each not in apart]
         found += children
         waiting += children
     return found
