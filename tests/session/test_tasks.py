@@ -29,11 +29,12 @@ def folders() -> list[str]:
 
 
 def of_run(run: Run) -> list[psutil.Process]:
-    """Return the processes that the run's environment tells of, wherever they are."""
+    """Return the processes that the run's environment tells of, wherever they are; a fold is the store's own."""
     found = []
     for each in psutil.process_iter():
         with suppress(psutil.Error):
-            if each.environ().get(RUN_VARIABLE) == run.run_id and each.status() != psutil.STATUS_ZOMBIE:
+            of_it = each.environ().get(RUN_VARIABLE) == run.run_id and "renex_jupyter.store.fold" not in each.cmdline()
+            if of_it and each.status() != psutil.STATUS_ZOMBIE:
                 found.append(each)
     return found
 
