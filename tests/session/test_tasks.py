@@ -16,6 +16,7 @@ from renex_jupyter.config import RUN_VARIABLE, settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session.current import current
+from renex_jupyter.tasks import process
 
 PYTHON = sys.executable
 
@@ -192,6 +193,32 @@ def test_the_last_line_of_short_runs_is_seen_by_who_watches_them(project: Path) 
         said: list[str] = []
         rx.attach(rx.run_task(["sh", "-c", "echo begin; sleep 0.3; echo end"], detach=True), said.append)
         assert "".join(said) == "begin\nend\n"
+
+
+def test_an_interrupt_while_a_detached_run_begins_leaves_it_to_its_supervisor(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process.Supervised, "wait_begun", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rx.run_task(["sh", "-c", "sleep 1; exit 3"], name="later", detach=True)
+    assert rx.active_run() is None
+    wait_for(lambda: rx.get_run("later").status != "running")
+    assert (rx.get_run("later").status, rx.get_run("later").exit_code) == ("failed", 3)
+
+
+def test_a_run_here_does_not_count_the_memory_of_a_detached_one(project: Path) -> None:
+    code = "import time; x = b'1' * 900_000_000; print('up', flush=True); time.sleep(60)"
+    large = rx.run_task([PYTHON, "-c", code], name="large", detach=True)
+    wait_for(lambda: rx.run_output(large))
+    with rx.start_run("here") as run:
+        time.sleep(1.5)
+    peak = rx.get_run(run.run_id).peak_memory_bytes
+    assert peak is not None and peak < psutil.Process().memory_info().rss + 600_000_000
+    rx.stop(large)
 
 
 def test_an_interrupt_of_attach_leaves_the_run_running_and_says_so(project: Path) -> None:
