@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _tell(from_os_error(error, "the answer cannot be written"), as_json=False)
     except KeyboardInterrupt as stop:
         if str(stop):
-            print(f"renex: {stop}", file=sys.stderr)
+            print(f"renex: {str(stop).replace('%renex ', 'renex ')}", file=sys.stderr)
         return 130
     return status
 

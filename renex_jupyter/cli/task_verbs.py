@@ -114,11 +114,13 @@ def _params(words: list[str]) -> Mapping[str, Any]:
     return {key: value for word in words for key, value in read_values(word, {}).items()}
 
 
-def _logs(args: argparse.Namespace) -> None:
+def _logs(args: argparse.Namespace) -> dict[str, str] | None:
+    """Write the output; as JSON it is the answer."""
     if args.follow and runs.get_run(args.id).status == "running":
-        attaching.attach(args.id, echo=_write)
-        return
-    _write(attaching.run_output(args.id))
+        attaching.attach(args.id, echo=_to_stderr if args.json else _write)
+    elif not args.json:
+        _write(attaching.run_output(args.id))
+    return {"output": attaching.run_output(args.id)} if args.json else None
 
 
 def _write(text: str) -> None:

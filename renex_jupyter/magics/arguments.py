@@ -26,8 +26,8 @@ def plainly(method: F) -> F:
             return method(*args, **kwargs)
         except RenexError as error:
             raise UsageError(error.line) from None
-        except KeyboardInterrupt:  # where it came to us is nothing to who stopped a cell
-            raise KeyboardInterrupt from None
+        except KeyboardInterrupt as stop:  # where it came to us is nothing to who stopped a cell
+            raise KeyboardInterrupt(*stop.args) from None
 
     return wrapped  # type: ignore[return-value]
 
