@@ -26,7 +26,7 @@ lab: $(VENV)/.ready  ## open JupyterLab on the quickstart (PORT=8899 picks a por
 test: lint chromium docker  ## run every check: lint, types, layers, tests, browser tests, tests in containers
 	@for name in $(BROWSERS); do command -v $$name >/dev/null && export RENEX_REQUIRE_BROWSER=1; done; \
 	[ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v dockerd >/dev/null && export RENEX_REQUIRE_DOCKER=1; \
-	pytest --numprocesses 2 --dist loadgroup --durations 40 --durations-min 4
+	pytest --numprocesses 2 --dist loadscope --durations 40 --durations-min 4
 
 lint: $(VENV)/.ready  ## ruff, mypy, import layers
 	ruff check .

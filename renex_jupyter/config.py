@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
-from traitlets import Bool, Enum, Float, Int, Unicode
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
 from traitlets.config import SingletonConfigurable
+
+from renex_jupyter.errors import warn
 
 STORE_FOLDER = ".renex"
 STORE_VARIABLE = "RENEX_STORE"
@@ -73,5 +75,19 @@ class Renex(SingletonConfigurable):
 
 
 def settings() -> Renex:
-    """Return the settings of this process."""
+    """Return the settings of this process; a variable such as RENEX_OUTPUT_KEPT sets one where nothing else does."""
+    if not Renex.initialized():
+        _take_from_environment(Renex.instance())
     return Renex.instance()
+
+
+def _take_from_environment(given: Renex) -> None:
+    for name, trait in given.traits(config=True).items():
+        variable = f"RENEX_{name.upper()}"
+        text = os.environ.get(variable, "")
+        if not text or variable == STORE_VARIABLE:  # which may change while a process runs
+            continue
+        try:
+            setattr(given, name, trait.from_string(text))
+        except (TraitError, ValueError):
+            warn(f"{variable}={text!r} is no value for Renex.{name}: {trait.help}")

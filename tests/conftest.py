@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -11,13 +13,25 @@ from renex_jupyter.session import current as sessions
 from renex_jupyter.session import family
 from renex_jupyter.store.store import Store
 
+# The points of most tests are counted, and a slow machine takes longer than the interval over them.
+os.environ["RENEX_SYSTEM_METRICS_INTERVAL"] = "0"
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, where they share what was started for them; all in containers share a daemon."""
-    for item in items:
-        path = item.path
-        item.add_marker(pytest.mark.xdist_group("docker" if path.parent.name == "docker" else str(path)))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file's tests in one process, where they share what was started for them; all in containers share a daemon.
+
+    So do all in browsers, of which one at a time is enough for two cores. Its own groups would do, but for pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            folder = PurePosixPath(file).parent.name
+            return folder if folder in ("docker", "browser") else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture
@@ -29,7 +43,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No variable of the machine, and no session of the test before."""
-    for name in (*family.NAMES, "RENEX_STORE", "RENEX_NOTEBOOK", "JPY_SESSION_NAME"):
+    for name in (*family.NAMES, "RENEX_STORE", "RENEX_NOTEBOOK", "JPY_SESSION_NAME", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     sessions.reset()
     yield

@@ -67,6 +67,7 @@ def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory, lab_environ
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(runtime),
         "JUPYTER_PLATFORM_DIRS": "1",
+        "RENEX_SYSTEM_METRICS_INTERVAL": "0",
     } | lab_environment
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
     command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}"]

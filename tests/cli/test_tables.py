@@ -152,7 +152,7 @@ def test_a_card_names_some_params_and_counts_the_rest(project: Path, monkeypatch
         rx.log_params({f"p{number}": number for number in range(2000)})
     monkeypatch.setenv("COLUMNS", "60")
     shown = renex(project, "show", "big")
-    assert "and 1,960 more (all of" in shown
+    assert "and 1,960 more" in " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= 60
     assert len(json.loads(renex(project, "show", "big", "--json"))["params"]) == 2000
 
