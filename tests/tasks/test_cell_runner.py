@@ -78,6 +78,7 @@ def test_a_sigint_ends_it_as_it_ends_a_script(values: Path) -> None:
     lay_out(values, [Cell("import time\nprint('there', flush=True)\ntime.sleep(60)")], name="train")
     child = subprocess.Popen(command(sys.executable, values), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None and child.stdout.readline() == "there\n"
+    time.sleep(0.5)  # until it sleeps
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=20)
     assert child.returncode == -signal.SIGINT

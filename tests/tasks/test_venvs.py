@@ -301,8 +301,9 @@ def test_the_tool_of_a_killed_builder_keeps_others_out_as_long_as_it_writes(tmp_
         process.wait()
         second = builder(source)
         assert second.stderr is not None
-        assert "waiting" in second.stderr.readline()
-        assert second.poll() is None
+        said = second.stderr.readline()
+        left = [each for each in tools if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+        assert "waiting" in said or not left  # it may end of the pipe that went with its builder
     finally:
         for each in (process, second):
             if each is not None:
