@@ -35,30 +35,30 @@ dev = [{ name = "pytest" }]
 [[package]]
 name = "click"
 version = "8.1.7"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 wheels = [{ url = "https://host.example/click.whl", hash = "sha256:00" }]
 
 [[package]]
 name = "httpx"
 version = "0.27.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 [package.optional-dependencies]
 http2 = [{ name = "h2" }]
 
 [[package]]
 name = "h2"
 version = "4.1.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 
 [[package]]
 name = "pywin32"
 version = "306"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 
 [[package]]
 name = "pytest"
 version = "8.0.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 
 [[package]]
 name = "tool"
