@@ -5,11 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from small_wheels import small_wheel
+from terminal import refused, say, told
 
 import renex_jupyter as rx
 from renex_jupyter.cli.main import main
@@ -32,20 +32,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
     monkeypatch.setattr(settings(), "environments_folder", str(tmp_path / "cache"))
     return folder
-
-
-def say(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert main(words) == 0, capsys.readouterr()
-    return capsys.readouterr().out
-
-
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    return json.loads(say(capsys, *words, "--json"))
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, str]:
-    assert main((*words, "--json")) == 2
-    return dict(json.loads(capsys.readouterr().out)["error"])
 
 
 def test_a_terminal_creates_lists_shows_compares_exports_and_builds(

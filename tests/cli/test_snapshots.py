@@ -9,9 +9,9 @@ from typing import Any
 
 import nbformat
 import pytest
+from terminal import refused, say, told
 
 import renex_jupyter as rx
-from renex_jupyter.cli.main import main
 
 
 @pytest.fixture
@@ -20,20 +20,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "model.py").write_text("x = 1\n")
     return tmp_path
-
-
-def say(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert main(words) == 0, capsys.readouterr()
-    return capsys.readouterr().out
-
-
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    return json.loads(say(capsys, *words, "--json"))
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, str]:
-    assert main((*words, "--json")) == 2
-    return dict(json.loads(capsys.readouterr().out)["error"])
 
 
 def test_a_terminal_takes_compares_edits_and_deletes(project: Path) -> None:

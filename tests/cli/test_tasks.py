@@ -71,7 +71,9 @@ def test_a_detached_run_is_followed_and_stopped_from_other_processes(here: Path)
 
 
 def test_a_run_goes_on_when_whoever_reads_its_output_goes(here: Path) -> None:
-    script = "import time\nfor n in range(40):\n    print('x' * 200, flush=True)\n    time.sleep(0.02)\nopen('end', 'w')"
+    script = (
+        "import time\nfor n in range(40):\n    print('x' * 200, flush=True)\n    time.sleep(0.02)\nopen('end', 'w')"
+    )
     (here / "slow.py").write_text(script)
     with subprocess.Popen([*RENEX, "task", "slow", "--", sys.executable, "slow.py"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
