@@ -278,6 +278,9 @@ def reset() -> None:
     """Forget the session, as a new process would."""
     for session in _sessions:
         session.family.tell(None)
+        for run in session.runs:
+            if run.watch is not None:
+                run.watch.stop()
     _sessions.clear()
 
 

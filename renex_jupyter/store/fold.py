@@ -7,10 +7,11 @@ Run as `python -m renex_jupyter.store.fold FOLDER [--doubted]` it folds until no
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,6 +172,18 @@ def folding(layout: Layout, *, timeout: float = 30.0) -> Iterator[None]:
     what = "the index cannot be written"
     with os_errors(what), database_errors(what), locks.hold(layout.fold_lock, timeout=timeout):
         sweep.temporary_files(layout)
+        yield
+
+
+@contextmanager
+def unfolded(layout: Layout, *, timeout: float = 120.0) -> Iterator[None]:
+    """Keep a store from being folded; one that cannot be written is not."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(locks.hold(layout.fold_lock, timeout=timeout))
+        except OSError as error:
+            if error.errno != errno.EROFS and not isinstance(error, PermissionError):
+                raise
         yield
 
 

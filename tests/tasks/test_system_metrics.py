@@ -35,10 +35,11 @@ def test_the_cpu_of_the_whole_tree_counts_also_of_what_has_ended() -> None:
 def test_memory_and_disk_of_the_tree_are_told(tmp_path: Path) -> None:
     script = f"block = bytearray(b'x') * 50_000_000\nfile = open({str(tmp_path / 'file')!r}, 'wb')\nfile.write(block)\n"
     script += "file.flush(); import os; os.fsync(file.fileno()); print(flush=True); input()"
-    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    root = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}])"  # has no other child
+    process = subprocess.Popen([sys.executable, "-c", root], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
-    found = Sampler(os.getpid(), with_root=False).sample()
+    found = Sampler(process.pid, with_root=False).sample()
     process.communicate(b"\n")
     assert 50_000_000 < found["system/memory_bytes"] < 200_000_000
     assert found["system/disk_write_bytes"] >= 50_000_000 or str(tmp_path).startswith("/dev/shm")

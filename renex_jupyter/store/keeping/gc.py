@@ -23,6 +23,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.keeping import Collected
 from renex_jupyter.store import archive, generation, locks, run_folders, tables
 from renex_jupyter.store.blobs import FRESH, away_name
+from renex_jupyter.store.fold import unfolded
 from renex_jupyter.store.layout import Layout, os_errors, put_in_place
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.store.store import Store
@@ -229,8 +230,16 @@ def _within(texts: Iterable[str], known: Collection[str]) -> set[str]:
 
 def _check_index(layout: Layout) -> None:
     """Refuse to judge while records lie in the archive and no index tells them: all of them would seem unnamed."""
-    if archive.packs_in(layout) and generation.usable(layout) is None:
+    if not _is_untold(layout):
+        return
+    with unfolded(layout):  # a first fold that is at work writes its packs before the index
+        untold = _is_untold(layout)
+    if untold:
         raise RenexError("corrupt", f"the index of {layout.root} is damaged or missing.", "First run: %renex rebuild")
+
+
+def _is_untold(layout: Layout) -> bool:
+    return bool(archive.packs_in(layout)) and generation.usable(layout) is None
 
 
 def _left_behind(folder: Path, deadline: float) -> Iterator[tuple[Path, int]]:

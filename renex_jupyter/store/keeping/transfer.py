@@ -9,7 +9,6 @@ in any order, as often as one likes.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -17,7 +16,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from renex_jupyter.records.keeping import Exported, Imported
 from renex_jupyter.store import generation, journal, layout, lines, locks, losses, parquet, sweep
 from renex_jupyter.store.blobs import Blobs, away_name
 from renex_jupyter.store.database import database_errors
+from renex_jupyter.store.fold import unfolded
 from renex_jupyter.store.keeping import gc, references
 from renex_jupyter.store.keeping.absorb import absorb
 from renex_jupyter.store.keeping.gc import Kept
@@ -141,18 +141,6 @@ def _exists(path: Path) -> RenexError:
     return RenexError("conflict", f"{path} exists.", "Give another name, or move that file away.")
 
 
-@contextmanager
-def _unfolded(layout: Layout) -> Iterator[None]:
-    """Keep a store from being folded; one that cannot be written is not."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(locks.hold(layout.fold_lock, timeout=WAIT))
-        except OSError as error:
-            if error.errno != errno.EROFS and not isinstance(error, PermissionError):
-                raise
-        yield
-
-
 def _write_lines(store: Store, folder: Path, chosen: Objects | None) -> tuple[int, int, tuple[int, int]]:
     """Write the lines of everything, or of the chosen objects, as two Parquet files.
 
@@ -161,7 +149,7 @@ def _write_lines(store: Store, folder: Path, chosen: Objects | None) -> tuple[in
     How many lines each holds, and what the store has lost (see `_lost_here`): it may be what is wanted.
     """
     with (
-        _unfolded(store.layout),
+        unfolded(store.layout),
         duckdb.connect(config={"threads": 1, "temp_directory": str(folder / "spill")}) as connection,
     ):
         copies = folder / "journals"

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -233,6 +234,27 @@ def test_nothing_is_freed_while_the_index_cannot_tell_what_is_named(store: Store
     assert there(store) == {data}
 
 
+def test_a_collection_waits_for_the_first_fold_that_is_about_to_write_the_index(store: Store) -> None:
+    data = put_long_ago(store, b"data")
+    keep(store, data)
+    store.fold()
+    away = store.layout.current.rename(store.layout.root / "away")
+
+    def folds() -> None:
+        with locks.hold(store.layout.fold_lock, timeout=0):
+            held.set()
+            time.sleep(0.3)
+            away.rename(store.layout.current)
+
+    held = threading.Event()
+    folding = threading.Thread(target=folds)
+    folding.start()
+    held.wait()
+    assert gc.collect(Store(store.layout.root), dry_run=False).blobs == 0
+    folding.join()
+    assert there(store) == {data}
+
+
 WRITER = """
 import os, random, sys, time
 from contextlib import suppress
@@ -289,6 +311,7 @@ def litter(store: Store) -> str:
 
 COLLECTOR = """
 import sys
+import threading
 from pathlib import Path
 from renex_jupyter.store.keeping import gc
 from renex_jupyter.store.store import Store
