@@ -33,6 +33,7 @@ class Circumstances:
     error: str | None = None  # of the rerun
     missing: tuple[tuple[str, str], ...] = ()  # path, why: of the recorded state, what the rerun did not have
     packages: tuple[PackageChange, ...] = ()  # from the recorded environment to that of the rerun; "python" among them
+    image: str = ""  # "python:3.12 a1b2 -> c3d4", where the container's is another one
     redacted: tuple[str, ...] = ()  # where a secret stood that was not kept: "cell 3"
     interrupted: tuple[str, ...] = ()  # cells that were cut off when they were recorded
     disorder: str = ""  # "2 changed since they ran, 1 out of order", of the notebook's cells
@@ -68,6 +69,8 @@ def _facts(known: Circumstances) -> Iterator[str]:
         yield f"not in the kept state, so the rerun did not have it: {names}"
     if known.packages:
         yield f"packages differ: {_some([_package(each) for each in known.packages])}"
+    if known.image:
+        yield f"the image is another one: {known.image}"
     if known.redacted:
         yield f"a secret was taken out before it was kept: {_some(known.redacted)}"
     if known.recorded_status in ("stopped", "lost"):

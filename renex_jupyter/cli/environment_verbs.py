@@ -37,7 +37,7 @@ def add_environment_verbs(verbs: Any, *, notebook: bool) -> None:
     env = add_verb(verbs, "env", words)
     env.set_defaults(do=_list, limit=20)
     own = env.add_subparsers(dest="env_verb", metavar="VERB", parser_class=Parser)
-    listing = add_verb(own, "ls", "list, the current one first")
+    listing = add_verb(own, "ls", "list, the current one first", aliases=["list"])
     listing.add_argument("-n", "--limit", type=int, default=20, help="at most this many (default 20)")
     listing.set_defaults(do=_list)
     show = add_verb(own, "show", "packages, origins, lock files, who has it and where it is built")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from renex_jupyter.errors import invalid_argument
@@ -22,7 +23,8 @@ class HelpShown(Exception):
     """The help was printed."""
 
 
-def add_verb(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
+def add_verb(verbs: Any, name: str, words: str, *, aliases: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Add the parser of a verb, which says of itself what the list says of it."""
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+    said = f"{words[0].upper()}{words[1:]}."
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=words, description=said, aliases=aliases)
     return parser

@@ -48,7 +48,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     parser = Parser(prog=program, description="Runs, snapshots and their history in this project.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     add_verb(verbs, "status", "where the store is, what it holds, what is recorded now").set_defaults(do=_status)
-    listing = add_verb(verbs, "ls", "list, newest first")
+    listing = add_verb(verbs, "ls", "list, newest first", aliases=["list"])
     listing.add_argument("kind", nargs="?", default="runs", choices=KINDS)
     listing.add_argument("-n", "--limit", type=int, default=20, help="at most this many (default 20)")
     add_filters(listing)

@@ -38,6 +38,11 @@ class TaskMagics(Magics):
     @argument("--gpus", metavar="N", help="how many GPUs it sees, or which, such as 0,2; 0: none")
     @argument("--detach", action="store_true", help="go on with the notebook while it runs")
     @argument("--parse-stdout", action="store_true", help="keep printed lines like 'loss: 0.3' as metrics")
+    @argument(
+        "--no-raise-error",
+        action="store_true",
+        help="go on with the notebook also after a command, or a cell in a process of its own, that failed",
+    )
     @argument("-o", "--out", help="put the run into this variable")
     @argument("--isolated", action="store_true", help="run the cell in a fresh process instead of in the kernel")
     @argument("--inputs", help="variables that an isolated cell gets, such as a,b")
@@ -70,11 +75,12 @@ class TaskMagics(Magics):
         line, dashes, command = _split(line)
         args = parse(self.task, line)
         name, params = name_and_params(args.words, current().names, TASK_USAGE)
-        error = None
+        error: BaseException | None = None
         if cell is None:
             if not dashes:
                 raise invalid_argument("there is nothing to run.", f"Usage: {TASK_USAGE}")
             run = tasks.run_task(command, name=name, params=params, **_outside(args))
+            error = _not_well(run, args)
         elif dashes:
             raise invalid_argument("a cell and a command were given.", f"Usage: {TASK_USAGE}")
         else:
@@ -103,10 +109,13 @@ def _run_cell(args: Any, name: str, cell: str, params: Mapping[str, Any]) -> tup
             parse_stdout=args.parse_stdout,
             detach=args.detach,
         )
-        return run, None if run.status in ("finished", "running") else _not_well(run)
+        return run, _not_well(run, args)
     if inputs or outputs:
         hint = "Add --isolated to run it in a process of its own; in the kernel a cell has all variables."
         raise invalid_argument("--inputs and --outputs are for a cell in a process of its own.", hint)
+    if args.no_raise_error:
+        hint = "Catch the exception in the cell, or add --isolated."
+        raise invalid_argument("--no-raise-error is not for a cell that runs in the kernel.", hint)
     if given:
         option = "--" + next(iter(given)).replace("_", "-")
         hint = "Add --isolated to run it in a process of its own, or give a command after --."
@@ -114,8 +123,10 @@ def _run_cell(args: Any, name: str, cell: str, params: Mapping[str, Any]) -> tup
     return cells.run_cell(name, cell, params)
 
 
-def _not_well(run: Run) -> UsageError:
-    """Return what stops the notebook after a cell that failed elsewhere, whose traceback is shown already."""
+def _not_well(run: Run, args: Any) -> UsageError | None:
+    """Return what stops the notebook after an action that failed elsewhere, whose traceback is shown already."""
+    if args.no_raise_error or run.status in ("finished", "running"):
+        return None
     lines = (run.error or "").rstrip().splitlines() or [f"exit code {run.exit_code}"]
     return UsageError(f"task '{run.name}' {run.status}: {lines[-1]}")
 

@@ -14,6 +14,7 @@ from renex_jupyter.records.metrics import SYSTEM
 from renex_jupyter.records.runs import FileChange, Run
 from renex_jupyter.store import liveness
 from renex_jupyter.store.reader import Reader
+from renex_jupyter.store.run_folders import OUTCOME
 from renex_jupyter.store.tables import among
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _MAPS = {  # what a condition of `search_runs` may name beside the columns of ru
     "tags": "select owner_id as run_id, map(list(key order by key), list(value order by key)) as tags "
     "from tags where owner_kind = 'run' group by owner_id",
 }
-OUTCOME = "outcome.json"  # file in a run's folder that tells how its action ended
 NUMBER_OF_PARAM = "try_cast(params['lr'] as double) < 0.1"
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 

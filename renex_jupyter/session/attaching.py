@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.ids import short
@@ -17,6 +16,7 @@ from renex_jupyter.session import purges
 from renex_jupyter.session.active_run import ActiveRun, close
 from renex_jupyter.session.commands import show
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.kept_output import output_in
 from renex_jupyter.session.runs import get_run
 from renex_jupyter.session.watching import WITH_OUTPUT
 from renex_jupyter.tasks import process, stopping
@@ -51,7 +51,10 @@ def stop(run_id: str | Run | ActiveRun) -> Run:
     run, session = get_run(run_id), current()
     if run.executor not in OUTSIDE and _stopped_here(session, run):
         return get_run(run.run_id)
-    stopping.interrupt(run)
+    if refused := stopping.refusal(run):
+        raise refused
+    if process.read_outcome(session.store.layout.runs / run.run_id) is None:  # else its end is just being recorded
+        stopping.interrupt(run)
     until = time.monotonic() + 2 * settings().interrupt_grace + CLOSING
     while time.monotonic() < until:
         found = get_run(run.run_id)
@@ -110,7 +113,7 @@ def run_output(run_id: str | Run | ActiveRun) -> str:
     run, store = get_run(run_id), current().store
     _check_prints(run)
     if run.output_sha256 is None:
-        return redact_text(process.kept_output(store.layout.runs / run.run_id))
+        return output_in(store.layout.runs / run.run_id)
     gone = purges.gone(store, [run.output_sha256]).get(run.output_sha256)
     if gone is not None:
         raise RenexError("not_found", f"the output of {_named(run)} was {gone}.", "It is gone for good.")

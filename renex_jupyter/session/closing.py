@@ -28,9 +28,9 @@ from renex_jupyter.session.current import Session, current, never_in_the_way
 from renex_jupyter.session.kept_output import keep_output
 from renex_jupyter.store import liveness
 from renex_jupyter.store.interrupts import interrupts_held_back
-from renex_jupyter.store.run_folders import clear, sweep
+from renex_jupyter.store.run_folders import OUTCOME, clear, sweep
 from renex_jupyter.store.store import Store
-from renex_jupyter.tasks.order import OUTCOME, Outcome
+from renex_jupyter.tasks.order import Outcome
 from renex_jupyter.tasks.process import clear_up, read_outcome
 
 Finish = Callable[[Outcome, Path], None]

@@ -194,7 +194,7 @@ def _watched(
     finally:
         record_end(active, outcome, folder, finish)
     if supervised.interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(recorded(active).line)
     return recorded(active)
 
 

@@ -24,13 +24,14 @@ from renex_jupyter.session.closing import Finish
 from renex_jupyter.session.commands import Prepare, show
 from renex_jupyter.session.current import Session, never_in_the_way
 from renex_jupyter.session.limits import Limits
-from renex_jupyter.session.work import SCRATCH, SHARE, SHARE_SEEN, WORK, WORK_SEEN, is_same
+from renex_jupyter.session.work import SCRATCH, SHARE_SEEN, WORK_SEEN, is_same
 from renex_jupyter.store.layout import os_errors
-from renex_jupyter.store.run_folders import KEPT
+from renex_jupyter.store.run_folders import KEPT, SHARE, WORK
 from renex_jupyter.tasks.bring_back import Brought, bring_back, read_looks, save_looks
 from renex_jupyter.tasks.checkout import write_tree
 from renex_jupyter.tasks.daemon import connect, told
 from renex_jupyter.tasks.images import fetch_image, id_of_image
+from renex_jupyter.tasks.images import image_id as known_image
 from renex_jupyter.tasks.leftover_containers import sweep
 from renex_jupyter.tasks.order import Container, Mount, Order, Relay
 
@@ -65,6 +66,7 @@ def find_place(
     limits: Limits,
     echo: Echo | None = None,
     *,
+    image_id: str | None = None,
     all_packages: bool = False,
 ) -> Place:
     """Return where something can run in a container, its image fetched or built; what nobody looks after is removed.
@@ -72,6 +74,7 @@ def find_place(
     Parameters
     ----------
     image : name; with an environment the image that this is built on.
+    image_id : the one that had this name once, taken instead of the one that has it now, where it is still there.
     environment : name or id of an environment; None, where there is no image either: that of this process.
     all_packages : build it with all packages: what a command imports is not known.
 
@@ -86,7 +89,8 @@ def find_place(
         with never_in_the_way("containers of runs that are over"):
             sweep(client, str(session.store.layout.root.absolute()))
         if image is not None and environment is None:
-            return Place(image, fetch_image(client, image, say), None, limits, echo)
+            once = known_image(client, image_id) if image_id is not None else None
+            return Place(image, once or fetch_image(client, image, say), None, limits, echo)
     except RenexError:
         raise
     except Exception as error:  # docker-py passes on what `requests` raises
@@ -143,7 +147,7 @@ def container_for(place: Place, folder: Path, large: tuple[Mount, ...], variable
     """Return the container of a run whose folder is laid out."""
     mounts = (Mount(str((folder / WORK).absolute()), WORK_SEEN), *large)
     return Container(
-        image=place.image_id if place.environment_id else place.image,
+        image=place.image_id,
         user=f"{os.getuid()}:{os.getgid()}" if hasattr(os, "getuid") else "0:0",
         mounts=(*mounts, Mount(str((folder / SHARE).absolute()), SHARE_SEEN)),
         environment=variables,

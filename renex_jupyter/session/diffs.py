@@ -132,7 +132,7 @@ def _present(session: Session, against: State | None) -> State:
     ignored = [path for each in missing if os.path.lexists(session.project / (path := from_text(each)))]
     if ignored:  # a module that was imported then, such as no capture of a terminal takes
         state = capture(session, keep=False, notebook=notebook, also=ignored)
-    logged = session.runs[-1].last_values() if session.runs else None
+    logged = session.innermost.last_values() if session.innermost else None
     known = state.code.source != "none"
     return State(
         title=NOW,

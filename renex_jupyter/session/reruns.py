@@ -23,6 +23,7 @@ from renex_jupyter.session.places import FRESH, in_checkout, place_for, python_o
 from renex_jupyter.session.replays import CELLS, lay_out_cells, replay_variables
 from renex_jupyter.session.rerun_plans import Plan, plan_for
 from renex_jupyter.session.runs import mark_vanished
+from renex_jupyter.store.run_folders import SHARE, WORK
 from renex_jupyter.tasks import handover
 from renex_jupyter.tasks.order import Order, Relay
 
@@ -134,8 +135,15 @@ def _in_container(again: Again, choice: Choice) -> Run:
     from renex_jupyter.session import containers  # docker is needed for this only
 
     image, environment = _image_and_environment(again.recorded, again.plan.action, choice)
-    whole = again.recorded.kind == "command"
-    place = containers.find_place(again.session, image, environment, again.limits, again.echo, all_packages=whole)
+    place = containers.find_place(
+        again.session,
+        image,
+        environment,
+        again.limits,
+        again.echo,
+        image_id=_recorded_in(again.recorded, again.plan.action).get("image_id") if choice.image is None else None,
+        all_packages=again.recorded.kind == "command",
+    )
     told = {name: value for name, value in (("image", image), ("environment", environment)) if value}
     told["image_id"] = place.image_id
     lay_out = containers.prepare_in(again.session, place)
@@ -144,7 +152,7 @@ def _in_container(again: Again, choice: Choice) -> Run:
 
 def _image_and_environment(recorded: Run, action: Mapping[str, Any], choice: Choice) -> tuple[str | None, str | None]:
     """Return of which image, or environment, a container is made; `action` is that of the run done by hand."""
-    given = recorded.action or {} if recorded.executor == "container" else action
+    given = _recorded_in(recorded, action)
     if choice.environment == FRESH:  # an image is never what is installed here
         return choice.image, given.get("environment") or recorded.environment_id
     if choice.image is not None or choice.environment is not None:
@@ -152,6 +160,11 @@ def _image_and_environment(recorded: Run, action: Mapping[str, Any], choice: Cho
     if given.get("image") is not None or given.get("environment") is not None:
         return given.get("image"), given.get("environment")
     return None, recorded.environment_id
+
+
+def _recorded_in(recorded: Run, action: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what tells in which container a run was."""
+    return recorded.action or {} if recorded.executor == "container" else action
 
 
 def _run(again: Again, environment_id: str | None, prepare: Prepare, executor: str, where: Mapping[str, Any]) -> Run:
@@ -220,7 +233,7 @@ def _prepare_inside(again: Again, lay_out: Prepare) -> Prepare:
     plan, recorded = again.plan, again.recorded
 
     def prepare(order: Order, folder: Path, environment: dict[str, str]) -> Order:
-        share = folder / work.SHARE
+        share = folder / SHARE
         order = replace(order, argv=_with_python(plan.argv, PYTHON_INSIDE))
         if plan.nth is None:
             return _moved_inside(again, lay_out(order, folder, environment), folder)
@@ -242,7 +255,7 @@ def _moved_inside(again: Again, order: Order, folder: Path) -> Order:
     by_hand = again.recorded.rerun_of is None  # a rerun has the words of the run that it goes back to
     if not again.plan.argv or (again.recorded.executor == "container" and by_hand):
         return order
-    moved = own_paths.in_command(order.argv, again.session.project, work.WORK_SEEN, folder / work.WORK)
+    moved = own_paths.in_command(order.argv, again.session.project, work.WORK_SEEN, folder / WORK)
     return replace(order, argv=moved)
 
 

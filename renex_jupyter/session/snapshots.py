@@ -179,8 +179,8 @@ def snapshot(
     session = current()
     include = chosen_paths(session.project, files)
     label = label or None
-    if metrics is None and session.runs:
-        chosen_metrics = session.runs[-1].last_values()
+    if metrics is None and session.innermost is not None:
+        chosen_metrics = session.innermost.last_values()
     if dry_run:
         from renex_jupyter.session.dry_run import look  # it captures as we do
 
@@ -223,7 +223,7 @@ def keep(
         message=redact_text(message) if message else message,
         label=label,
         parent_id=session.last_snapshot_id,
-        run_id=run_id or (session.runs[-1].run_id if session.runs else None),
+        run_id=run_id or (session.innermost.run_id if session.innermost else None),
         session_id=session.session_id,
         notebook=state.code.notebook,
         code_id=state.code.code_id,

@@ -71,7 +71,7 @@ def status() -> Status:
                    (select count(*) from snapshots where not coalesce(hidden, false)) as snapshots"""
         )[0]
     left = unfinished(store.layout)
-    active = session.runs[-1] if session.runs else None
+    active = session.innermost
     last = last_snapshot(session) if counts["snapshots"] else None
     return Status(
         store=str(store.layout.root),

@@ -206,6 +206,7 @@ def _circumstances(
         error=cell_error(second.error) if second.error and cells else second.error,
         missing=work.missing_files(session, before, of_command=recorded.kind == "command"),
         packages=_packages(session, recorded, second),
+        image=_image(recorded, second),
         interrupted=tuple(f"cell [{each.execution_count}]" for each in cells if each.status == "interrupted"),
         disorder=_disorder(snapshot_query.snapshot_cells(read, before.snapshot_id)) if cells else "",
         unknown_start=any(each.status is None for each in cells),
@@ -220,6 +221,15 @@ def _packages(session: Session, recorded: Run, second: Run) -> tuple[PackageChan
     return places.differences(
         *(environments.get_environment(read, str(each.environment_id)) for each in (recorded, second))
     )
+
+
+def _image(recorded: Run, second: Run) -> str:
+    """Return how the image of a rerun is another one; "" where an environment tells more of it, or one was in none."""
+    one, other = recorded.action or {}, second.action or {}
+    ids = [str(each.get("image_id") or "").removeprefix("sha256:")[:12] for each in (one, other)]
+    if recorded.environment_id or not all(ids) or ids[0] == ids[1]:
+        return ""
+    return f"{one.get('image')} {ids[0]} -> {other.get('image')} {ids[1]}"
 
 
 def _disorder(cells: Sequence[Cell]) -> str:

@@ -25,13 +25,13 @@ from renex_jupyter.session import purges, snapshots
 from renex_jupyter.session.current import Session, never_in_the_way
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.layout import Layout, os_errors
+from renex_jupyter.store.run_folders import SHARE, WORK
 from renex_jupyter.tasks.checkout import write_tree
 from renex_jupyter.tasks.order import Outcome
 from renex_jupyter.tasks.replayed import Replayed, Tree, replayed_run
 
 OUTSIDE = ("../", "/")  # how a path begins that does not lie in the project
-WORK, SHARE = "work", "share"  # folders in that of a run, both of which its container sees
-WORK_SEEN, SHARE_SEEN = "/work", "/renex"  # where it sees them
+WORK_SEEN, SHARE_SEEN = "/work", "/renex"  # where a container sees WORK and SHARE
 SCRATCH = (
     "store"  # in the folder of a replay, or in what is shared: the store that its `import renex_jupyter` logs into
 )

@@ -1,7 +1,7 @@
 """The folders of runs that are under way, with what they print and where they work: those that are left over are removed.
 
-What a run made and nobody could bring to its place is in `KEPT`; it stays until its run is purged, or a person
-removes it.
+What a run made or printed and nobody could bring to its place is in `KEPT`; it stays until its run is purged, or a
+person removes it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from renex_jupyter.store.liveness import is_gone
-from renex_jupyter.store.store import Store
+
+if TYPE_CHECKING:
+    from renex_jupyter.store.store import Store
 
 GRACE = 3600.0  # seconds
+STATE, OUTCOME, JOURNAL = "state.json", "outcome.json", "journal.jsonl"  # what a supervisor tells, and what is logged
+WORK, SHARE = "work", "share"  # folders of a checkout and of what a container may write, both of which it sees
 KEPT = "kept"
 
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-STATE, OUTCOME, JOURNAL = "state.json", "outcome.json", "journal.jsonl"  # files in a run's folder
-
 
 @dataclass(frozen=True, slots=True)
 class Mount:

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from renex_jupyter.tasks.order import OUTCOME, Outcome
+from renex_jupyter.store.run_folders import OUTCOME
+from renex_jupyter.tasks.order import Outcome
 
 ROOM = 64 * 2**10  # bytes; more than the longest error takes as JSON
 PATIENCE = 60.0  # seconds that are waited for a disk that takes nothing

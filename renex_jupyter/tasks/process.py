@@ -23,7 +23,8 @@ from renex_jupyter.config import JOURNAL_VARIABLE
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
 from renex_jupyter.store import liveness
 from renex_jupyter.store.layout import json_object, os_errors
-from renex_jupyter.tasks.order import JOURNAL, OUTCOME, STATE, Order, Outcome
+from renex_jupyter.store.run_folders import JOURNAL, OUTCOME, STATE
+from renex_jupyter.tasks.order import Order, Outcome
 from renex_jupyter.tasks.output import LOG, TAIL
 from renex_jupyter.tasks.process_tree import apart
 

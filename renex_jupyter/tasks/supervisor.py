@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.errors import RenexError
+from renex_jupyter.store import run_folders
 from renex_jupyter.tasks.local import KILL, LocalAction, adopt_orphans
-from renex_jupyter.tasks.order import JOURNAL, STATE, Order, Outcome
+from renex_jupyter.tasks.order import Order, Outcome
 from renex_jupyter.tasks.outcome_file import OutcomeFile
 from renex_jupyter.tasks.output import Kept, Recent, Renderer, replace
 from renex_jupyter.tasks.screen import WAITING, Screen, Source, drain
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from renex_jupyter.tasks.action import Action
     from renex_jupyter.tasks.logged import Logged
 
-SHARE_FOLDER = "share"  # of the run's folder: what a container may write to
 NOT_LOGGED = "something that it logs is not recorded"
 TICK = 0.05  # seconds between two looks at the action
 LOOK = 0.25  # seconds between two looks at its memory, its limits and its journal
@@ -132,7 +132,7 @@ class Supervisor:
             "container": self.action.container,
             "started": time.time() - (time.monotonic() - self.begun),
         }
-        replace(self.folder / STATE, json.dumps(state).encode())
+        replace(self.folder / run_folders.STATE, json.dumps(state).encode())
         self._is_known = True
 
     def _pump(self, timeout: float) -> int:
@@ -289,7 +289,7 @@ class Supervisor:
 
 def journal_of(order: Order, folder: Path) -> Path:
     """Return the file to which an action appends JSON lines; a container sees only a part of the run's folder."""
-    return (folder if order.container is None else folder / SHARE_FOLDER) / JOURNAL
+    return (folder if order.container is None else folder / run_folders.SHARE) / run_folders.JOURNAL
 
 
 def _size(count: int) -> str:

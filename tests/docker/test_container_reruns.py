@@ -28,6 +28,19 @@ def test_a_command_is_done_again_in_its_image_and_the_project_stays(daemon: Daem
     assert sorted(each.name for each in project.iterdir()) == [".renex", "data.txt"]
 
 
+def test_a_rerun_takes_the_image_of_then_also_when_its_name_is_another_ones(daemon: Daemon, project: Path) -> None:
+    name = "renex-test-moves:1"
+    daemon.ask("tag", IMAGE, name)
+    run = rx.run_task(["sh", "-c", "cat /made 2>&1 > out.txt || true"], executor="container", image=name, echo=str)
+    made = daemon.ask("commit", "--change", "LABEL other=1", daemon.ask("create", IMAGE, "true").strip(), name).strip()
+    then = (run.action or {})["image_id"]
+    assert made != then
+    again = rx.rerun(run, echo=str)
+    assert (again.status, (again.action or {})["image"], (again.action or {})["image_id"]) == ("finished", name, then)
+    other = rx.rerun(run, image=name, echo=str)
+    assert (other.action or {})["image_id"] == made
+
+
 def test_the_script_of_then_is_run_in_a_container_also_by_its_full_path_and_what_it_only_reads_stays(
     daemon: Daemon, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,19 @@ def test_an_isolated_cell_that_fails_stops_the_notebook_with_one_line(
     assert '  File "<train>", line 2, in <module>\n    1 / 0\n' in said.out and "run 'train' " in said.out
 
 
-@pytest.mark.parametrize("option", ["--inputs a", "--outputs b", "--timeout 3", "--memory 1g", "--parse-stdout"])
+def test_a_command_that_fails_stops_the_notebook_unless_it_is_told_to_go_on(shell: InteractiveShell) -> None:
+    ended = shell.run_cell("%task train -o run -- sh -c 'exit 3'\nafter = True")
+    assert isinstance(ended.error_in_exec, UsageError)
+    assert str(ended.error_in_exec) == "task 'train' failed: exit code 3, without output"
+    assert (shell.user_ns["run"].status, "after" in shell.user_ns) == ("failed", False)
+    ended = shell.run_cell("run = %task train --no-raise-error -- sh -c 'echo why >&2; exit 4'")
+    assert ended.success and (shell.user_ns["run"].exit_code, shell.user_ns["run"].error) == (4, "why")
+    assert shell.run_cell("%%task cell --isolated --no-raise-error\n1 / 0").success
+
+
+@pytest.mark.parametrize(
+    "option", ["--inputs a", "--outputs b", "--timeout 3", "--memory 1g", "--parse-stdout", "--no-raise-error"]
+)
 def test_what_only_a_process_of_its_own_can_do_is_refused_in_the_kernel(option: str, shell: InteractiveShell) -> None:
     ended = shell.run_cell(f"%%task train {option}\nprint('never')")
     assert isinstance(ended.error_in_exec, UsageError)

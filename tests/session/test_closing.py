@@ -16,11 +16,13 @@ from disk import full_disk
 
 import renex_jupyter as rx
 from renex_jupyter.config import settings
+from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session import closing, runs
+from renex_jupyter.session import attaching, closing, runs
 from renex_jupyter.session.current import current
-from renex_jupyter.store import run_folders
+from renex_jupyter.store import liveness, run_folders
+from renex_jupyter.store.blobs import Blobs
 
 SCRIPT = """
 import os, signal, threading
@@ -141,6 +143,9 @@ def test_an_end_that_is_recorded_while_somebody_takes_the_run_for_vanished_stand
 ) -> None:
     run = rx.run_task(["sleep", "60"], name="slow", detach=True)
     os.kill(int(run.pid or 0), signal.SIGKILL)
+    until = time.monotonic() + 30
+    while not liveness.is_gone(run.pid, run.pid_started, run.boot_id, run.host) and time.monotonic() < until:
+        time.sleep(0.01)
 
     def slow(store: Any, run_id: str) -> dict[str, Any]:
         after = closing.end_of_vanished(store, run_id)
@@ -149,3 +154,38 @@ def test_an_end_that_is_recorded_while_somebody_takes_the_run_for_vanished_stand
 
     monkeypatch.setattr(runs, "end_of_vanished", slow)
     assert ended("slow").status == "finished"
+
+
+def test_output_that_the_disk_does_not_take_stays_in_the_folder_of_its_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Blobs, data: bytes) -> str:
+        raise RenexError("disk_full", "no room.", "Make some.")
+
+    token = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
+    actions = (["sh", "-c", f"echo begun {token}"], lambda: print("begun"))
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setattr(Blobs, "put", full)
+        runs = [rx.run_task(each, name="full", echo=str) for each in actions]
+    for run in runs:
+        assert (run.status, run.output_sha256) == ("finished", None)
+        assert rx.run_output(run).startswith("begun") and token not in rx.run_output(run)
+    assert run_folders.sweep(current().store, grace=0) == 0
+    assert rx.run_output(runs[0]).startswith("begun")
+
+
+def test_a_run_whose_action_has_ended_gets_no_signal_while_its_end_is_recorded(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attaching, "CLOSING", 0.5)
+    monkeypatch.setattr(settings(), "interrupt_grace", 0.0)
+    run = rx.run_task(["sleep", "60"], name="ends", detach=True)
+    outcome = current().store.layout.runs / run.run_id / run_folders.OUTCOME
+    outcome.write_text('{"status": "finished", "duration_s": 1.0}')
+    with pytest.raises(RenexError, match="has not ended"):
+        rx.stop(run)
+    assert rx.get_run(run).status == "running"
+    outcome.unlink()
+    monkeypatch.undo()
+    assert rx.stop(run).status == "stopped"

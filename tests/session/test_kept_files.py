@@ -18,8 +18,9 @@ from renex_jupyter.session import containers
 from renex_jupyter.session.commands import run_order
 from renex_jupyter.session.current import current
 from renex_jupyter.store import run_folders
+from renex_jupyter.store.run_folders import OUTCOME
 from renex_jupyter.tasks.bring_back import save_looks
-from renex_jupyter.tasks.order import OUTCOME, Order
+from renex_jupyter.tasks.order import Order
 
 
 def kept_of(run_id: str) -> Path:

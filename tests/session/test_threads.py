@@ -56,6 +56,30 @@ def test_each_thread_logs_on_the_run_that_it_opened(project: Path) -> None:
         assert (run.status, run.metrics, run.parent_run_id) == ("finished", {"fold": number}, None)
 
 
+def test_a_thread_whose_run_is_not_the_newest_logs_on_its_own(project: Path) -> None:
+    older, newer = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with rx.start_run("first"):
+            older.set()
+            newer.wait(60)
+            rx.log_metric("value", 0)
+
+    def second(other: threading.Thread) -> None:
+        older.wait(60)
+        with rx.start_run("second"):
+            newer.set()
+            other.join(60)
+            rx.log_metric("value", 1)
+
+    one = threading.Thread(target=first)
+    two = threading.Thread(target=second, args=(one,))
+    for each in (one, two):
+        each.start()
+    two.join(60)
+    assert (rx.get_run("first").metrics, rx.get_run("second").metrics) == ({"value": 0}, {"value": 1})
+
+
 def test_a_thread_logs_on_the_run_of_the_main_thread(project: Path) -> None:
     with rx.start_run("main") as run:
         thread = threading.Thread(target=rx.log_metric, args=("loss", 1.0))
