@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -41,12 +42,18 @@ def run_cell(shell: Any, source: str, told: Callable[[str], None]) -> BaseExcept
     The caller raises the exception again, so that IPython prints it once, the cell counts as failed and "Run All"
     stops there. IPython hides every frame above the user's own (`__ipython_bottom__`).
     """
-    handlers, handler = shell.custom_exceptions, shell.CustomTB
+    handlers, handler, show = shell.custom_exceptions, shell.CustomTB, shell.showtraceback
+
+    def show_but_exits(*args: Any, **kwargs: Any) -> None:
+        if not isinstance(sys.exc_info()[1], SystemExit):  # which IPython shows itself, before it asks for `CustomTB`
+            show(*args, **kwargs)
+
     shell.set_custom_exc((BaseException,), _teller(told))
+    shell.showtraceback = show_but_exits
     try:
         result = shell.run_cell(source, store_history=False)
     finally:
-        shell.custom_exceptions, shell.CustomTB = handlers, handler
+        shell.custom_exceptions, shell.CustomTB, shell.showtraceback = handlers, handler, show
     error: BaseException | None = result.error_before_exec or result.error_in_exec
     return error
 

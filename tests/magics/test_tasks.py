@@ -70,6 +70,14 @@ def test_a_task_in_the_kernel_keeps_what_it_prints_and_its_traceback(shell: Inte
     assert "interactiveshell.py" not in said
 
 
+def test_an_exit_of_a_task_is_shown_once(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    ended = shell.run_cell("%%task leaves\nimport sys\nsys.exit(3)")
+    assert isinstance(ended.error_in_exec, SystemExit) and rx.get_run("leaves").exit_code == 3
+    assert capsys.readouterr().out.count("SystemExit") == 1
+    shell.run_cell("1 / 0")
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+
 def test_a_task_in_a_task_keeps_its_own_output(shell: InteractiveShell) -> None:
     shell.run_cell("import renex_jupyter as rx")
     shell.run_cell("%%task outer\nprint(1)\nrx.run_task(lambda: print(2), name='inner')\nprint(3);")
