@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
+from renex_jupyter.records.cards import Card, Rows
 from renex_jupyter.session.current import current
 
 DEPENDENCIES = ("jupyterlab", "ipywidgets", "ipykernel", "ipython", "anywidget", "plotly", "duckdb", "pandas")
@@ -29,25 +29,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Card):
     """Everything that was looked at; `ok` when nothing is wrong."""
 
     ok: bool
     findings: tuple[Finding, ...]
 
-    def _rows(self) -> list[tuple[str, str]]:
+    @property
+    def title(self) -> str:
+        return "renex doctor: all well" if self.ok else "renex doctor: something is wrong"
+
+    def rows(self) -> Rows:
         return [(each.name, f"{'ok' if each.ok else 'WRONG'}: {each.detail}") for each in self.findings]
-
-    def __str__(self) -> str:
-        return display.text_card(
-            "renex doctor: all well" if self.ok else "renex doctor: something is wrong", self._rows()
-        )
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return display.card("renex doctor", self._rows())
 
 
 def examine() -> Report:

@@ -11,6 +11,7 @@ from typing import Any
 
 from renex_jupyter.cli.parsing import add_verb
 from renex_jupyter.errors import invalid_argument
+from renex_jupyter.records.cards import Card, Rows
 from renex_jupyter.records.display import printable
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session import attaching, runs, tasks
@@ -61,7 +62,7 @@ def with_command(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Card):
     """What came of a command, for whoever called it from a script: its failure is the exit status 1."""
 
     run: Run
@@ -75,14 +76,12 @@ class Ended:
         """Return the run, which JSON shows."""
         return self.run
 
-    def __str__(self) -> str:
-        return str(self.run)
+    @property
+    def title(self) -> str:
+        return self.run.title
 
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return self.run._repr_html_()
+    def rows(self) -> Rows:
+        return self.run.rows()
 
 
 def _task(args: argparse.Namespace) -> Ended:

@@ -74,7 +74,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_rerun_verbs(verbs, notebook=notebook)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
-        for each in (parser, *verbs.choices.values()):
+        for each in {parser, *verbs.choices.values()}:
             each.add_argument("--json", action="store_true", help="the answer as JSON, whole")  # `main` takes it out
             each.epilog = EXIT
     return parser

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
+from renex_jupyter.records.cards import Card, Rows
 from renex_jupyter.records.snapshots import Snapshot
 
 FREE = "gc --yes frees the file contents that no other snapshot has."
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class Deleted(Card):
     """A snapshot that was deleted, or would be."""
 
     dry_run: bool
     snapshot: Snapshot
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
         state = "would be deleted" if self.dry_run else "is deleted"
         return f"snapshot {short(self.snapshot.snapshot_id)} {state}"
 
-    def _rows(self) -> list[tuple[str, str]]:
+    def rows(self) -> Rows:
         snapshot = self.snapshot
         return [
             ("label", snapshot.label or ""),
@@ -33,12 +33,3 @@ class Deleted:
             ("holds" if self.dry_run else "held", snapshot.summary),
             ("next", "to delete it, add --yes (dry_run=False)" if self.dry_run else FREE),
         ]
-
-    def __str__(self) -> str:
-        return display.text_card(self._title, self._rows())
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return display.card(self._title, self._rows())

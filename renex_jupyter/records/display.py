@@ -104,7 +104,7 @@ def text_card(title: str, rows: Iterable[tuple[str, str]]) -> str:
     """Return the same for a terminal."""
     shown = [(name, text) for name, text in rows if text]
     indent = max((len(name) for name, _ in shown), default=0) + 4
-    lines = [title]
+    lines = [printable(title)]
     for name, text in shown:
         first, *others = _wrapped(printable(text, keep="\n\t"), indent)
         lines += [f"  {name:<{indent - 4}}  {first}", *(f"{'':<{indent}}{each}" for each in others)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display, notices
+from renex_jupyter.records.cards import Card, Rows
 from renex_jupyter.records.changes import plain
 from renex_jupyter.records.snapshots import NOTEBOOK_WORDS, Finding, LeftOut
 
@@ -35,7 +36,7 @@ class LargeFile:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class DryRun:
+class DryRun(Card):
     """What a snapshot of this moment would keep, and what it would leave out."""
 
     summary: str  # as a snapshot says it: "12 cells, 4 files (3.1 MB), 109 packages"
@@ -71,7 +72,11 @@ class DryRun:
         """Return everything as JSON can hold it."""
         return dict(plain(self))
 
-    def _rows(self) -> list[tuple[str, str]]:
+    @property
+    def title(self) -> str:
+        return TITLE
+
+    def rows(self) -> Rows:
         since = (
             f" since snapshot {short(self.compared_with)}" if self.compared_with else ", as there is no snapshot yet"
         )
@@ -105,14 +110,8 @@ class DryRun:
         end = "The snapshot would be refused." if self.refused else "They would be kept as they are."
         return f"{_listed([notices.place(each) for each in self.findings])}\n{end}"
 
-    def __str__(self) -> str:
-        return display.text_card(TITLE, self._rows())
-
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return display.card(TITLE, self._rows())
 
 
 def _listed(lines: list[str]) -> str:

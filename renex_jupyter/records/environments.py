@@ -8,6 +8,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
+from renex_jupyter.records.cards import Card, Rows
 from renex_jupyter.records.changes import plain
 
 EDITABLE, FILE = "editable ", "file "  # how the origin of a package from a folder or an archive begins
@@ -27,7 +28,7 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Card):
     """Interpreter, packages and lock files; hardware is not part of its id."""
 
     environment_id: str
@@ -46,7 +47,7 @@ class Environment:
         """Its id and its name."""
         return f"environment {short(self.environment_id)}{f' {self.name}' if self.name else ''}"
 
-    def rows(self) -> list[tuple[str, str]]:
+    def rows(self) -> Rows:
         """Return what is shown of it: name and text."""
         used = [each for each in self.packages if each.imported]
         placed = [each for each in self.packages if each.origin]
@@ -60,18 +61,9 @@ class Environment:
             ("Dockerfile", display.count(len(self.dockerfile.splitlines()), "line") if self.dockerfile else ""),
         ]
 
-    def __str__(self) -> str:
-        return display.text_card(self.title, self.rows())
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return display.card(self.title, self.rows())
-
 
 @dataclass(frozen=True, slots=True)
-class KnownEnvironment:
+class KnownEnvironment(Card):
     """An environment with what the store knows of it."""
 
     environment: Environment
@@ -90,7 +82,7 @@ class KnownEnvironment:
         mine = {name: plain(getattr(self, name)) for name in ("current", "runs", "snapshots", "builds")}
         return {**plain(self.environment), **mine}
 
-    def _rows(self) -> list[tuple[str, str]]:
+    def rows(self) -> Rows:
         return [
             *self.environment.rows(),
             ("runs", _some([f"{short(each['run_id'])} {each['name'] or ''}".strip() for each in self.runs])),
@@ -99,21 +91,12 @@ class KnownEnvironment:
         ]
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
         return f"{self.environment.title}{' (the current one)' if self.current else ''}"
-
-    def __str__(self) -> str:
-        return display.text_card(self._title, self._rows())
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return display.card(self._title, self._rows())
 
 
 @dataclass(frozen=True, slots=True)
-class Build:
+class Build(Card):
     """An environment that can be used: a virtual environment on this machine, or a Docker image."""
 
     environment_id: str
@@ -125,7 +108,7 @@ class Build:
     cached: bool = False  # it was there already
     notes: tuple[str, ...] = ()  # what is other than recorded
 
-    def _rows(self) -> list[tuple[str, str]]:
+    def rows(self) -> Rows:
         return [
             ("image", self.image or ""),
             ("folder", self.path or ""),
@@ -135,18 +118,9 @@ class Build:
         ]
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
         what = "a Docker image" if self.kind == "docker" else "a virtual environment"
         return f"environment {short(self.environment_id)} as {what}"
-
-    def __str__(self) -> str:
-        return display.text_card(self._title, self._rows())
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return display.card(self._title, self._rows())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from renex_jupyter.records import display
+from renex_jupyter.records.cards import Card, Rows
 
 SHOWN = 20  # damages on one card; `.damages` has them all
-
-Rows = list[tuple[str, str]]
-
-
-class _Card(Protocol):
-    """A record with a title, and rows of name and text."""
-
-    @property
-    def title(self) -> str: ...
-
-    def rows(self) -> Rows: ...
-
-
-def _text(self: _Card) -> str:
-    """Return the text form."""
-    return display.text_card(self.title, self.rows())
-
-
-def _pretty(self: _Card, printer: Any, _cycle: bool) -> None:
-    """Print the text form, as IPython asks for it."""
-    printer.text(_text(self))
 
 
 def _records(lost: int, files: int) -> str:
     """Say what was lost: records that were counted, and files of which nobody knows how many they held."""
     counted = display.count(lost, "record") if lost else ""
     return " and ".join(filter(None, (counted, f"{display.count(files, 'file')} of records" if files else "")))
-
-
-def _html(self: _Card) -> str:
-    """Return the escaped HTML form."""
-    return display.card(self.title, self.rows())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +26,7 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class FsckReport:
+class FsckReport(Card):
     """What a check of the store looked at and found; `ok` when nothing is damaged."""
 
     ok: bool
@@ -71,11 +45,9 @@ class FsckReport:
         more = len(self.damages) - SHOWN
         return [("checked", looked), *found, ("", f"and {more:,} more" if more > 0 else "")]
 
-    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
-
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
+class Rebuilt(Card):
     """What the index was made of anew."""
 
     journals: int  # files
@@ -114,11 +86,9 @@ class Rebuilt:
             ),
         ]
 
-    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
-
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(Card):
     """File contents that no record names: what a collection freed or, as a dry run, would free."""
 
     dry_run: bool
@@ -141,8 +111,6 @@ class Collected:
             ("kept", f"{self.kept_young:,} that are too new to judge" if self.kept_young else ""),
             ("", "nothing was removed; rx.gc(dry_run=False) or renex gc --yes does it" if frees else ""),
         ]
-
-    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +138,7 @@ class Writer:
 
 
 @dataclass(frozen=True, slots=True)
-class Purged:
+class Purged(Card):
     """What was taken out of the store for good."""
 
     records: int  # changes removed or rewritten
@@ -230,11 +198,9 @@ class Purged:
             ("", "restart these if they may know it or log on it: what they log is recorded" if self.writers else ""),
         ]
 
-    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
-
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Card):
     """A file that holds a store, or some runs of it."""
 
     path: str
@@ -272,11 +238,9 @@ class Exported:
             ("WITHOUT", lost if self.lost or self.lost_files else ""),
         ]
 
-    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html
-
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Card):
     """What came out of an exported file."""
 
     path: str
@@ -296,5 +260,3 @@ class Imported:
             ("new", f"{self.changes:,} changes, {self.points:,} metric points, {self.blobs:,} contents"),
             ("already here", f"{self.already_there:,} changes and points"),
         ]
-
-    __str__, _repr_pretty_, _repr_html_ = _text, _pretty, _html

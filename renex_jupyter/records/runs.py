@@ -10,6 +10,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
+from renex_jupyter.records.cards import Card, Rows
 
 STATUSES = ("running", "finished", "failed", "stopped", "lost")
 DEFAULT_NAMESPACE = "default"
@@ -57,7 +58,7 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Run(Card):
     """One execution of a task: before-snapshot, action, after-snapshot."""
 
     run_id: str
@@ -119,7 +120,11 @@ class Run:
     def _told(self, name: str, otherwise: Any = None) -> Any:
         return (self.action or {}).get(name, otherwise)
 
-    def _rows(self) -> list[tuple[str, str]]:
+    @property
+    def title(self) -> str:
+        return f"run '{self.name}' {self.status}"
+
+    def rows(self) -> Rows:
         return [
             ("experiment", f"{self.namespace}/{self.experiment}"),
             ("task", " ".join(part for part in (self.kind, self.task) if part)),
@@ -145,15 +150,6 @@ class Run:
             ("environment", short(self.environment_id) if self.environment_id else ""),
             ("id", self.run_id),
         ]
-
-    def __str__(self) -> str:
-        return display.text_card(f"run '{self.name}' {self.status}", self._rows())
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return display.card(f"Run {self.name}: {self.status}", self._rows())
 
 
 def files_text(files: Sequence[FileChange]) -> str:

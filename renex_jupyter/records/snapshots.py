@@ -9,6 +9,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display, notices
+from renex_jupyter.records.cards import Card, Rows
 from renex_jupyter.records.runs import DEFAULT_NAMESPACE
 
 # What is said of each source of the notebook.
@@ -158,7 +159,7 @@ class FileTree:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Card):
     """The state at one moment: code, environment, files, config and metrics."""
 
     snapshot_id: str
@@ -217,7 +218,11 @@ class Snapshot:
         left_out = notices.left_out_line(self.left_out)
         return (f"left out: {left_out}" if left_out else "", notices.findings_line(self.findings))
 
-    def _rows(self) -> list[tuple[str, str]]:
+    @property
+    def title(self) -> str:
+        return f"snapshot {short(self.snapshot_id)}"
+
+    def rows(self) -> Rows:
         return [
             ("message", self.message or ""),
             ("label", self.label or ""),
@@ -233,12 +238,3 @@ class Snapshot:
             ("state", short(self.state_id)),
             ("id", self.snapshot_id),
         ]
-
-    def __str__(self) -> str:
-        return display.text_card(f"snapshot {short(self.snapshot_id)}", self._rows())
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return display.card(f"Snapshot {short(self.snapshot_id)}", self._rows())

@@ -9,6 +9,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
+from renex_jupyter.records.cards import Card, Rows
 from renex_jupyter.records.changes import plain
 
 REPRODUCED, CLOSE, DIFFERENT, FAILED = "reproduced", "close", "different", "failed"
@@ -43,7 +44,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Verification:
+class Verification(Card):
     """A recorded run against the same run, done again."""
 
     verification_id: str
@@ -84,7 +85,11 @@ class Verification:
         told = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "created_at"}
         return {**plain(told), "created_at": self.created_at.isoformat()}
 
-    def _rows(self) -> list[tuple[str, str]]:
+    @property
+    def title(self) -> str:
+        return f"run '{self.name}': {self.verdict}"
+
+    def rows(self) -> Rows:
         nouns = {"points": "metric point", "params": "param", "files": "file"}
         compared = [display.count(self.compared.get(name, 0), noun) for name, noun in nouns.items()]
         tolerance = f"{self.relative_tolerance:g} relative, {self.absolute_tolerance:g} absolute"
@@ -98,14 +103,8 @@ class Verification:
             ("rerun", self.rerun_run_id or "none: it could not be started"),
         ]
 
-    def __str__(self) -> str:
-        return display.text_card(f"run '{display.printable(self.name)}': {self.verdict}", self._rows())
-
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return display.card(f"Run {self.name}: {self.verdict}", self._rows())
 
 
 def _lines(differences: Sequence[Difference]) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.query.snapshots import get_snapshot
 from renex_jupyter.records import display
+from renex_jupyter.records.cards import Card, Rows
 from renex_jupyter.records.changes import now
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.diffs import last_snapshot
@@ -16,7 +16,7 @@ from renex_jupyter.session.unfinished import unfinished
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Status(Card):
     """The store of this project and the session of this process."""
 
     store: str  # folder
@@ -31,7 +31,11 @@ class Status:
     store_bytes: int
     unfinished_checkout: str | None = None  # what to do about it
 
-    def _rows(self) -> list[tuple[str, str]]:
+    @property
+    def title(self) -> str:
+        return "renex"
+
+    def rows(self) -> Rows:
         if not self.exists:
             return [
                 ("store", f"{self.store} (not there yet: nothing was recorded)"),
@@ -47,15 +51,6 @@ class Status:
             ("last snapshot", f"{self.last_snapshot}; diff tells what changed since" if self.last_snapshot else ""),
             ("checkout", self.unfinished_checkout or ""),
         ]
-
-    def __str__(self) -> str:
-        return display.text_card("renex", self._rows())
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return display.card("renex", self._rows())
 
 
 def status() -> Status:

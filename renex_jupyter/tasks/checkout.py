@@ -11,11 +11,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
+from renex_jupyter.records.cards import Card, Rows
 from renex_jupyter.records.snapshots import FileEntry
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.tasks.folders import Branch, Folder, opened, unsafe
@@ -24,7 +24,7 @@ from renex_jupyter.tasks.staging import make_folders, staged, sweep, write_conte
 
 
 @dataclass(frozen=True, slots=True)
-class CheckoutResult:
+class CheckoutResult(Card):
     """What a checkout wrote."""
 
     path: str
@@ -35,7 +35,11 @@ class CheckoutResult:
     safety_id: str | None = None  # snapshot that holds what was replaced and removed
     notes: tuple[str, ...] = ()  # what the reader should know or do
 
-    def _rows(self) -> list[tuple[str, str]]:
+    @property
+    def title(self) -> str:
+        return "checked out"
+
+    def rows(self) -> Rows:
         left = ", ".join(f"{path} ({reason})" for path, reason in self.skipped[:10])
         more = f" and {len(self.skipped) - 10:,} more" if len(self.skipped) > 10 else ""
         return [
@@ -46,15 +50,6 @@ class CheckoutResult:
             ("to go back", f"%renex checkout {short(self.safety_id)} --in-place" if self.safety_id else ""),
             ("note", "\n".join(self.notes)),
         ]
-
-    def __str__(self) -> str:
-        return display.text_card("checked out", self._rows())
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return display.card("Checked out", self._rows())
 
 
 def write_tree(
