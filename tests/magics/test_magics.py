@@ -135,7 +135,7 @@ def test_a_command_is_a_run_that_finds_itself(shell: InteractiveShell, tmp_path:
 
 
 def test_a_failing_command_is_a_failed_run_with_its_exit_code(shell: InteractiveShell) -> None:
-    run(shell, "r = %task bad -- python -c \"import sys; print('why'); sys.exit(3)\"")
+    run(shell, "r = %task bad --no-raise-error -- python -c \"import sys; print('why'); sys.exit(3)\"")
     found = shell.user_ns["r"]
     assert (found.status, found.exit_code) == ("failed", 3)
     assert "why" in found.error

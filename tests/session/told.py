@@ -1,4 +1,4 @@
-"""What is said and what is kept."""
+"""What is said, what is refused and what is kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from renex_jupyter.errors import RenexError
 from renex_jupyter.session.current import current
 
 
@@ -20,6 +23,12 @@ def heard() -> Iterator[list[str]]:
         texts: list[str] = []
         yield texts
     texts.extend(str(each.message) for each in said)
+
+
+def refused(error: pytest.ExceptionInfo[RenexError], value: object) -> bool:
+    """Whether an error names the value, and says what to do."""
+    said = error.value
+    return said.code == "invalid_argument" and repr(value)[:20] in said.message and bool(said.hint)
 
 
 def rows(query: str) -> list[dict[str, Any]]:
