@@ -2,7 +2,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from random import Random
-from time import perf_counter
+from time import process_time
 
 import pytest
 from canaries import HEX, KNOWN, MIXED, PEM, made_of
@@ -233,9 +233,9 @@ def test_what_only_resembles_a_secret_stays(name: str) -> None:
 )
 def test_a_million_characters_take_no_seconds(piece: str) -> None:
     text = "://" + piece * (1_000_000 // len(piece))
-    started = perf_counter()
+    started = process_time()
     redact_text(text)
-    assert perf_counter() - started < 2
+    assert process_time() - started < 2
 
 
 def test_secrets_are_replaced_in_params_and_command_lines_by_their_kind() -> None:

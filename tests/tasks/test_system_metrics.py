@@ -4,8 +4,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from renex_jupyter.tasks.process_tree import descendants, memory_of
 from renex_jupyter.tasks.system_metrics import Sampler
 
@@ -29,7 +27,7 @@ def test_the_cpu_of_the_whole_tree_counts_also_of_what_has_ended() -> None:
     process.communicate(b"\n")
     after = os.times()
     told = after.children_user + after.children_system - before.children_user - before.children_system
-    assert 0.75 < seconds == pytest.approx(told, abs=0.2)  # as the system itself counts them
+    assert 0.75 < seconds < told + 0.05  # as the system itself counts them, with what comes before and after
 
 
 def test_memory_and_disk_of_the_tree_are_told(tmp_path: Path) -> None:
