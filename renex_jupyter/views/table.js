@@ -15,6 +15,7 @@ class TableView {
     this.scroll = element('div', 'rx-Table-scroll');
     this.scroll.append(this.table);
     this.root.append(this.scroll, this.empty, this.pager());
+    this.body.addEventListener('pointerdown', () => (this.marked = String(getSelection())));
     this.body.addEventListener('click', event => this.clicked(event));
     this.body.addEventListener('keydown', event => this.moved(event));
     el.append(this.root);
@@ -186,12 +187,18 @@ class TableView {
 
   clicked(event) {
     const id = event.target.closest('tr')?.dataset.id;
-    if (!id || String(getSelection()) !== '') return; // somebody marks text to copy it
+    if (!id || this.marks()) return; // somebody marks text of the table to copy it
     const before = this.model.get('selected');
     const adds = event.ctrlKey || event.metaKey || event.shiftKey;
     const others = before.filter(each => each !== id);
     this.tell({ selected: !adds ? [id] : others.length < before.length ? others : [...before, id] });
     this.drawSelected();
+  }
+
+  /** A button leaves the selection where it was: what is marked in a notebook, or was before, is no reason to do nothing. */
+  marks() {
+    const marked = String(getSelection());
+    return marked !== '' && marked !== this.marked && this.body.contains(getSelection().anchorNode);
   }
 
   moved(event) {

@@ -194,6 +194,26 @@ def test_the_head_sorts_and_says_so(project_tab: Tab, writer: Writer) -> None:
     expect(head).to_have_attribute("aria-sort", "descending")
 
 
+def test_a_click_counts_whatever_is_marked_in_the_notebook(project_tab: Tab, writer: Writer) -> None:
+    for name in ("first", "second"):
+        writer.run(name)
+    page, detail = project_tab.page, project_tab.page.locator("#renex-panel .rx-Detail h3")
+    expect(page.locator(ROW)).to_have_count(2)
+    page.locator(".jp-Notebook .cm-content").first.dblclick()
+    assert page.evaluate("String(getSelection())")
+    row_of(project_tab, "first").get_by_role("button").click()
+    expect(detail).to_have_text("first", timeout=KERNEL_MS)
+    place = row_of(project_tab, "second").locator("td").first.bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + 1, place["y"] + place["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] - 1, place["y"] + place["height"] / 2)
+    page.mouse.up()
+    assert page.evaluate("String(getSelection())")
+    page.wait_for_timeout(1000)
+    expect(detail).to_have_text("first")  # who marks text in the table wants to copy it
+
+
 def test_the_keyboard_walks_and_selects_and_keeps_its_place(project_tab: Tab, writer: Writer) -> None:
     for name in ("one", "two", "three"):
         writer.run(name)
