@@ -161,7 +161,8 @@ class TableView {
   drawRange() {
     const [page, size, total, shown] = ['page', 'page_size', 'total', 'rows'].map(name => this.model.get(name));
     const first = page * size + 1;
-    this.range.textContent = shown.length ? `${first}–${first + shown.length - 1} of ${total}` : '';
+    const [from, to, all] = [first, first + shown.length - 1, total].map(each => each.toLocaleString('en'));
+    this.range.textContent = shown.length ? `${from}–${to} of ${all}` : '';
     this.previous.disabled = page === 0;
     this.next.disabled = (page + 1) * size >= total;
     this.root.classList.toggle('rx-mod-onePage', page === 0 && total <= size);
