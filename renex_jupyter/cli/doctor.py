@@ -13,7 +13,7 @@ from pathlib import Path
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.session.current import current
 
 DEPENDENCIES = ("jupyterlab", "ipywidgets", "ipykernel", "ipython", "anywidget", "plotly", "duckdb", "pandas")
@@ -29,7 +29,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report(Card):
+class Report:
     """Everything that was looked at; `ok` when nothing is wrong."""
 
     ok: bool
@@ -41,6 +41,8 @@ class Report(Card):
 
     def rows(self) -> Rows:
         return [(each.name, f"{'ok' if each.ok else 'WRONG'}: {each.detail}") for each in self.findings]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
 
 
 def examine() -> Report:

@@ -11,7 +11,7 @@ from typing import Any
 
 from renex_jupyter.cli.parsing import add_verb
 from renex_jupyter.errors import invalid_argument
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.display import printable
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session import attaching, runs, tasks
@@ -62,7 +62,7 @@ def with_command(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended(Card):
+class Ended:
     """What came of a command, for whoever called it from a script: its failure is the exit status 1."""
 
     run: Run
@@ -82,6 +82,8 @@ class Ended(Card):
 
     def rows(self) -> Rows:
         return self.run.rows()
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
 
 
 def _task(args: argparse.Namespace) -> Ended:

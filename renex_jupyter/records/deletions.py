@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.snapshots import Snapshot
 
 FREE = "gc --yes frees the file contents that no other snapshot has."
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted(Card):
+class Deleted:
     """A snapshot that was deleted, or would be."""
 
     dry_run: bool
@@ -33,3 +33,5 @@ class Deleted(Card):
             ("holds" if self.dry_run else "held", snapshot.summary),
             ("next", "to delete it, add --yes (dry_run=False)" if self.dry_run else FREE),
         ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html

@@ -8,7 +8,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display, notices
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.changes import plain
 from renex_jupyter.records.snapshots import NOTEBOOK_WORDS, Finding, LeftOut
 
@@ -36,7 +36,7 @@ class LargeFile:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class DryRun(Card):
+class DryRun:
     """What a snapshot of this moment would keep, and what it would leave out."""
 
     summary: str  # as a snapshot says it: "12 cells, 4 files (3.1 MB), 109 packages"
@@ -112,6 +112,8 @@ class DryRun(Card):
 
     def __repr__(self) -> str:
         return str(self)
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
 
 
 def _listed(lines: list[str]) -> str:

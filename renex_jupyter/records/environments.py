@@ -8,7 +8,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.changes import plain
 
 EDITABLE, FILE = "editable ", "file "  # how the origin of a package from a folder or an archive begins
@@ -28,7 +28,7 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
-class Environment(Card):
+class Environment:
     """Interpreter, packages and lock files; hardware is not part of its id."""
 
     environment_id: str
@@ -61,9 +61,11 @@ class Environment(Card):
             ("Dockerfile", display.count(len(self.dockerfile.splitlines()), "line") if self.dockerfile else ""),
         ]
 
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
 
 @dataclass(frozen=True, slots=True)
-class KnownEnvironment(Card):
+class KnownEnvironment:
     """An environment with what the store knows of it."""
 
     environment: Environment
@@ -94,9 +96,11 @@ class KnownEnvironment(Card):
     def title(self) -> str:
         return f"{self.environment.title}{' (the current one)' if self.current else ''}"
 
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
 
 @dataclass(frozen=True, slots=True)
-class Build(Card):
+class Build:
     """An environment that can be used: a virtual environment on this machine, or a Docker image."""
 
     environment_id: str
@@ -121,6 +125,8 @@ class Build(Card):
     def title(self) -> str:
         what = "a Docker image" if self.kind == "docker" else "a virtual environment"
         return f"environment {short(self.environment_id)} as {what}"
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from renex_jupyter.records import display
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 
 SHOWN = 20  # damages on one card; `.damages` has them all
 
@@ -26,7 +26,7 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class FsckReport(Card):
+class FsckReport:
     """What a check of the store looked at and found; `ok` when nothing is damaged."""
 
     ok: bool
@@ -45,9 +45,11 @@ class FsckReport(Card):
         more = len(self.damages) - SHOWN
         return [("checked", looked), *found, ("", f"and {more:,} more" if more > 0 else "")]
 
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt(Card):
+class Rebuilt:
     """What the index was made of anew."""
 
     journals: int  # files
@@ -86,9 +88,11 @@ class Rebuilt(Card):
             ),
         ]
 
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
 
 @dataclass(frozen=True, slots=True)
-class Collected(Card):
+class Collected:
     """File contents that no record names: what a collection freed or, as a dry run, would free."""
 
     dry_run: bool
@@ -111,6 +115,8 @@ class Collected(Card):
             ("kept", f"{self.kept_young:,} that are too new to judge" if self.kept_young else ""),
             ("", "nothing was removed; rx.gc(dry_run=False) or renex gc --yes does it" if frees else ""),
         ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,7 @@ class Writer:
 
 
 @dataclass(frozen=True, slots=True)
-class Purged(Card):
+class Purged:
     """What was taken out of the store for good."""
 
     records: int  # changes removed or rewritten
@@ -198,9 +204,11 @@ class Purged(Card):
             ("", "restart these if they may know it or log on it: what they log is recorded" if self.writers else ""),
         ]
 
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
 
 @dataclass(frozen=True, slots=True)
-class Exported(Card):
+class Exported:
     """A file that holds a store, or some runs of it."""
 
     path: str
@@ -238,9 +246,11 @@ class Exported(Card):
             ("WITHOUT", lost if self.lost or self.lost_files else ""),
         ]
 
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
 
 @dataclass(frozen=True, slots=True)
-class Imported(Card):
+class Imported:
     """What came out of an exported file."""
 
     path: str
@@ -260,3 +270,5 @@ class Imported(Card):
             ("new", f"{self.changes:,} changes, {self.points:,} metric points, {self.blobs:,} contents"),
             ("already here", f"{self.already_there:,} changes and points"),
         ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html

@@ -10,7 +10,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 
 STATUSES = ("running", "finished", "failed", "stopped", "lost")
 DEFAULT_NAMESPACE = "default"
@@ -58,7 +58,7 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Run(Card):
+class Run:
     """One execution of a task: before-snapshot, action, after-snapshot."""
 
     run_id: str
@@ -150,6 +150,8 @@ class Run(Card):
             ("environment", short(self.environment_id) if self.environment_id else ""),
             ("id", self.run_id),
         ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
 
 
 def files_text(files: Sequence[FileChange]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display, notices
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.runs import DEFAULT_NAMESPACE
 
 # What is said of each source of the notebook.
@@ -159,7 +159,7 @@ class FileTree:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot(Card):
+class Snapshot:
     """The state at one moment: code, environment, files, config and metrics."""
 
     snapshot_id: str
@@ -238,3 +238,5 @@ class Snapshot(Card):
             ("state", short(self.state_id)),
             ("id", self.snapshot_id),
         ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html

@@ -9,7 +9,7 @@ from typing import Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.changes import plain
 
 REPRODUCED, CLOSE, DIFFERENT, FAILED = "reproduced", "close", "different", "failed"
@@ -44,7 +44,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Verification(Card):
+class Verification:
     """A recorded run against the same run, done again."""
 
     verification_id: str
@@ -105,6 +105,8 @@ class Verification(Card):
 
     def __repr__(self) -> str:
         return str(self)
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
 
 
 def _lines(differences: Sequence[Difference]) -> list[str]:

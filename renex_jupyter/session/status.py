@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from renex_jupyter.ids import short
 from renex_jupyter.query.snapshots import get_snapshot
 from renex_jupyter.records import display
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.changes import now
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.diffs import last_snapshot
@@ -16,7 +16,7 @@ from renex_jupyter.session.unfinished import unfinished
 
 
 @dataclass(frozen=True, slots=True)
-class Status(Card):
+class Status:
     """The store of this project and the session of this process."""
 
     store: str  # folder
@@ -51,6 +51,8 @@ class Status(Card):
             ("last snapshot", f"{self.last_snapshot}; diff tells what changed since" if self.last_snapshot else ""),
             ("checkout", self.unfinished_checkout or ""),
         ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
 
 
 def status() -> Status:

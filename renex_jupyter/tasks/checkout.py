@@ -15,7 +15,7 @@ from pathlib import Path
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
-from renex_jupyter.records.cards import Card, Rows
+from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.snapshots import FileEntry
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.tasks.folders import Branch, Folder, opened, unsafe
@@ -24,7 +24,7 @@ from renex_jupyter.tasks.staging import make_folders, staged, sweep, write_conte
 
 
 @dataclass(frozen=True, slots=True)
-class CheckoutResult(Card):
+class CheckoutResult:
     """What a checkout wrote."""
 
     path: str
@@ -50,6 +50,8 @@ class CheckoutResult(Card):
             ("to go back", f"%renex checkout {short(self.safety_id)} --in-place" if self.safety_id else ""),
             ("note", "\n".join(self.notes)),
         ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
 
 
 def write_tree(
