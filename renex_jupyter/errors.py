@@ -102,6 +102,16 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
+def told(error: BaseException) -> str:
+    """Return an exception in one text, `ValueError: why`; one that cannot say itself by its type."""
+    name = type(error).__name__
+    try:
+        why = str(error)
+    except Exception:  # noqa: BLE001  the exception's own
+        return name
+    return f"{name}: {why}" if why else name
+
+
 def text_argument(value: object, what: str, hint: str) -> str:
     """Return a text that UTF-8 can say; `what` names in the message what anything else is not.
 

@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from renex_jupyter.capture.secrets import redact_text
+from renex_jupyter.errors import told
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.snapshots import CellExecution
 
@@ -92,7 +93,7 @@ class Recorder:
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
                 if not self._warned:
                     self._warned = True
-                    print(f"renex: executed cells are not being recorded ({_told(error)}).", file=sys.stderr)
+                    print(f"renex: executed cells are not being recorded ({told(error)}).", file=sys.stderr)
 
         setattr(wrapper, MARK, True)
         return wrapper
@@ -175,12 +176,4 @@ def _outcome(result: Any) -> tuple[str, str | None]:
     if error is None:
         return "ok", None
     stopped = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
-    return "interrupted" if stopped else "error", _told(error)
-
-
-def _told(error: BaseException) -> str:
-    try:
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    except Exception:  # noqa: BLE001  # a user's __str__ may fail
-        text = type(error).__name__
-    return redact_text(text)[:MAX_ERROR]
+    return "interrupted" if stopped else "error", redact_text(told(error))[:MAX_ERROR]

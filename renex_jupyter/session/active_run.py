@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -20,7 +21,7 @@ from renex_jupyter.config import (
     RUN_STORE_VARIABLE,
     RUN_VARIABLE,
 )
-from renex_jupyter.errors import RenexError
+from renex_jupyter.errors import RenexError, told
 from renex_jupyter.ids import short
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.metrics import SYSTEM
@@ -51,6 +52,7 @@ class ActiveRun:
         self.thread = threading.get_ident()  # whose next runs are part of this one
         self.around: ActiveRun | None = None  # the run that it is part of, where that is open here
         self.closing = threading.RLock()  # its own thread and that of the run around may end it at once
+        self.begun: float | None = None  # `time.monotonic()`, where this process opened it
         self.pid = os.getpid()  # a forked child logs on its parent's run, and never ends it
         self.points = Points(session.store, run.run_id, run.name, steps, session.write_what_is_left, self._note_lost)
         self.facts = Facts(session, run)
@@ -141,13 +143,13 @@ def close_after(active: ActiveRun, error: BaseException | None) -> None:
         close(
             active,
             "failed" if status else "finished",
-            error=f"SystemExit: {error.code}" if status else None,
+            error=told(error) if status else None,
             exit_code=status,
         )
     elif isinstance(error, KeyboardInterrupt):
         close(active, "stopped", error="KeyboardInterrupt")
     else:
-        close(active, "failed", error=f"{type(error).__name__}: {error}")
+        close(active, "failed", error=told(error))
 
 
 def tell_children(session: Session) -> None:
@@ -256,7 +258,7 @@ def _close(
         after = {
             "status": status,
             "ended_at": ended,
-            "duration_s": (ended - active.run.started_at).total_seconds(),
+            "duration_s": _duration(active, ended),
             "error": redact_text(error)[:LONGEST_ERROR] if error else None,
             "exit_code": exit_code,
             "after_snapshot_id": taken.snapshot_id if taken else None,
@@ -269,3 +271,10 @@ def _close(
         with never_in_the_way("the end of the run"):
             session.write_what_is_left()
             session.store.settle()
+
+
+def _duration(active: ActiveRun, ended: datetime) -> float:
+    """Return how many seconds it took: a clock that was set meanwhile counts only where there is no other one."""
+    if active.begun is not None:
+        return time.monotonic() - active.begun
+    return max(0.0, (ended - active.run.started_at).total_seconds())

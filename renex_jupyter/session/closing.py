@@ -100,7 +100,6 @@ def end_of_vanished(store: Store, run_id: str) -> dict[str, Any]:
     return {
         "status": outcome.status,
         "ended_at": _ended_at(folder),
-        "duration_s": outcome.duration_s,
         "error": _told(_error(outcome)),
         "exit_code": outcome.exit_code,
         **_measured(store, outcome, folder),
@@ -136,7 +135,11 @@ def _measured(store: Store, outcome: Outcome | None, folder: Path) -> dict[str, 
     """Return what was measured of an action, and keep what it printed: without secrets of a known form."""
     found: dict[str, Any] = {}
     if outcome is not None:
-        found = {"peak_memory_bytes": outcome.peak_memory_bytes, "output_size": outcome.output_size}
+        found = {
+            "duration_s": outcome.duration_s,  # of the action, without what is done around it
+            "peak_memory_bytes": outcome.peak_memory_bytes,
+            "output_size": outcome.output_size,
+        }
     found |= keep_output(store, folder)
     return {name: value for name, value in found.items() if value is not None}
 

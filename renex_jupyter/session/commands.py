@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.config import settings
-from renex_jupyter.errors import RenexError
+from renex_jupyter.errors import RenexError, told
 from renex_jupyter.query import runs as query
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.runs import Run
@@ -45,7 +45,7 @@ def run_order(
     action: Mapping[str, Any] | None = None,
     limits: Limits = NO_LIMITS,
     parse_stdout: bool = False,
-    rerun_of: str | None = None,
+    rerun_of: Run | None = None,
     before: Snapshot | None = None,
     environment_id: str | None = None,
     prepare: Prepare | None = None,
@@ -223,4 +223,4 @@ def _at_fault(outcome: Outcome | None, fault: BaseException) -> Outcome | None:
     """Return how an action ended that our side of it has failed: when it could not be started it says so itself."""
     if outcome is None or outcome.fault is not None:
         return outcome
-    return replace(outcome, status="failed", error=f"{type(fault).__name__}: {fault}")
+    return replace(outcome, status="failed", error=told(fault))

@@ -192,7 +192,7 @@ class Session:
         """Return how this process was started, for a rerun: paths in the project relative to it or to its folder."""
         here = Path.cwd()
         argv = [self._beside(each, here) for each in sys.orig_argv[1:]]
-        return {"argv": ["python", *redact_argv(argv)], "cwd": self.relative(here) or "."}
+        return {"argv": ["python", *map(to_text, redact_argv(argv))], "cwd": to_text(self.relative(here) or ".")}
 
     def _beside(self, word: str, here: Path) -> str:
         inside = Path(word).is_absolute() and Path(word).is_relative_to(self.project)
@@ -218,7 +218,7 @@ class Session:
                 self.store.write(waiting[0])
                 del waiting[0]
         if gone and self.runs:
-            self.ensure_experiment()
+            self.ensure_experiment(self.namespace, self.experiment)
 
     def _begin_anew(self) -> None:
         """Have a new store know this session and its open runs; what was recorded of them before is lost."""
@@ -235,14 +235,13 @@ class Session:
             self.unwritten[:0] = [self._session_record(), *map(_record_anew, runs)]
             self._recording = True
 
-    def ensure_experiment(self) -> None:
-        """Create the namespace and the experiment in force on their first use."""
-        key = content_id([self.namespace, self.experiment])[:32]
+    def ensure_experiment(self, namespace: str, name: str) -> None:
+        """Create a namespace and an experiment in it on their first use."""
+        key = content_id([namespace, name])[:32]
         moment = now()
-        namespace = {"name": self.namespace, "created_at": moment}
-        self.store.ensure("namespaces", self.namespace, namespace, namespace=self.namespace)
-        experiment = Experiment(key, self.namespace, self.experiment, moment, owner=self.store.journal.actor)
-        self.store.ensure("experiments", key, fields(experiment), namespace=self.namespace)
+        self.store.ensure("namespaces", namespace, {"name": namespace, "created_at": moment}, namespace=namespace)
+        experiment = Experiment(key, namespace, name, moment, owner=self.store.journal.actor)
+        self.store.ensure("experiments", key, fields(experiment), namespace=namespace)
 
     def _write_executions(self) -> None:
         fresh = [each for each in self.executions() if each.status != "running" and each.seq not in self._written]

@@ -127,8 +127,9 @@ def _log(values: Collection[tuple[str, Any]], step: int | None, wallclock: float
 def _run_for(values: Collection[tuple[str, Any]]) -> ActiveRun | None:
     """Return the run to log on, opened if nobody opened one; None where the store takes none."""
     session = current()
-    if session.runs:
-        return session.runs[0] if len(session.runs) == 1 else session.innermost
+    runs = list(session.runs)  # another thread may end one
+    if runs:
+        return runs[0] if len(runs) == 1 else session.innermost
     for key, _ in values:
         checked("metric", key)  # refused before a run is opened
     return run_to_log_on("metrics")

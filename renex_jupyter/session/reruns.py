@@ -172,25 +172,24 @@ def _run(again: Again, environment_id: str | None, prepare: Prepare, executor: s
     words = {"argv": list(plan.argv), "cwd": plan.cwd} if plan.argv else {}
     params = _params(recorded, plan)
     action = {**where, **words, "params": sorted(params), **({} if plan.nth is None else {work.NTH: plan.nth})}
-    with work.as_of(again.session, recorded):
-        return run_order(
-            again.session,
-            name=recorded.name,
-            kind=recorded.kind,
-            source=plan.source,
-            argv=plan.argv or (PYTHON_INSIDE,),
-            cwd=again.session.project / plan.cwd,
-            params=params,
-            executor=executor,
-            action=action,
-            limits=again.limits,
-            parse_stdout=bool(plan.action.get("parse_stdout")),
-            rerun_of=recorded.run_id,
-            before=again.before,
-            environment_id=environment_id,
-            prepare=prepare,
-            echo=again.echo,
-        )
+    return run_order(
+        again.session,
+        name=recorded.name,
+        kind=recorded.kind,
+        source=plan.source,
+        argv=plan.argv or (PYTHON_INSIDE,),
+        cwd=again.session.project / plan.cwd,
+        params=params,
+        executor=executor,
+        action=action,
+        limits=again.limits,
+        parse_stdout=bool(plan.action.get("parse_stdout")),
+        rerun_of=recorded,
+        before=again.before,
+        environment_id=environment_id,
+        prepare=prepare,
+        echo=again.echo,
+    )
 
 
 def _params(recorded: Run, plan: Plan) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,7 +153,7 @@ def open_run(
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, Any] | None = None,
     action: Mapping[str, Any] | None = None,
-    rerun_of: str | None = None,
+    rerun_of: Run | None = None,
     before: Snapshot | None = None,
     environment_id: str | None = None,
 ) -> ActiveRun:
@@ -161,22 +162,25 @@ def open_run(
     Parameters
     ----------
     action : how it is executed, see `Run.action`.
+    rerun_of : the recorded run that is done again: this one belongs where that one does.
     before : the state before; None: that of this moment is taken.
     environment_id : what it runs in; None: the environment of the state before, but of a container, whose image holds
         another one that nobody knows.
     """
     parent = session.around or _run_of_parent_process(session)
     session.begin()
-    session.ensure_experiment()
+    belongs = rerun_of or session
+    namespace, experiment = belongs.namespace, belongs.experiment
+    session.ensure_experiment(namespace, experiment)
     run_id, store = new_id(), session.store
-    task = _ensure_task(session, name, kind, source) if source is not None else None
+    task = _ensure_task(session, namespace, name, kind, source) if source is not None else None
     before = before or snapshot_for(session, run_id, "before", {})
     run = Run(
         run_id=run_id,
         name=name,
         started_at=now(),
-        namespace=session.namespace,
-        experiment=session.experiment,
+        namespace=namespace,
+        experiment=experiment,
         task=task,
         kind=kind,
         executor=executor,
@@ -186,7 +190,7 @@ def open_run(
         environment_id=environment_id or (before.environment_id if before and executor != "container" else None),
         hardware_id=before.hardware_id if before else None,
         parent_run_id=parent.run_id if parent else None,
-        rerun_of=rerun_of,
+        rerun_of=rerun_of.run_id if rerun_of else None,
         action=action,
         user_name=store.journal.actor,
         host=platform.node(),
@@ -194,7 +198,7 @@ def open_run(
     )
     after = {name: value for name, value in fields(run).items() if name not in NOT_COLUMNS}
     active = ActiveRun(session, run)
-    active.around = parent
+    active.around, active.begun = parent, time.monotonic()
     with _opening(active, Change("runs", run_id, "create", after, namespace=run.namespace)):
         if params:
             active.set_params(params)
@@ -349,7 +353,7 @@ def _reopen(session: Session, run_id: str | Run | ActiveRun, tags: Mapping[str, 
     return active
 
 
-def _ensure_task(session: Session, name: str, kind: str, source: str) -> str:
+def _ensure_task(session: Session, namespace: str, name: str, kind: str, source: str) -> str:
     key = content_id([name, kind, source])[:32]
-    session.store.ensure("tasks", key, fields(Task(key, name, kind, source, now())), namespace=session.namespace)
+    session.store.ensure("tasks", key, fields(Task(key, name, kind, source, now())), namespace=namespace)
     return name

@@ -17,6 +17,7 @@ from renex_jupyter.query import snapshots as query
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.dry_run import DryRun
 from renex_jupyter.records.environments import Environment, Hardware
+from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import Code, FilePart, FileTree, LeftOut, Snapshot
 from renex_jupyter.session import findings, purges
 from renex_jupyter.session.current import Session, current
@@ -195,7 +196,7 @@ def capture_for(session: Session, include: Sequence[str] = ()) -> Captured:
     """Open the store, then capture."""
     refuse_secrets(session, include)
     session.begin()
-    session.ensure_experiment()
+    session.ensure_experiment(session.namespace, session.experiment)
     return _capture(session, include, keep=True)
 
 
@@ -209,9 +210,16 @@ def keep(
     *,
     run_id: str | None = None,
     hidden: bool = False,
+    rerun: Run | None = None,
 ) -> Snapshot:
-    """Write a captured state: contents first, then the record that names them."""
+    """Write a captured state: contents first, then the record that names them.
+
+    Parameters
+    ----------
+    rerun : the one whose state it is: it follows the state before that, and nothing here follows it.
+    """
     store = session.store
+    namespace = rerun.namespace if rerun else session.namespace
     document = state.code.document
     digest, left_out = keep_document(session, state)
     keep_parts(store, state)
@@ -219,10 +227,10 @@ def keep(
         snapshot_id=new_id(),
         state_id=state.state_id,
         created_at=now(),
-        namespace=session.namespace,
+        namespace=namespace,
         message=redact_text(message) if message else message,
         label=label,
-        parent_id=session.last_snapshot_id,
+        parent_id=rerun.before_snapshot_id if rerun else session.last_snapshot_id,
         run_id=run_id or (session.innermost.run_id if session.innermost else None),
         session_id=session.session_id,
         notebook=state.code.notebook,
@@ -243,11 +251,12 @@ def keep(
         summary=summary_of(state),
         project=session.project_name,
     )
-    store.write(Change("snapshots", record.snapshot_id, "create", _columns(record, state), namespace=session.namespace))
+    store.write(Change("snapshots", record.snapshot_id, "create", _columns(record, state), namespace=namespace))
     if store.layout.purged_at() != state.purged_at:  # beside us: what was there when we looked may be gone
         keep_parts(store, state)
         purges.note_again(store, {digest, *(entry.sha256 for entry in state.files.entries)})
-    session.last_snapshot_id = record.snapshot_id
+    if rerun is None:
+        session.last_snapshot_id = record.snapshot_id
     findings.tell(session, record.findings)
     if not hidden:
         store.settle()

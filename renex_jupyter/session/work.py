@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,14 +117,14 @@ def state_after(session: Session, run: Run, folder: Path, metrics: Mapping[str, 
     those of the recorded state before, as they do with the time of day in them, that state is taken, too: what a run did
     is what is between the two.
     """
-    with never_in_the_way("the state after the rerun"), as_of(session, run):
+    with never_in_the_way("the state after the rerun"):
         state = _captured(session, run, folder / WORK)
         replayed = _replayed(run, folder)
         if replayed is not None:
             _keep_before(session, run, state, *replayed)
             if replayed[0].after is not None:
                 state = replace(state, files=_with_files(session, state.files, replayed[0].after, replayed[1]))
-        return snapshots.keep(session, state, None, None, {}, metrics, run_id=run.run_id, hidden=True)
+        return snapshots.keep(session, state, None, None, {}, metrics, run_id=run.run_id, hidden=True, rerun=run)
     return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
 
 
@@ -134,7 +133,7 @@ def _keep_before(session: Session, run: Run, state: snapshots.Captured, replayed
     if replayed.before is None or replayed.before.files_id == recorded.files_id:
         return
     state = replace(state, files=_with_files(session, state.files, replayed.before, scratch))
-    kept = snapshots.keep(session, state, None, None, {}, {}, run_id=run.run_id, hidden=True)
+    kept = snapshots.keep(session, state, None, None, {}, {}, run_id=run.run_id, hidden=True, rerun=run)
     change = {"before_snapshot_id": kept.snapshot_id}
     session.store.write(Change("runs", run.run_id, "update", change, namespace=run.namespace))
 
@@ -193,18 +192,6 @@ def _with_files(session: Session, present: FileTree, tree: Tree, scratch: Path) 
             if each.sha256 and not kept.is_there(each.sha256) and theirs.is_there(each.sha256):
                 kept.put(theirs.get(each.sha256))
     return replace(present, files_id=tree.files_id, parts=tree.parts)
-
-
-@contextmanager
-def as_of(session: Session, run: Run) -> Iterator[None]:
-    """Record as a run did: in its namespace and experiment, after the state before it."""
-    mine = session.namespace, session.experiment, session.last_snapshot_id
-    session.namespace, session.experiment = run.namespace, run.experiment
-    session.last_snapshot_id = run.before_snapshot_id
-    try:
-        yield
-    finally:
-        session.namespace, session.experiment, session.last_snapshot_id = mine
 
 
 def told_missing(missing: tuple[tuple[str, str], ...], snapshot: Snapshot) -> str:

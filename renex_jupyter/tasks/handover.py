@@ -33,9 +33,12 @@ def pack(names: Sequence[str], variables: Mapping[str, Any], params: Mapping[str
 
     Raises
     ------
-    RenexError : `not_found` for a name that is no variable, `unsupported_value` for one that cannot be handed over.
+    RenexError : `invalid_argument` for a name that is a param, too, `not_found` for one that is no variable,
+        `unsupported_value` for one that cannot be handed over.
     """
     for name in names:
+        if name in params:
+            raise invalid_argument(f"'{name}' is a param and an input.", "The cell has its params without --inputs.")
         if name not in variables:
             raise not_found("variable", name, [each for each in variables if not each.startswith("_")], listing="%whos")
     try:

@@ -49,11 +49,14 @@ def run_cell(shell: Any, source: str, told: Callable[[str], None]) -> BaseExcept
             show(*args, **kwargs)
 
     shell.set_custom_exc((BaseException,), _teller(told))
-    shell.showtraceback = show_but_exits
+    ours, shell.showtraceback = shell.CustomTB, show_but_exits
     try:
         result = shell.run_cell(source, store_history=False)
-    finally:
-        shell.custom_exceptions, shell.CustomTB, shell.showtraceback = handlers, handler, show
+    finally:  # what the cell itself has set stays
+        if shell.CustomTB == ours:
+            shell.custom_exceptions, shell.CustomTB = handlers, handler
+        if shell.showtraceback is show_but_exits:
+            shell.showtraceback = show
     error: BaseException | None = result.error_before_exec or result.error_in_exec
     return error
 

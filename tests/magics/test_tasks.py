@@ -78,6 +78,21 @@ def test_an_exit_of_a_task_is_shown_once(shell: InteractiveShell, capsys: pytest
     assert "ZeroDivisionError" in capsys.readouterr().out
 
 
+def test_what_a_cell_sets_in_ipython_stays_as_if_it_stood_alone(shell: InteractiveShell) -> None:
+    shell.run_cell("seen = []")
+    handler = "lambda shell, kind, error, trace, tb_offset=None: seen.append(kind)"
+    shell.run_cell(f"%%task sets\nget_ipython().set_custom_exc((KeyError,), {handler})")
+    try:
+        shell.run_cell("{}[1]")
+        assert shell.user_ns["seen"] == [KeyError]
+        shell.run_cell("%%task shows\nget_ipython().showtraceback = lambda *a, **m: seen.append('shown')")
+        shell.run_cell("1 / 0")
+        assert shell.user_ns["seen"] == [KeyError, "shown"]
+    finally:
+        shell.set_custom_exc((), None)
+        shell.showtraceback = type(shell).showtraceback.__get__(shell)
+
+
 def test_a_task_in_a_task_keeps_its_own_output(shell: InteractiveShell) -> None:
     shell.run_cell("import renex_jupyter as rx")
     shell.run_cell("%%task outer\nprint(1)\nrx.run_task(lambda: print(2), name='inner')\nprint(3);")

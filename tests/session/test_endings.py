@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,38 @@ def test_a_run_that_cannot_begin_ends_no_other_one_whose_points_wait(project: Pa
     assert list(rx.sql("select step from metrics where run_id = ? order by step", [long.run_id])["step"]) == [
         *range(101)
     ]
+
+
+class Mute(Exception):
+    """An exception of a user that cannot say itself."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("inner")
+
+
+def test_an_exception_that_cannot_say_itself_ends_its_run_and_stays_the_one_that_is_raised(project: Path) -> None:
+    def fails() -> None:
+        raise Mute
+
+    with pytest.raises(Mute):
+        rx.run_task(fails, name="function")
+    with pytest.raises(Mute), rx.start_run("block"):
+        raise Mute
+    with pytest.raises(SystemExit), rx.start_run("exit"):
+        raise SystemExit(Mute())
+    for name, error in (("function", "Mute"), ("block", "Mute"), ("exit", "SystemExit")):
+        run = rx.get_run(name)
+        assert (run.status, run.error, run.parent_run_id) == ("failed", error, None)
+
+
+def test_a_clock_that_is_set_back_takes_nothing_of_a_duration(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = rx.start_run("train")
+    time.sleep(0.2)
+    earlier = active_run.now() - timedelta(hours=1)
+    monkeypatch.setattr(active_run, "now", lambda: earlier)
+    rx.end_run()
+    found = rx.get_run(run.run_id)
+    assert found.ended_at == earlier
+    assert found.duration_s is not None and 0.2 <= found.duration_s < 30
+    task = rx.run_task(["sleep", "0.3"], echo=str)
+    assert task.duration_s is not None and 0.3 <= task.duration_s < 30

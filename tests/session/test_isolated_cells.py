@@ -98,6 +98,13 @@ def test_an_input_that_cannot_go_is_refused_before_anything_is_recorded(
     assert not current().store.exists
 
 
+def test_a_name_is_a_param_or_an_input(names: dict[str, Any]) -> None:
+    names["lr"] = 5
+    with pytest.raises(RenexError, match="'lr' is a param and an input"):
+        run_isolated("train", "lr", {"lr": 1}, inputs=["lr"])
+    assert not current().store.exists or rx.search_runs().empty
+
+
 def test_outputs_of_a_detached_cell_are_refused(names: dict[str, Any]) -> None:
     with pytest.raises(RenexError, match="brings no variables back"):
         run_isolated("train", "x = 1", {}, outputs=["x"], detach=True)

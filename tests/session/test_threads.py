@@ -38,6 +38,29 @@ def test_commands_in_threads_of_a_run_are_its_children(project: Path) -> None:
     assert rx.get_run("sweep").metrics == {"own": 1.0}
 
 
+def test_a_rerun_in_a_thread_belongs_where_its_run_does_and_moves_no_other_one(project: Path) -> None:
+    recorded = []
+    for experiment in ("a", "b"):
+        rx.set_experiment(experiment, namespace=f"of {experiment}")
+        recorded.append(rx.run_task([sys.executable, "-c", "import time; time.sleep(1)"], name=experiment, echo=str))
+    rx.set_experiment("mine", namespace="default")
+    with ThreadPoolExecutor(3) as pool:
+        reruns = [pool.submit(rx.rerun, each, echo=str) for each in recorded]
+        meanwhile = []
+        while not all(each.done() for each in reruns):
+            with rx.start_run("meanwhile") as run:
+                meanwhile.append(run.run)
+        again = [each.result() for each in reruns]
+    for one, other in zip(recorded, again, strict=True):
+        assert (other.namespace, other.experiment) == (one.namespace, one.experiment)
+        after = rx.get_snapshot(str(other.after_snapshot_id))
+        assert (after.parent_id, after.namespace) == (one.before_snapshot_id, one.namespace)
+    assert {(each.namespace, each.experiment) for each in meanwhile} == {("default", "mine")}
+    kept = rx.snapshot("mine")
+    assert kept.namespace == "default"
+    assert kept.parent_id not in {each.after_snapshot_id for each in again}
+
+
 def test_each_thread_logs_on_the_run_that_it_opened(project: Path) -> None:
     both_open, one_ended = threading.Barrier(2), threading.Event()
 

@@ -163,7 +163,7 @@ def _leave(error: BaseException, where: str) -> None:
     if isinstance(error, SystemExit):
         raise error
     if where:
-        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        text = traceback.format_exception_only(error)[-1].splitlines()[0]
         print(f"renex: {where} failed ({text}); what comes after it did not run.", file=sys.stderr)
     if isinstance(error, KeyboardInterrupt):
         sys.excepthook = lambda *_: None

@@ -311,7 +311,6 @@ def litter(store: Store) -> str:
 
 COLLECTOR = """
 import sys
-import threading
 from pathlib import Path
 from renex_jupyter.store.keeping import gc
 from renex_jupyter.store.store import Store
