@@ -86,7 +86,7 @@ class Run:
     host: str | None = None
     archived: bool = False
     pid: int | None = None
-    pid_started: float | None = None  # seconds since the epoch, as the operating system tells it
+    pid_started: float | None = None  # seconds since boot on Linux, since the epoch elsewhere
     boot_id: str | None = None
     action: Mapping[str, Any] | None = None  # how it was executed, for a rerun: argv, cwd, image, limits
     peak_memory_bytes: int | None = None  # of the process and its children together

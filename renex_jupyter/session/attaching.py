@@ -19,7 +19,7 @@ from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.kept_output import output_in
 from renex_jupyter.session.runs import get_run
 from renex_jupyter.session.watching import WITH_OUTPUT
-from renex_jupyter.tasks import process, stopping
+from renex_jupyter.tasks import stopping
 from renex_jupyter.tasks.watching import watch
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ def stop(run_id: str | Run | ActiveRun) -> Run:
     run, session = get_run(run_id), current()
     if run.executor not in OUTSIDE and _stopped_here(session, run):
         return get_run(run.run_id)
-    if refused := stopping.refusal(run):
-        raise refused
-    if process.read_outcome(session.store.layout.runs / run.run_id) is None:  # else its end is just being recorded
-        stopping.interrupt(run)
+    stopping.interrupt(run, session.store.layout.runs / run.run_id)
     until = time.monotonic() + 2 * settings().interrupt_grace + CLOSING
     while time.monotonic() < until:
         found = get_run(run.run_id)

@@ -49,6 +49,7 @@ class OutcomeFile:
                 time.sleep(AGAIN)
 
     def _put(self, data: bytes) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have removed it
         descriptor = os.open(self._reserved, os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -295,7 +295,7 @@ def _begun_in(folder: Path) -> list[psutil.Process]:
 def _kill_group(child: int, started: float | None) -> None:
     """Kill a process group, as far as it surely is that one."""
     with suppress(psutil.NoSuchProcess):  # the group's number is taken as long as one process of it lives
-        if started is not None and abs(psutil.Process(child).create_time() - started) > 1:
+        if started is not None and liveness.is_another(child, started):
             return
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 import platform
 import signal
+from pathlib import Path
 
 from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store import liveness
+from renex_jupyter.tasks.process import read_outcome
 
 
-def interrupt(run: Run) -> None:
+def interrupt(run: Run, folder: Path) -> None:
     """Send SIGINT to the process of a run: a supervisor stops its action then, a kernel the cell that it executes.
 
     It returns at once. That the run has stopped is told by its status; a supervisor that is asked a second time kills.
+    Where the action has ended nothing is sent: the process is whoever is just recording that, perhaps a kernel in a cell.
+
+    Parameters
+    ----------
+    folder : of the run, see `Layout.runs`.
 
     Raises
     ------
@@ -26,6 +33,8 @@ def interrupt(run: Run) -> None:
     if reason is not None:
         raise reason
     assert run.pid is not None  # else it was refused
+    if read_outcome(folder) is not None:
+        return
     try:
         os.kill(run.pid, signal.SIGINT)
     except ProcessLookupError as error:  # it ended this very moment

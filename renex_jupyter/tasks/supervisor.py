@@ -124,7 +124,7 @@ class Supervisor:
 
         child, started = self.action.child, None
         with suppress(psutil.NoSuchProcess):
-            started = psutil.Process(child).create_time() if child is not None else None
+            started = liveness.began(child) if child is not None else None
         state = {
             **liveness.identity(),
             "child": child,

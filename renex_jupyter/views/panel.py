@@ -171,8 +171,8 @@ class Panel:
     def _act(self, action: str, run: Run) -> None:
         if action == "close":
             self.runs.table.selected = []
-        elif action == "stop":
-            self.run.stop(run)
+        elif action == "stop" and self._shown is not None:
+            self.run.stop(run, self._shown.layout.runs / run.run_id)
             self._wake()
         elif action == "insert" and self._hosted:
             page.send_command("insert-cell", code=code_for(run.run_id))

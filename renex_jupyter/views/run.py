@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from renex_jupyter.errors import RenexError
@@ -141,9 +142,9 @@ class RunDetail:
         """Show what the run printed since the last look."""
         self.printed.look(store)
 
-    def stop(self, run: Run) -> None:
-        """Ask a run to stop, and show that it was asked."""
-        self._stopper.press(run)
+    def stop(self, run: Run, folder: Path) -> None:
+        """Ask a run, whose folder this is, to stop, and show that it was asked."""
+        self._stopper.press(run, folder)
         self._draw_actions()
 
     def _draw_actions(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.runs import Run
@@ -36,11 +37,11 @@ class Stopper:
             return _disabled("Stopping…", "")
         return _question(run, "Stop again", *_second_question(run))
 
-    def press(self, run: Run) -> None:
-        """Ask a run to stop; why it could not be asked stands beside the button then."""
+    def press(self, run: Run, folder: Path) -> None:
+        """Ask a run, whose folder this is, to stop; why it could not be asked stands beside the button then."""
         self._failed.pop(run.run_id, None)
         try:
-            interrupt(run)
+            interrupt(run, folder)
         except RenexError as error:
             self._failed[run.run_id] = text.clipped(error.message)
         else:

@@ -1,12 +1,14 @@
-"""A clock that jumps an hour back and forth changes neither what is there nor the order of one writer."""
+"""A clock that jumps an hour back and forth changes neither what is there, nor the order of one writer, nor who is alive."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 from invariant import invariant
 from ledger import Ledger
 
@@ -25,6 +27,14 @@ class Jumping(real, metaclass=Meta):
         return real.fromtimestamp(time.time(), tz)
 time.time = lambda: really() + ahead
 time.time_ns = lambda: really_ns() + ahead * 10**9
+
+try:
+    import psutil._pslinux as linux  # it adds the time of boot to what it tells, which moves with the clock
+except ImportError:
+    pass
+else:
+    booted = linux.boot_time
+    linux.boot_time = lambda: booted() + ahead
 
 import pandas  # binds to the true class
 import renex_jupyter as rx
@@ -46,6 +56,7 @@ for turn in range(40):
         store.fold()
     if turn % 5 == 0:
         assert rx.get_run(run.run_id).params["turn"] == turn, (turn, "the last value wins")
+        assert rx.get_run(run.run_id).status == "running", (turn, "a process that is alive is not lost")
 ahead = -3600
 rx.end_run()
 rows = rx.sql('select writer, seq from change_events order by "at", writer, seq')
@@ -57,7 +68,7 @@ turns = rx.sql(
 )
 assert list(turns["turn"]) == list(range(40))
 assert list(rx.sql("select step, value from metrics order by step")["value"]) == [float(i) for i in range(40)]
-assert rx.get_run(run.run_id).status == "finished", "a process that is alive is not lost"
+assert rx.get_run(run.run_id).status == "finished"
 print(json.dumps(run.run_id))
 '''
 
@@ -77,3 +88,44 @@ def test_a_clock_that_jumps_loses_nothing_and_keeps_the_order_of_a_writer(projec
     pen.has(*(("point", f"{run}/loss/{turn}", f"{turn}.0") for turn in range(40)))
     pen.has(*(("param", f"{run}/p{turn}", str(turn)) for turn in range(40)), ("param", f"{run}/turn", "39"))
     invariant(project / ".renex", tmp_path / "ledger", deep=True)
+
+
+BEGINS = """
+import renex_jupyter as rx
+
+argv = ["sh", "-c", "until [ -e go ]; do sleep 0.1; done; echo went"]
+rx.run_task(argv, name="train", detach=True)
+"""
+LOOKS = """
+import sys
+
+import psutil._pslinux as linux
+
+booted = linux.boot_time
+linux.boot_time = lambda: booted() + int(sys.argv[1])
+
+import renex_jupyter as rx
+
+run = rx.get_run("train")
+print(run.status, rx.run_output(run).strip())
+"""
+
+
+def said_by(code: str, project: Path, *argv: str) -> str:
+    called = [sys.executable, "-c", code, *argv]
+    done = subprocess.run(called, cwd=project, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the start of a process does not move with the clock")
+def test_a_task_goes_on_whatever_the_clock_is_set_to_meanwhile(project: Path) -> None:
+    said_by(BEGINS, project)
+    try:
+        assert [said_by(LOOKS, project, set_by) for set_by in ("5", "-5", "3600", "-3600")] == ["running"] * 4
+    finally:
+        (project / "go").touch()
+    until = time.monotonic() + 30
+    while (told := said_by(LOOKS, project, "3600")).startswith("running") and time.monotonic() < until:
+        time.sleep(0.1)
+    assert told == "finished went"

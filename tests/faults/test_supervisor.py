@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from renex_jupyter.tasks.order import Order, Outcome
+from renex_jupyter.tasks.outcome_file import PATIENCE
 from renex_jupyter.tasks.process import kept_output, start
 
 FULL = r"""
@@ -54,7 +56,10 @@ def test_what_cannot_be_logged_on_a_full_disk_is_told_once(small_disk: Path) -> 
 def test_a_run_folder_that_somebody_deletes_ends_no_action(tmp_path: Path) -> None:
     said: list[str] = []
     lines = 'i=0; while [ $i -lt 2000 ]; do echo "line $i"; i=$((i+1)); done'
-    script = f'echo begun; sleep 0.6; rm -r "$1/run"; {lines}; sleep 0.6; mkdir "$1/run"; touch "$1/done"'
+    script = f'echo begun; sleep 0.6; rm -r "$1/run"; {lines}; sleep 0.6; touch "$1/done"'
+    began = time.monotonic()
     outcome = ran(tmp_path, script, said, output_kept=1000)
     assert (tmp_path / "done").exists()
+    assert time.monotonic() - began < PATIENCE / 2  # nobody waits for what nobody makes again
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
     assert (outcome.status, outcome.exit_code) == ("finished", 0), outcome

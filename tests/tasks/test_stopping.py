@@ -2,20 +2,20 @@
 
 import os
 import platform
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import new_id
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.runs import Run
-from renex_jupyter.store.liveness import boot_id
+from renex_jupyter.store.liveness import boot_id, identity
+from renex_jupyter.store.run_folders import OUTCOME
 from renex_jupyter.tasks.stopping import interrupt, refusal
 
 WAITS = "import time\ntry: print('ready', flush=True); time.sleep(60)\nexcept KeyboardInterrupt: print('interrupted')"
@@ -31,18 +31,19 @@ def child() -> Iterator[subprocess.Popen[str]]:
 
 
 def run_of(pid: int, /, **other: Any) -> Run:
-    noted = {
-        "pid": pid,
-        "pid_started": psutil.Process(pid).create_time(),
-        "boot_id": boot_id(),
-        "host": platform.node(),
-    }
-    return Run(new_id(), "r", now(), **{**noted, **other})
+    return Run(new_id(), "r", now(), **{**identity(pid), "host": platform.node(), **other})
 
 
-def test_a_running_run_is_interrupted(child: subprocess.Popen[str]) -> None:
-    interrupt(run_of(child.pid))
+def test_a_running_run_is_interrupted(child: subprocess.Popen[str], tmp_path: Path) -> None:
+    interrupt(run_of(child.pid), tmp_path)
     assert child.communicate(timeout=10)[0] == "interrupted\n"
+
+
+def test_whoever_records_the_end_of_a_run_is_not_interrupted(child: subprocess.Popen[str], tmp_path: Path) -> None:
+    (tmp_path / OUTCOME).write_text('{"status": "finished", "duration_s": 1.0}')
+    interrupt(run_of(child.pid), tmp_path)
+    with pytest.raises(subprocess.TimeoutExpired):  # an interrupt ends it
+        child.wait(0.5)
 
 
 @pytest.mark.parametrize(
@@ -58,20 +59,20 @@ def test_a_running_run_is_interrupted(child: subprocess.Popen[str]) -> None:
     ],
 )
 def test_a_process_that_may_be_another_one_gets_no_signal(
-    child: subprocess.Popen[str], other: dict[str, Any], code: str, fact: str
+    child: subprocess.Popen[str], tmp_path: Path, other: dict[str, Any], code: str, fact: str
 ) -> None:
     with pytest.raises(RenexError, match=fact) as caught:
-        interrupt(run_of(child.pid, **other))
+        interrupt(run_of(child.pid, **other), tmp_path)
     assert caught.value.code == code
-    child.terminate()
-    assert child.wait(10) == -signal.SIGTERM  # not of an interrupt
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.3)
 
 
 @pytest.mark.parametrize("pid", [0, -1, -os.getpgrp()])
-def test_no_number_of_a_hostile_store_means_a_group_of_processes(pid: int) -> None:
+def test_no_number_of_a_hostile_store_means_a_group_of_processes(pid: int, tmp_path: Path) -> None:
     run = Run(new_id(), "r", now(), pid=pid, pid_started=1.0, boot_id=boot_id(), host=platform.node())
     with pytest.raises(RenexError, match="did not note its process"):
-        interrupt(run)
+        interrupt(run, tmp_path)
 
 
 def test_an_ended_process_is_not_there_to_be_stopped(child: subprocess.Popen[str]) -> None:
@@ -83,12 +84,12 @@ def test_an_ended_process_is_not_there_to_be_stopped(child: subprocess.Popen[str
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_process_of_somebody_else_takes_no_signal(child: subprocess.Popen[str]) -> None:
+def test_a_process_of_somebody_else_takes_no_signal(child: subprocess.Popen[str], tmp_path: Path) -> None:
     run = run_of(child.pid, user_name="alice")
     os.setresuid(65534, 65534, 0)
     try:
         with pytest.raises(RenexError, match="belongs to alice") as caught:
-            interrupt(run)
+            interrupt(run, tmp_path)
     finally:
         os.setresuid(0, 0, 0)
     assert caught.value.code == "permission"

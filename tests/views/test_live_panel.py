@@ -11,11 +11,11 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from recorded import Project
 
-from renex_jupyter.store.liveness import boot_id
+from renex_jupyter.store.liveness import identity
+from renex_jupyter.store.run_folders import OUTCOME
 from renex_jupyter.store.store import Store
 from renex_jupyter.views import panel as panels
 from renex_jupyter.views.panel import Panel
@@ -247,9 +247,8 @@ def test_new_output_is_shown_within_a_second_without_asking_the_store(
 
 def test_stop_reaches_the_process_of_the_run(project: Project, new_panel: Callable[[Path], Panel]) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        noted = {"pid": child.pid, "pid_started": psutil.Process(child.pid).create_time(), "boot_id": boot_id()}
         time.sleep(0.5)  # it can be interrupted as soon as Python is up
-        run = project.run("r", status="running", host=platform.node(), **noted)
+        run = project.run("r", status="running", host=platform.node(), **identity(child.pid))
         panel = new_panel(project.root)
         panel.runs.table.selected = [run]
         until(lambda: bool(panel.run.head.actions) and panel.run.head.actions[0]["label"] == "Stop")
@@ -257,3 +256,21 @@ def test_stop_reaches_the_process_of_the_run(project: Project, new_panel: Callab
         child.wait(10)
         until(lambda: panel.run.head.content["title"]["status"] == "lost")
         assert "stop" not in {each["name"] for each in panel.run.head.actions}
+
+
+def test_stop_leaves_the_process_alone_that_records_the_end_of_the_run(
+    project: Project, new_panel: Callable[[Path], Panel]
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        time.sleep(0.5)  # it can be interrupted as soon as Python is up
+        run = project.run("r", status="running", host=platform.node(), executor="process", **identity(child.pid))
+        folder = project.store.layout.runs / run
+        folder.mkdir(parents=True)
+        (folder / OUTCOME).write_text('{"status": "finished", "duration_s": 1.0}')
+        panel = new_panel(project.root)
+        panel.runs.table.selected = [run]
+        until(lambda: bool(panel.run.head.actions) and panel.run.head.actions[0]["label"] == "Stop")
+        panel.run.head._handle_custom_msg({"action": "stop", "of": run}, [])
+        assert panel.run.head.actions[0]["label"] == "Stopping…"
+        assert child.communicate(b"\n", timeout=10)[1] == b""
+        assert child.returncode == 0

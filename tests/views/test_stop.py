@@ -6,12 +6,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 from recorded import Project
 
 from renex_jupyter.records.runs import Run
-from renex_jupyter.store.liveness import boot_id
+from renex_jupyter.store.liveness import identity
 from renex_jupyter.views import stop as stops
 from renex_jupyter.views.run import RunDetail
 from renex_jupyter.views.stop import Stopper
@@ -35,8 +34,7 @@ def stubborn() -> Iterator[subprocess.Popen[str]]:
 
 
 def running(project: Project, process: subprocess.Popen[str], **other: Any) -> Run:
-    noted = {"pid": process.pid, "pid_started": psutil.Process(process.pid).create_time(), "boot_id": boot_id()}
-    columns = {"status": "running", "host": platform.node(), **noted, **other}
+    columns = {"status": "running", "host": platform.node(), **identity(process.pid), **other}
     return project.made("r", **columns)
 
 
@@ -47,7 +45,7 @@ def test_stop_asks_first_then_says_that_it_is_stopping_then_offers_more(
     button = stopper.button(run)
     assert button is not None
     assert (button["label"], button["confirm"], button["of"]) == ("Stop", "Stop this run?", run.run_id)
-    stopper.press(run)
+    stopper.press(run, project.store.layout.runs / run.run_id)
     assert stubborn.stdout is not None
     assert stubborn.stdout.readline() == "asked\n"
     button = stopper.button(run)
@@ -71,7 +69,7 @@ def test_a_run_elsewhere_cannot_be_stopped_and_says_why(project: Project, stubbo
     assert button is not None
     assert button["disabled"]
     assert "runs on elsewhere" in button["note"]
-    stopper.press(run)
+    stopper.press(run, project.store.layout.runs / run.run_id)
     assert stopper.button(run) == button
 
 
