@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from renex_jupyter.ids import short
 from renex_jupyter.records.diffs import PackageChange
 from renex_jupyter.records.verifications import CLOSE, FAILED, Difference
 
@@ -18,6 +19,9 @@ CLOCK = re.compile(  # words of keys whose values tell of time and of the machin
 )
 STAMPED = frozenset(
     {".gz", ".zip", ".tar", ".tgz", ".ipynb", ".pdf", ".xlsx", ".docx", ".log", ".html", ".svg", ".onnx"}
+)
+BY_ORDER = (
+    "a run of cells, or of a script, is known by the order in which runs are opened, and threads open them by chance"
 )
 MODULE = re.compile(r"No module named '([^'.]+)")
 ABSENT = re.compile(r"No such file or directory: b?'([^']+)'")
@@ -39,6 +43,8 @@ class Circumstances:
     disorder: str = ""  # "2 changed since they ran, 1 out of order", of the notebook's cells
     unknown_start: bool = False  # cells ran before recording began
     machine: str = ""  # "cpu: A -> B", where it is another one
+    twin: str = ""  # id of another run of that name and session, whose params the rerun has
+    side_by_side: bool = False  # runs of its session, it or one of its name, were open next to each other
     random: str | None = None  # what two reruns disagree about; "": they agree; None: nobody asked
 
 
@@ -64,6 +70,7 @@ def _facts(known: Circumstances) -> Iterator[str]:
     if known.verdict == FAILED:
         yield from _failure(known)
     yield from _only_clocks(known)
+    yield from _another_run(known)
     if known.missing:
         names = _some([f"{path} ({why})" for path, why in known.missing])
         yield f"not in the kept state, so the rerun did not have it: {names}"
@@ -78,6 +85,14 @@ def _facts(known: Circumstances) -> Iterator[str]:
         yield f"the recorded run {cut}, so it has only the beginning"
     if known.interrupted:
         yield f"interrupted when it was recorded, and run to its end now: {_some(known.interrupted)}"
+
+
+def _another_run(known: Circumstances) -> Iterator[str]:
+    """Where threads open runs, the order in which they are opened is by chance, and a replay knows a run by it alone."""
+    if known.twin:
+        yield f"the rerun has the params of another run of that name ({short(known.twin)}): {BY_ORDER}"
+    elif known.side_by_side:
+        yield f"the rerun may be another run of that session, some of which were open side by side: {BY_ORDER}"
 
 
 def _failure(known: Circumstances) -> Iterator[str]:

@@ -274,7 +274,10 @@ def _params(recorded: Mapping[str, Any], now: Mapping[str, Any], tolerance: Tole
 
 def _close_numbers(one: Any, other: Any, tolerance: Tolerance) -> bool:
     numbers = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in (one, other))
-    return numbers and tolerance.holds(one, other)
+    try:
+        return numbers and tolerance.holds(one, other)
+    except OverflowError:  # an integer that is larger than any float
+        return False
 
 
 def _files(recorded: Mapping[str, str], now: Mapping[str, str], tolerance: Tolerance) -> Iterator[Difference]:

@@ -13,7 +13,10 @@ _PARTS = """
     join (select before_snapshot_id, after_snapshot_id from inside.runs where run_id = ?) r
         on snapshot_id in (before_snapshot_id, after_snapshot_id)"""
 _ENTRY = '[{"path":"VARCHAR","kind":"VARCHAR","sha256":"VARCHAR","size":"BIGINT","mode":"BIGINT"}]'
-_ENTRIES = f"select unnest(from_json(entries, '{_ENTRY}')) as e from inside.file_parts where list_contains(%s, part_id)"
+_ENTRIES = f"""
+    select e from (
+        select unnest(from_json(entries, '{_ENTRY}')) as e from inside.file_parts where list_contains(%s, part_id))
+    where e.kind <> 'dir'"""  # an empty folder is kept for a checkout; it is none once it has a file
 _CHANGED = f"""
     with old as ({_ENTRIES % "$old::varchar[]"}), new as ({_ENTRIES % "$new::varchar[]"})
     select coalesce(new.e.path, old.e.path) as path,
@@ -26,7 +29,7 @@ _CHANGED = f"""
 
 
 def changed_files(read: Reader, run_id: str) -> list[dict[str, Any]]:
-    """Return what differs in the project's files between the states before and after a run; the notebook is left out.
+    """Return what differs in the project's files between the states before and after a run, without notebook and folders.
 
     Only the parts of both file trees that differ are read.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from renex_jupyter.errors import not_found
@@ -58,6 +59,50 @@ def place_in_session(read: Reader, run: Run) -> int:
         where session_id = $session and rerun_of is null and (started_at, run_id) < ($started, $run)"""
     values = {"session": run.session_id, "started": run.started_at, "run": run.run_id}
     return int(read.rows(query, values)[0]["n"])
+
+
+def twin_of(read: Reader, run: Run, second: Run) -> str:
+    """Return the id of another run of a run's session and name that has the very params of a rerun.
+
+    "" where none has them, or the run has them itself.
+    """
+    query = """
+        with given as (
+            select run_id, list({k: key, v: value::varchar} order by key) as params from inside.params group by run_id)
+        select run_id from inside.runs join given using (run_id)
+        where session_id = $session and name = $name and run_id <> $run and rerun_of is null and kind <> 'command'
+          and params = (select params from given where run_id = $second)
+          and params is distinct from (select params from given where run_id = $run)
+        order by started_at limit 1"""
+    values = {"session": run.session_id, "name": run.name, "run": run.run_id, "second": second.run_id}
+    rows = read.rows(query, values)
+    return str(rows[0]["run_id"]) if rows else ""
+
+
+def were_side_by_side(read: Reader, run: Run) -> bool:
+    """Whether a run, or one of its session and name, was open next to one in which it does not lie, as in threads."""
+    query = """
+        select run_id, name, parent_run_id as parent, started_at, coalesce(ended_at, started_at) as ended_at
+        from inside.runs where session_id = ? and rerun_of is null and kind <> 'command' order by started_at, run_id"""
+    rows = read.rows(query, [run.session_id])
+    parents = {row["run_id"]: row["parent"] for row in rows}
+    still: list[dict[str, Any]] = []  # open
+    for row in rows:
+        still = [each for each in still if each["ended_at"] > row["started_at"]]
+        around = _around(parents, row["run_id"])
+        if any(run.name in (each["name"], row["name"]) and each["run_id"] not in around for each in still):
+            return True
+        still.append(row)
+    return False
+
+
+def _around(parents: Mapping[str, str | None], run_id: str) -> set[str]:
+    found: set[str] = set()
+    outer = parents.get(run_id)
+    while outer and outer not in found:
+        found.add(outer)
+        outer = parents.get(outer)
+    return found
 
 
 def session_of(read: Reader, session_id: str | None) -> dict[str, Any]:

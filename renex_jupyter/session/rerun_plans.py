@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,6 +18,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.ids import short
 from renex_jupyter.query import runs as run_query
 from renex_jupyter.query import verifications
+from renex_jupyter.records.paths import from_text, to_text
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.current import Session
@@ -32,11 +34,21 @@ HIDDEN = re.compile(
 class Plan:
     """How a run is done again."""
 
-    argv: tuple[str, ...]  # of a command
-    cwd: str  # relative to the checkout
+    argv: tuple[str, ...]  # of a command, as it is kept: see `records.paths`
+    cwd: str  # relative to the checkout, as it is kept
     cells: tuple[CellExecution, ...] = ()  # of a notebook, instead
     nth: int | None = None  # which of the runs that the cells or a script open is meant; None: the command is the run
     action: Mapping[str, Any] = field(default_factory=dict)  # of the recorded run
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The words that are run: a word need not be UTF-8."""
+        return tuple(map(from_text, self.argv))
+
+    @property
+    def folder(self) -> str:
+        """Where it is run, relative to the checkout."""
+        return from_text(self.cwd)
 
     @property
     def source(self) -> str:
@@ -76,12 +88,28 @@ def origin(session: Session, recorded: Run) -> Run:
     return recorded
 
 
+def taken_for_another(session: Session, recorded: Run, second: Run) -> tuple[str, bool]:
+    """Return what tells that a rerun may be another run than the one that was meant.
+
+    Returns
+    -------
+    The id of the run of that session and name whose params it has, or "", and whether such runs were open side by side.
+    """
+    if recorded.kind == "command":
+        return "", False
+    with suppress(RenexError):  # it was purged
+        recorded = origin(session, recorded)
+    read = session.store.reader
+    twin = verifications.twin_of(read, recorded, second)
+    return twin, verifications.were_side_by_side(read, recorded)
+
+
 def _command(session: Session, recorded: Run) -> Plan:
     action = dict(recorded.action or {})
     argv = action.get("argv") or split_command(_source(session, recorded))
     _refuse_hidden(recorded, " ".join(argv))
     cwd = str(action.get("cwd") or ".")
-    if PurePosixPath(cwd).is_absolute():
+    if PurePosixPath(from_text(cwd)).is_absolute():
         raise RenexError(
             "conflict",
             f"run '{recorded.name}' worked in {cwd}, outside of the project.",
@@ -110,7 +138,9 @@ def _replay(session: Session, recorded: Run) -> Plan:
         _refuse_hidden(recorded, "\n".join(each.source for each in cells))
         cwd = str(PurePosixPath(recorded.notebook).parent) if recorded.notebook else "."
         nth = verifications.place_in_session(read, recorded)
-        return Plan((), "." if PurePosixPath(cwd).is_absolute() else cwd, tuple(cells), nth, recorded.action or {})
+        return Plan(
+            (), "." if PurePosixPath(cwd).is_absolute() else to_text(cwd), tuple(cells), nth, recorded.action or {}
+        )
     if told.get("command"):
         command = json.loads(told["command"])
         _refuse_hidden(recorded, " ".join(command["argv"]))

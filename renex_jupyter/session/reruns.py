@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -211,8 +212,8 @@ def _prepare_here(again: Again, place: EnvironmentForRun) -> Prepare:
             environment.pop(name, None)
         environment.update(there.variables)
         environment.update(own_paths.in_variables(environment, again.session.project, top))
-        argv = own_paths.in_command(_with_python(plan.argv, python), again.session.project, str(top), top)
-        order = replace(order, argv=argv, cwd=str(top / plan.cwd))
+        argv = own_paths.in_command(_with_python(plan.command, python), again.session.project, str(top), top)
+        order = replace(order, argv=argv, cwd=str(_folder_there(again, top)))
         if plan.nth is None:
             return order
         for name in family.NAMES:
@@ -227,13 +228,24 @@ def _prepare_here(again: Again, place: EnvironmentForRun) -> Prepare:
     return prepare
 
 
+def _folder_there(again: Again, top: Path) -> Path:
+    """Return the folder of a checkout to run in, made where a state keeps nothing of it, as of one that git ignores."""
+    there, recorded = top / again.plan.folder, again.recorded
+    never_began = recorded.kind == "command" and recorded.status == "failed" and recorded.exit_code is None
+    if not never_began:  # for the lack of that very folder, perhaps
+        with suppress(OSError):  # what is there instead is told when it is started
+            there.mkdir(parents=True, exist_ok=True)
+    return there
+
+
 def _prepare_inside(again: Again, lay_out: Prepare) -> Prepare:
     """Return the same for a container; `lay_out` is what does it for any run in one."""
     plan, recorded = again.plan, again.recorded
 
     def prepare(order: Order, folder: Path, environment: dict[str, str]) -> Order:
         share = folder / SHARE
-        order = replace(order, argv=_with_python(plan.argv, PYTHON_INSIDE))
+        order = replace(order, argv=_with_python(plan.command, PYTHON_INSIDE))
+        order = replace(order, cwd=str(again.session.project / plan.folder))
         if plan.nth is None:
             return _moved_inside(again, lay_out(order, folder, environment), folder)
         if plan.cells:

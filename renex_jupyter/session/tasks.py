@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture.secrets import redact_argv
 from renex_jupyter.errors import invalid_argument, shown
 from renex_jupyter.records.keys import checked
+from renex_jupyter.records.paths import to_text
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session.active_run import ActiveRun
 from renex_jupyter.session.commands import recorded, run_order
@@ -21,9 +23,12 @@ from renex_jupyter.session.points import checked_name
 from renex_jupyter.session.runs import finish_what_was_left, open_run
 from renex_jupyter.tasks.process import split_command
 
+Word = str | bytes | float | os.PathLike[str] | os.PathLike[bytes]
+WORDS = "A command is a list of texts, numbers and paths, the program first; or one text."
+
 
 def run_task(
-    command_or_callable: str | Sequence[str] | Callable[[], Any],
+    command_or_callable: str | Sequence[Word] | Callable[[], Any],
     *,
     name: str | None = None,
     params: Mapping[str, Any] | None = None,
@@ -42,9 +47,10 @@ def run_task(
 
     Parameters
     ----------
-    command_or_callable : argv as a list; a string (split as a shell splits, but no shell runs); or a function, called
-        without arguments. A command finds its run through the environment: `rx.log_metric` inside it just works, and
-        so do JSON lines that a program in any language appends to the file `$RENEX_JOURNAL`.
+    command_or_callable : argv as a list of texts, numbers and paths; a string (split as a shell splits, but no shell
+        runs); or a function, called without arguments. A command finds its run through the environment:
+        `rx.log_metric` inside it just works, and so do JSON lines that a program in any language appends to the file
+        `$RENEX_JOURNAL`.
     params : kept as params of the run.
     cwd : folder to run in; None: the project's folder for a command.
     echo : gets the output of a command while it comes; None: it is printed.
@@ -78,11 +84,11 @@ def run_task(
     argv = _argv(command_or_callable)
     session = current()
     folder = session.project if cwd is None else Path(cwd).absolute()
-    title = Path(argv[0]).name if name is None else name
+    title = to_text(Path(argv[0]).name) if name is None else name
     check_new(session, title, params)
     action: dict[str, Any] = {
-        "argv": redact_argv(argv),
-        "cwd": session.relative(folder),
+        "argv": [to_text(each) for each in redact_argv(argv)],
+        "cwd": to_text(session.relative(folder) or "."),
         "params": sorted(params or {}),
     }
     placed: dict[str, Any] = {}
@@ -115,11 +121,26 @@ def run_task(
     )
 
 
-def _argv(command: str | Sequence[str]) -> list[str]:
-    argv = split_command(command) if isinstance(command, str) else [str(each) for each in command]
+def _argv(command: object) -> list[str]:
+    if isinstance(command, (bytes, bytearray)) or not isinstance(command, Iterable):
+        raise invalid_argument(f"{shown(command)} is {type(command).__name__}, no command.", WORDS)
+    argv = [_word(each) for each in (split_command(command) if isinstance(command, str) else command)]
     if not argv:
         raise invalid_argument("the command is empty.", "Example: %task train -- python train.py --lr 0.1")
     return argv
+
+
+def _word(given: object) -> str:
+    """Return one word of a command, as `os.fsencode` takes it."""
+    if not isinstance(given, (str, Number, bytes, os.PathLike)):
+        raise invalid_argument(f"{shown(given)} is {type(given).__name__}, no word of a command.", WORDS)
+    word = str(given) if isinstance(given, (str, Number)) else os.fsdecode(given)
+    try:
+        os.fsencode(word)
+    except UnicodeEncodeError as error:
+        hint = "It holds half of a surrogate pair."
+        raise invalid_argument(f"{shown(word)} cannot be written as UTF-8.", hint) from error
+    return word
 
 
 def _executor(executor: str | None, image: str | None) -> str:

@@ -38,6 +38,7 @@ from renex_jupyter.records.verifications import (
 )
 from renex_jupyter.session import places, work
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.rerun_plans import taken_for_another
 from renex_jupyter.session.reruns import Choice, do_again
 from renex_jupyter.session.results import cell_error, ignore_files, result_of
 from renex_jupyter.session.runs import mark_vanished
@@ -199,6 +200,7 @@ def _circumstances(
     read = session.store.reader
     before = snapshot_query.get_snapshot(read, recorded.before_snapshot_id or "")
     cells = () if recorded.kind == "command" else query.replayed_cells(read, recorded)
+    twin, side_by_side = taken_for_another(session, recorded, second) if verdict in (DIFFERENT, FAILED) else ("", False)
     return Circumstances(
         verdict,
         differences,
@@ -207,6 +209,8 @@ def _circumstances(
         missing=work.missing_files(session, before, of_command=recorded.kind == "command"),
         packages=_packages(session, recorded, second),
         image=_image(recorded, second),
+        twin=twin,
+        side_by_side=side_by_side,
         interrupted=tuple(f"cell [{each.execution_count}]" for each in cells if each.status == "interrupted"),
         disorder=_disorder(snapshot_query.snapshot_cells(read, before.snapshot_id)) if cells else "",
         unknown_start=any(each.status is None for each in cells),

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.config import settings
-from renex_jupyter.errors import RenexError
+from renex_jupyter.errors import RenexError, text_argument
 from renex_jupyter.records import display
 from renex_jupyter.tasks import daemon
 from renex_jupyter.tasks.container_output import Output
@@ -54,6 +54,8 @@ class ContainerAction:
         RenexError : `docker_unavailable`; `not_found` for an image that is not there; `invalid_argument` for what Docker
             does not take; `unsafe_path` for a folder that no container may see.
         """
+        for word in (*self.order.argv, self.order.cwd):  # Docker would put another character in the place of a byte
+            text_argument(word, "what a container can be told", "Run it as a process.")
         check_mounts(self.wanted)
         self._client = connect()
         require_image(self._client, self.wanted.image)

@@ -180,4 +180,7 @@ def _not_started(error: OSError, command: str, cwd: Path) -> RenexError:
     if error.errno == errno.ENOEXEC:
         hint = "Give its first line as #!/bin/sh, or name the interpreter before it."
         return invalid_argument(f"'{command}' is no program that this machine can run.", hint)
+    if error.errno == errno.E2BIG:
+        hint = "Write what is long into a file, and give its path. Variables of the environment count, too."
+        return invalid_argument(f"'{command}' is given more, or longer, arguments than this system takes.", hint)
     return from_os_error(error, f"'{command}' cannot be started")

@@ -267,3 +267,25 @@ def test_a_verification_shows_its_first_difference_and_escapes_what_was_stored()
     assert "metric loss at step 2: 0.3 -> 0.4" in str(made)
     assert not made.ok
     assert made.as_dict()["differences"][1]["what"] == "loss"
+
+
+def test_integers_beyond_any_float_are_never_close() -> None:
+    one, other = result(params={"big": 10**400}), result(params={"big": 10**400 + 1})
+    assert verdict(one, one) == "reproduced"
+    assert verdict(one, other) == "different"
+    assert verdict(result(params={"big": 1.5}), other) == "different"
+
+
+def test_another_image_is_named_after_what_the_rerun_lacked() -> None:
+    image = "python:3.12 a1b2 -> python:3.12 c3d4"
+    assert explained(known(LOSS, image=image))
+    assert likely_reason(known(LOSS, image=image)) == f"the image is another one: {image}"
+    said = likely_reason(known(LOSS, image=image, missing=(("data.csv", "too large"),)))
+    assert said.endswith(f"; the image is another one: {image}")
+
+
+def test_a_rerun_that_is_another_run_of_the_session_is_no_randomness() -> None:
+    assert explained(known(LOSS, side_by_side=True))
+    said = likely_reason(known(LOSS, twin="d" * 32, side_by_side=True))
+    assert said.startswith("the rerun has the params of another run of that name (dddddddd)")
+    assert "side by side" not in said

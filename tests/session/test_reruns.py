@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -222,3 +223,37 @@ def test_a_rerun_finds_the_environment_variables_of_now(project: Path, monkeypat
     monkeypatch.setenv("WHO", "ada")
     assert rx.rerun(run, echo=lambda _: None).params == {"who": "ada"}
     assert "RENEX_RUN_ID" not in os.environ
+
+
+def test_a_rerun_has_the_very_bytes_of_a_command_and_of_its_folder(project: Path) -> None:
+    (project / "d\udcff").mkdir()
+    (project / "d\udcff" / "x").write_text("x")
+    words = ["sh", "-c", 'cat x; printf %s "$1" | od -An -tx1', "x", b"a\xff%"]
+    said: list[str] = []
+    run = rx.run_task(words, name="bytes", cwd=project / "d\udcff", echo=said.append)
+    assert "".join(said) == "x 61 ff 25\n"
+    assert ((run.action or {})["argv"][-1], (run.action or {})["cwd"]) == ("%:a%FF%25", "%:d%FF")
+    assert "%:a%FF%25" in str(run)
+    for _ in range(2):  # a rerun of a rerun, too
+        said.clear()
+        run = rx.rerun(run, echo=said.append)
+        assert (run.status, "".join(said)) == ("finished", "x 61 ff 25\n")
+        assert ((run.action or {})["argv"][-1], (run.action or {})["cwd"]) == ("%:a%FF%25", "%:d%FF")
+
+
+def test_a_folder_that_git_ignores_is_there_in_a_rerun_also_when_the_project_has_it_no_more(project: Path) -> None:
+    (project / ".gitignore").write_text("build/\n")
+    (project / "build" / "deep").mkdir(parents=True)
+    run = rx.run_task(["sh", "-c", "pwd; echo 1 > x"], name="build", cwd="build/deep")
+    assert rx.rerun(run, echo=lambda _: None).status == "finished"
+    shutil.rmtree(project / "build")
+    assert rx.rerun(run, echo=lambda _: None).status == "finished"
+    assert not (project / "build").exists()
+
+
+def test_a_folder_that_was_not_there_when_it_was_recorded_is_not_made(project: Path) -> None:
+    with pytest.raises(RenexError, match="no folder"):
+        rx.run_task(["true"], name="nowhere", cwd="nowhere")
+    with pytest.raises(RenexError, match="no folder") as caught:
+        rx.rerun("nowhere", echo=lambda _: None)
+    assert caught.value.code == "not_found"

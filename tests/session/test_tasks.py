@@ -309,3 +309,29 @@ def test_many_tasks_in_a_row_leave_no_process_descriptor_or_thread(project: Path
     assert descriptors <= before[0] + 3
     assert threads <= before[1] + 1
     assert folders() == []
+
+
+def test_numbers_paths_and_bytes_are_words_of_a_command(project: Path) -> None:
+    said: list[str] = []
+    rx.run_task(["echo", 3, 0.5, Path("a/b"), b"bytes"], name="words", echo=said.append)
+    assert "".join(said) == "3 0.5 a/b bytes\n"
+
+
+@pytest.mark.parametrize("wrong", [["true", None], ["true", ["x"]], ["true", "\ud800"], b"true", None, 3])
+def test_what_is_no_command_is_refused_before_anything_is_recorded(project: Path, wrong: object) -> None:
+    with pytest.raises(RenexError) as caught:
+        rx.run_task(wrong, name="wrong")  # type: ignore[arg-type]
+    assert caught.value.code == "invalid_argument"
+    assert not (project / ".renex").exists()
+
+
+def test_more_than_a_command_line_takes_is_told_with_what_to_do_instead(project: Path) -> None:
+    with pytest.raises(RenexError, match="longer, arguments than this system takes") as caught:
+        rx.run_task(["true", "x" * 200_000], name="long")
+    assert (caught.value.code, "into a file" in caught.value.hint) == ("invalid_argument", True)
+
+
+def test_a_folder_that_gets_its_first_file_is_none_that_was_deleted(project: Path) -> None:
+    (project / "out").mkdir()
+    run = rx.run_task(["sh", "-c", "echo 1 > out/x; mkdir empty"], name="first", echo=quiet)
+    assert [(each.path, each.change) for each in run.files] == [("out/x", "created")]

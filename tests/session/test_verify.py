@@ -321,3 +321,58 @@ def test_what_earlier_cells_write_is_no_output_of_a_later_run(project: Path) -> 
     assert (found.verdict, found.differences) == ("reproduced", ())
     assert found.compared == {"points": 1, "params": 0, "files": 1}
     assert [each.path for each in rx.get_run(str(found.rerun_run_id)).files] == ["res.txt"]
+
+
+def test_integers_beyond_any_float_are_compared(project: Path) -> None:
+    run = task(project, "import random\nrx.log_param('big', 10**400 + random.randrange(10**9))\n")
+    found = rx.verify(run, confirm=False)
+    assert [(each.what, each.close) for each in found.differences] == [("big", False)]
+    assert rx.sql("select * from verifications").shape[0] == 1
+
+
+THREADS = """
+import os, threading
+import renex_jupyter as rx
+opened = [threading.Event() for _ in range(3)]
+together = threading.Barrier(2, timeout=60)
+def fold(n):
+    opened[n].wait(60)
+    with rx.start_run("fold"):
+        opened[n + 1 if not again else n - 1].set()
+        together.wait()
+        LOG
+again = "RENEX_REPLAY" in os.environ  # what chance does otherwise: the other one is opened first
+threads = [threading.Thread(target=fold, args=(n,)) for n in range(2)]
+opened[1 if again else 0].set()
+for each in threads: each.start()
+for each in threads: each.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        ("rx.log_param('n', n)", "the rerun has the params of another run of that name ("),
+        ("rx.log_metric('n', n)", "the rerun may be another run of that session, some of which were open side by side"),
+    ],
+)
+def test_runs_that_threads_open_in_another_order_are_no_randomness(project: Path, log: str, reason: str) -> None:
+    (project / "script.py").write_text(THREADS.replace("LOG", log))
+    subprocess.run([sys.executable, "script.py"], cwd=project, check=True)
+    found = rx.verify(rx.search_runs().sort_values("started_at")["run_id"].iloc[0])
+    assert found.verdict == "different"
+    assert found.reason.startswith(reason)
+    assert "randomness" not in found.reason
+
+
+def test_another_image_is_the_reason_of_a_difference(project: Path) -> None:
+    """The records are made to say which images they were in, since no container is started for a test."""
+    run = task(project, "rx.log_metric('loss', 1.0)\n")
+    again = task(project, "rx.log_metric('loss', 2.0)\n")
+    for each, digit in ((run, "a"), (again, "b")):
+        told = {**(each.action or {}), "image": "python:3.12", "image_id": f"sha256:{digit * 64}"}
+        after = {"action": told, "environment_id": None, "rerun_of": run.run_id if each is again else None}
+        current().store.write(Change("runs", each.run_id, "update", after))
+    found = rx.verify(run, rerun=again)
+    assert found.verdict == "different"
+    assert found.reason == f"the image is another one: python:3.12 {'a' * 12} -> python:3.12 {'b' * 12}"
