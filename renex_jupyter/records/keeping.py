@@ -121,12 +121,15 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A file of the project in which a purged secret still stands."""
+    """A file in which a purged secret still stands, of the project or left by a run."""
 
-    path: str  # relative to the project
+    path: str  # relative to the project; absolute where a run left it
     lines: tuple[int, ...]  # the first ones, from 1; none where it stands in the name only
+    doubt: str = ""  # why nobody knows whether it stands there, or could take it out
 
     def __str__(self) -> str:
+        if self.doubt:
+            return f"{self.path}, {self.doubt}"
         if not self.lines:
             return f"{self.path}, its name"
         return f"{self.path}, line{'s' if self.lines[1:] else ''} {', '.join(map(str, self.lines))}"
@@ -153,7 +156,8 @@ class Purged:
     files: int  # of the store that were rewritten or removed
     kept_young: int = 0  # contents that nothing names now, too new to go: a later collection frees them
     unreadable: int = 0  # damaged packs that had been set aside, and were removed since nobody could search them
-    still_in: tuple[Holder, ...] = ()  # files of the project: a later snapshot of them, changed, keeps it again
+    still_in: tuple[Holder, ...] = ()  # files, mostly of the project: a later snapshot of them, changed, keeps it again
+    removed: tuple[str, ...] = ()  # files that runs had left in the store, and in which the secret stood
     not_searched: str | None = None  # why the project's files could not be searched
     writers: tuple[Writer, ...] = ()  # other processes, in whose variables it may be, or that may log on it
 
@@ -164,7 +168,7 @@ class Purged:
 
     @property
     def _found(self) -> bool:
-        return bool(self.records or self.points or self.blobs or self.unreadable)
+        return bool(self.records or self.points or self.blobs or self.unreadable or self.removed)
 
     def rows(self) -> Rows:
         """Return the counts, and where it may come back from."""
@@ -186,6 +190,8 @@ class Purged:
                 "REMOVED",
                 f"{display.count(self.unreadable, 'damaged pack')} that cannot be searched" if self.unreadable else "",
             ),
+            *(("REMOVED", path) for path in self.removed[:SHOWN]),
+            ("", f"and {len(self.removed) - SHOWN:,} more files" if len(self.removed) > SHOWN else ""),
         ]
 
     def _left(self) -> Rows:

@@ -103,7 +103,7 @@ def purge(object_id: str | None = None, *, secret: str | None = None) -> Purged:
         still_in, not_searched = _still_in(secret)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the secret is purged. The search of the project's files for it was cut off.") from None
-    return replace(done, still_in=still_in, not_searched=not_searched, writers=other_writers(store))
+    return replace(done, still_in=done.still_in + still_in, not_searched=not_searched, writers=other_writers(store))
 
 
 def _purge_object(store: Store, object_id: str) -> Purged:

@@ -1,13 +1,17 @@
 """The folders of runs that are under way, with what they print and where they work: those that are left over are removed.
 
-What a run made or printed and nobody could bring to its place is in `KEPT`; it stays until its run is purged, or a
-person removes it.
+What a run made and nobody could bring to its place is in the folder `KEPT`, what it printed and the store could not take
+is in the files `PRINTED`. Both stay until their run is purged, or a person removes them.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
+import stat
 import time
+from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +25,15 @@ GRACE = 3600.0  # seconds
 STATE, OUTCOME, JOURNAL = "state.json", "outcome.json", "journal.jsonl"  # what a supervisor tells, and what is logged
 WORK, SHARE = "work", "share"  # folders of a checkout and of what a container may write, both of which it sees
 KEPT = "kept"
+PRINTED = (
+    "printed.log",
+    "printed.tail",
+)  # no folder: on a full disk a file can still get another name beside its old one
+CHUNK = 2**20  # bytes
+
+_READ = os.O_RDONLY  # no link is followed, and a pipe that somebody puts there is not waited for
+for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    _READ |= getattr(os, _flag, 0)
 
 
 def sweep(store: Store, *, grace: float = GRACE) -> int:
@@ -41,24 +54,31 @@ def sweep(store: Store, *, grace: float = GRACE) -> int:
 
 def clear(folder: Path) -> None:
     """Remove the folder of a run, but for what is kept in it."""
-    if not (folder / KEPT).exists():
+    stay = {name for name in (KEPT, *PRINTED) if (folder / name).exists()}
+    if not stay:
         remove(folder)
         return
     for each in folder.iterdir():
-        if each.is_dir() and each.name != KEPT and not each.is_symlink():
+        if each.name in stay:
+            continue
+        if each.is_dir() and not each.is_symlink():
             remove(each)
-        elif each.name != KEPT:
+        else:
             with suppress(OSError):
                 each.unlink()
 
 
 def remove(folder: Path) -> None:
     """Remove the folder of a run with all that is in it, also what is kept there, as far as that is possible now."""
-    for path in (folder, *folder.rglob("*")):  # a checkout may hold folders that nobody may write in
-        with suppress(OSError):
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        with suppress(OSError):  # of paths that are too long, too
             if path.is_dir() and not path.is_symlink():
-                path.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+                path.chmod(0o700)  # a checkout may hold folders that nobody may write in
+                waiting += path.iterdir()
+    with suppress(RecursionError):  # of a thousand folders in each other
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def left_over(store: Store) -> list[Path]:
@@ -75,6 +95,18 @@ def left_over(store: Store) -> list[Path]:
         if not is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"])
     }
     return [each for each in folders if each.name not in running]
+
+
+def chunks_of(path: Path) -> Generator[bytes, None, None]:
+    """Yield what a regular file has, in parts of at most `CHUNK` bytes.
+
+    Raises
+    ------
+    OSError : also where the path is a link; nothing comes of a pipe, a folder and their like.
+    """
+    with io.FileIO(os.open(path, _READ)) as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            yield from iter(lambda: file.read(CHUNK), b"")
 
 
 def _changed(folder: Path) -> float:

@@ -1,4 +1,7 @@
-"""Bring what a run printed: of a running one from its folder, as it comes, of one that ended from the blobs."""
+"""Bring what a run printed: of a running one from its folder, as it comes, of one that ended from the blobs.
+
+What the blobs could not take, as on a full disk, lies in the folder still.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ import re
 import stat
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
 from renex_jupyter.records.runs import Run
+from renex_jupyter.store import run_folders
 from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.output import LOG, TAIL
 from renex_jupyter.views import text
@@ -53,7 +57,7 @@ class Printed:
         self._run = run
 
     def look(self, store: Store) -> None:
-        """Read the output if there is anything new in it; costs two looks at files when there is not."""
+        """Read the output if there is anything new in it; costs a few looks at files when there is not."""
         run = self._run
         if run is None or not self._is_time():
             return
@@ -107,9 +111,13 @@ def _lines(printed: str) -> int:
 
 
 def _state(folder: Path) -> tuple[tuple[int, int], ...]:
-    """Return what tells one state of the output of a running run from the next; empty when there is none."""
+    """Return what tells one state of the output in the folder of a run from the next; empty when there is none."""
+    return _state_of(folder, (LOG, TAIL)) or _state_of(folder, run_folders.PRINTED)
+
+
+def _state_of(folder: Path, names: tuple[str, str]) -> tuple[tuple[int, int], ...]:
     found = []
-    for name in (LOG, TAIL):
+    for name in names:
         try:
             about = (folder / name).lstat()
         except OSError:
@@ -121,11 +129,18 @@ def _state(folder: Path) -> tuple[tuple[int, int], ...]:
 
 
 def _so_far(folder: Path) -> str:
-    found = []
-    for path in (folder / LOG, folder / TAIL):
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            found.append(file.read(MOST).decode("utf-8", "replace"))
-    return "".join(found)
+    names = (LOG, TAIL) if _state_of(folder, (LOG, TAIL)) else run_folders.PRINTED
+    return "".join(_text(folder / name) for name in names)
+
+
+def _text(path: Path) -> str:
+    found = _Beginning()
+    with suppress(FileNotFoundError), closing(run_folders.chunks_of(path)) as chunks:
+        for chunk in chunks:
+            if found.tell() >= MOST:
+                break
+            found.write(chunk)
+    return found.getvalue().decode("utf-8", "replace")
 
 
 class _Beginning(io.BytesIO):

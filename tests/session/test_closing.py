@@ -1,5 +1,6 @@
 """The end of a run whose kernel is gone, or whose supervisor left its word and nobody read it."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session import attaching, closing, runs
+from renex_jupyter.session import attaching, closing, kept_output, runs
 from renex_jupyter.session.current import current
 from renex_jupyter.store import liveness, run_folders
 from renex_jupyter.store.blobs import Blobs
@@ -156,23 +158,71 @@ def test_an_end_that_is_recorded_while_somebody_takes_the_run_for_vanished_stand
     assert ended("slow").status == "finished"
 
 
-def test_output_that_the_disk_does_not_take_stays_in_the_folder_of_its_run(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(self: Blobs, data: bytes) -> str:
-        raise RenexError("disk_full", "no room.", "Make some.")
+TOKEN = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
 
-    token = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
-    actions = (["sh", "-c", f"echo begun {token}"], lambda: print("begun"))
+
+def no_room(*_: Any) -> None:
+    raise RenexError("disk_full", "no room.", "Make some.")
+
+
+def no_bytes(path: Path, _data: bytes) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+@pytest.mark.parametrize("room", ["for the text", "for no byte"])
+def test_output_that_the_disk_does_not_take_stays_in_the_folder_of_its_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch, room: str
+) -> None:
+    actions = (["sh", "-c", f"echo begun {TOKEN}"], lambda: print("begun"))
     with monkeypatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        patch.setattr(Blobs, "put", full)
+        patch.setattr(Blobs, "put", no_room)
+        if room == "for no byte":
+            patch.setattr(kept_output, "replace", no_bytes)
         runs = [rx.run_task(each, name="full", echo=str) for each in actions]
     for run in runs:
         assert (run.status, run.output_sha256) == ("finished", None)
-        assert rx.run_output(run).startswith("begun") and token not in rx.run_output(run)
+        assert rx.run_output(run).startswith("begun") and TOKEN not in rx.run_output(run)
     assert run_folders.sweep(current().store, grace=0) == 0
+    folder = current().store.layout.runs / runs[0].run_id
     assert rx.run_output(runs[0]).startswith("begun")
+    assert [each.name for each in folder.iterdir()] == [run_folders.PRINTED[0]]
+    assert (TOKEN in (folder / run_folders.PRINTED[0]).read_text()) == (room == "for no byte")
+    assert rx.purge(secret="unrelated").removed == ()
+    assert len(rx.purge(secret="begun").removed) == 2
+    assert not folder.exists()
+
+
+def test_output_that_the_disk_does_not_take_spares_the_files_of_a_container(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = rx.run_task(["true"], name="contained", echo=str)
+    folder = current().store.layout.runs / run.run_id
+    kept = folder / run_folders.KEPT / "output.log"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("made by the container")
+    assert rx.run_output(run) == ""
+    (folder / "output.log").write_text("said ")
+    (folder / "output.tail").write_text("at last")
+    monkeypatch.setattr(Blobs, "put", no_room)
+    monkeypatch.setattr(kept_output, "replace", no_bytes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kept_output.keep_output(current().store, folder, remove=True)
+    assert kept.read_text() == "made by the container"
+    assert rx.run_output(run) == "said at last"
+    rx.purge(run.run_id)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["output.log", *run_folders.PRINTED])
+@pytest.mark.parametrize("made", [os.mkfifo, lambda path: path.symlink_to("/etc/passwd"), Path.mkdir])
+def test_only_files_are_read_as_output(project: Path, name: str, made: Callable[[Path], object]) -> None:
+    run = rx.run_task(["true"], name="silent", echo=str)
+    folder = current().store.layout.runs / run.run_id
+    folder.mkdir(parents=True)
+    made(folder / name)
+    assert rx.run_output(run) == ""
 
 
 def test_a_run_whose_action_has_ended_gets_no_signal_while_its_end_is_recorded(

@@ -56,7 +56,8 @@ def check_that_it_is_kept(run: Run, said: list[str]) -> None:
     assert f"stay in {kept}" in "".join(said)
     assert [each.name for each in kept.parent.iterdir()] == [kept.name]
     assert run_folders.sweep(current().store, grace=0) == 0
-    assert kept.exists()
+    assert rx.purge(secret="it stands nowhere").title == "nothing to purge was found"
+    assert (kept / "made.txt").read_text() == "made\n"
     rx.purge(run.run_id)
     assert not kept.parent.exists()
 

@@ -8,6 +8,7 @@ import pytest
 from recorded import Project
 
 from renex_jupyter.query.runs import get_run
+from renex_jupyter.store import run_folders
 from renex_jupyter.views import text
 from renex_jupyter.views.printed import CHARS, LINES, MOST, Printed, last_lines
 
@@ -101,11 +102,23 @@ def test_a_missing_content_is_told_in_the_box(project: Project) -> None:
     assert "not_found" in printed.box.notice
 
 
+def test_output_that_the_store_could_not_take_is_shown_without_secrets(project: Project) -> None:
+    key = "AKIA" + "Z7QXW3EJ5K2LMNPR"
+    run = project.run("r", output_size=11)
+    for name, said in zip(run_folders.PRINTED, (f"one {key}\n", "two\n"), strict=True):
+        project.printed(run, said, name)
+    box = turned_to(project, run).box
+    assert (box.label, box.notice) == ("Output (11 B)", "")
+    assert box.text.startswith("one ") and box.text.endswith("\ntwo\n")
+    assert key not in box.text
+
+
+@pytest.mark.parametrize("name", ["output.log", *run_folders.PRINTED])
 @pytest.mark.parametrize("made", [os.mkfifo, lambda path: path.symlink_to("/etc/passwd")])
-def test_a_hostile_store_makes_the_panel_neither_wait_nor_look_elsewhere(project: Project, made) -> None:
+def test_a_hostile_store_makes_the_panel_neither_wait_nor_look_elsewhere(project: Project, name: str, made) -> None:
     run = project.run("r", status="running")
     project.printed(run, "").unlink()
-    made(project.store.layout.runs / run / "output.log")
+    made(project.store.layout.runs / run / name)
     assert turned_to(project, run).box.label == ""
 
 

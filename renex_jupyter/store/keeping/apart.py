@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.errors import RenexError, from_os_error
-from renex_jupyter.records.keeping import Collected, Damage, Exported, FsckReport, Imported, Purged, Rebuilt
+from renex_jupyter.records.keeping import Collected, Damage, Exported, FsckReport, Holder, Imported, Purged, Rebuilt
 from renex_jupyter.store.store import Store
 
 COMMAND = (
@@ -55,7 +55,9 @@ def collect(root: Path, *, dry_run: bool) -> Collected:
 
 def purge(root: Path, *, object_id: str | None, secret: str | None) -> Purged:
     """Take an object or a text out for good; see `renex_jupyter.store.keeping.purge`."""
-    return Purged(**_ask(root, "purge", object_id=object_id, secret=secret))
+    done = _ask(root, "purge", object_id=object_id, secret=secret)
+    still_in = tuple(Holder(**{**each, "lines": tuple(each["lines"])}) for each in done["still_in"])
+    return Purged(**{**done, "removed": tuple(done["removed"]), "still_in": still_in})
 
 
 def export_store(root: Path, path: Path, *, runs: list[str] | None) -> Exported:

@@ -23,10 +23,10 @@ import duckdb
 from renex_jupyter.errors import RenexError, invalid_argument, not_found
 from renex_jupyter.records.changes import Change, now, to_microseconds
 from renex_jupyter.records.keeping import Purged
-from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, run_folders, sweep
+from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep
 from renex_jupyter.store.building import highest
 from renex_jupyter.store.fold import finish, folding, switch, take_sealed
-from renex_jupyter.store.keeping import gc, references
+from renex_jupyter.store.keeping import gc, left_files, references
 from renex_jupyter.store.keeping.doomed import PURGED, Doomed
 from renex_jupyter.store.keeping.rewriting import may_stand_in, rewrite_in_place, rewritten_changes, rewritten_points
 from renex_jupyter.store.layout import Layout, write_whole
@@ -62,7 +62,7 @@ def purge(store: Store, *, object_id: str | None = None, secret: str | None = No
 
     A run takes its params, tags, points and the snapshots before and after it along. The contents that then nothing
     names any more are freed as `gc` would: those that were in use within its grace stay for a later collection. A text
-    is replaced in records; a content that has it in it goes as a whole and at once.
+    is replaced in records; a content that has it in it goes as a whole and at once, and so does a file that a run left.
 
     Parameters
     ----------
@@ -97,12 +97,24 @@ def purge(store: Store, *, object_id: str | None = None, secret: str | None = No
         _mark(layout, doomed)
         fresh = Store(layout.root)  # one that has read nothing of it
         _record_again(store, fresh.reader, taken)
+        left = left_files.Left()
         if doomed.secret:
             blobs, young = _remove_contents(store, doomed), 0
+            left = left_files.remove_holders(store, doomed)
         else:
             blobs, young = gc.free_among(fresh, named - gc.named_among(fresh, named))
-    found = done.records or done.points or blobs or done.unreadable  # else only the index was made anew
-    return Purged(done.records, done.points, blobs, done.files + blobs if found else 0, young, done.unreadable)
+    files = done.files + blobs + len(left.removed)
+    found = done.records or done.points or blobs or done.unreadable or left.removed  # else only the index was made anew
+    return Purged(
+        done.records,
+        done.points,
+        blobs,
+        files if found else 0,
+        young,
+        done.unreadable,
+        removed=tuple(left.removed),
+        still_in=tuple(left.still_in),
+    )
 
 
 def _mark(layout: Layout, doomed: Doomed | None) -> None:
@@ -291,16 +303,7 @@ def _remove_what_is_left(layout: Layout, doomed: Doomed, done: _Done) -> None:
     ]
     for path in old:
         sweep.remove(path)
-    done.files += len(old) + _remove_run_folders(layout, doomed)
-
-
-def _remove_run_folders(layout: Layout, doomed: Doomed) -> int:
-    """Remove what runs that are over have left in their folders; return how many files."""
-    gone = [each for each in run_folders.left_over(Store(layout.root)) if doomed.secret or each.name in doomed.owners]
-    files = sum(path.is_file() for folder in gone for path in folder.rglob("*"))
-    for folder in gone:
-        run_folders.remove(folder)
-    return files
+    done.files += len(old) + left_files.clear(Store(layout.root), doomed)
 
 
 def _set_aside(layout: Layout, doomed: Doomed, done: _Done) -> Iterator[Path]:
