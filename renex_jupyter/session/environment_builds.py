@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from renex_jupyter.analysis import dockerfiles
 from renex_jupyter.analysis import environment_texts as texts
 from renex_jupyter.capture.environment_files import is_read_from_files
 from renex_jupyter.capture.secrets import REDACTED
@@ -283,9 +284,16 @@ def _other_python(found: Environment, version: str) -> tuple[str, ...]:
 
 def _venv(found: Environment, plan: _Plan, tell: Callable[[str], None]) -> Build:
     made = build_venv(plan.order, tell)
-    notes = _other_python(found, made.version)
+    notes = (*_other_python(found, made.version), *plan.notes, *_without_dockerfile(found))
     path, python = str(made.folder), str(made.python)
-    return Build(found.environment_id, "venv", path, python, None, made.seconds, made.cached, (*notes, *plan.notes))
+    return Build(found.environment_id, "venv", path, python, None, made.seconds, made.cached, notes)
+
+
+def _without_dockerfile(found: Environment) -> tuple[str, ...]:
+    """Return what is to be said where an environment was made of a Dockerfile, which only an image is built by."""
+    if not is_read_from_files(found) or not (words := dockerfiles.not_in_a_venv(found)):
+        return ()
+    return (f"{', '.join(words)} of its Dockerfile: done only in an image (--docker, kind='docker')",)
 
 
 def _image(found: Environment, plan: _Plan, base: str, folder: Path, tell: Callable[[str], None]) -> Build:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from renex_jupyter.analysis import dockerfiles
 from renex_jupyter.analysis import environment_texts as texts
 from renex_jupyter.analysis.diff import diff_states
 from renex_jupyter.analysis.file_lines import comparable, with_lines
@@ -44,17 +45,14 @@ def capture_environment(*, name: str | None = None) -> Environment:
 
     Parameters
     ----------
-    name : by which it can be found; None: the one that it has stays.
+    name : by which it can be found; None: the one that it has stays. Another one is given by `name_environment`.
 
     Raises
     ------
-    RenexError : `conflict` for a name that another environment has.
+    RenexError : `conflict` for a name that another environment has, or where it has another one.
     """
     session = current()
-    session.begin()
-    made = _of_this_process(session, keep=True)
-    keep_environment(session.store, made)
-    _claim(session.store, made)
+    made = _keep_this(session)
     return _named(session.store, made, name)
 
 
@@ -67,13 +65,13 @@ def create_environment(
     ----------
     path : a folder, of which the most exact lock file is read and a Dockerfile; or one file: a Dockerfile,
         requirements, or a lock file of uv, poetry, pdm, pipenv, conda or pixi.
-    name : by which it can be found.
+    name : by which it can be found. Files that say the same are one environment, which has one name.
     python : version of the interpreter, such as "3.12"; None: what the files say, else ours.
 
     Raises
     ------
     RenexError : `not_found`, `invalid_argument`, `unsafe_path` for a file that includes others of outside the project,
-        `conflict` for a name that another environment has.
+        `conflict` for a name that another environment has, or where it has another one.
     """
     session = current()
     place = Path(path).expanduser().absolute()
@@ -158,10 +156,9 @@ def name_environment(environment_id: str | Environment, name: str) -> Environmen
     ------
     RenexError : `not_found`, `conflict` for a name that another environment has, `invalid_argument`, `locked`.
     """
-    if environment_id == CURRENT:
-        return capture_environment(name=name)
     session = current()
-    return _named(session.store, find_environment(session, environment_id), name)
+    found = _keep_this(session) if environment_id == CURRENT else find_environment(session, environment_id)
+    return _named(session.store, found, name, rename=True)
 
 
 def diff_environments(a: str | Environment, b: str | Environment = CURRENT) -> Diff:
@@ -194,7 +191,8 @@ def export_environment(
 
     Parameters
     ----------
-    format : "requirements" of pip, a "dockerfile", or an `environment.yml` of "conda".
+    format : "requirements" of pip, a "dockerfile", or an `environment.yml` of "conda". Of an environment that was made
+        of a Dockerfile, "dockerfile" gives that itself.
     all_packages : every installed package, not only what was imported and what that needs.
 
     Raises
@@ -204,6 +202,8 @@ def export_environment(
     texts.check_format(format)
     found = find_environment(current(), environment_id)
     if format == "dockerfile":
+        if found.dockerfile and environment_files.is_read_from_files(found):
+            return dockerfiles.kept_text(found)
         base = settings().base_image.replace("{python}", minor_of(found.python))
         return texts.dockerfile_text(found, base, all_packages=all_packages)
     return texts.FORMATS[format](found, all_packages=all_packages)
@@ -223,6 +223,15 @@ def keep_environment(store: Store, made: Environment) -> None:
         after = {"packages": plain(whole.packages), "requirements": whole.requirements}
         store.write(Change("environments", made.environment_id, "update", after))
     _known[key] = used | known
+
+
+def _keep_this(session: Session) -> Environment:
+    """Keep the environment of this process as one that was asked for."""
+    session.begin()
+    made = _of_this_process(session, keep=True)
+    keep_environment(session.store, made)
+    _claim(session.store, made)
+    return made
 
 
 def _of_this_process(session: Session, *, keep: bool = False) -> Environment:
@@ -245,13 +254,19 @@ def _as_recorded(store: Store, made: Environment) -> Environment | None:
     return replace(whole, name=kept.name, locks_kept=kept.locks_kept)
 
 
-def _named(store: Store, made: Environment, name: str | None) -> Environment:
-    """Return an environment with a name of its own; None: with the one that it has."""
+def _named(store: Store, made: Environment, name: str | None, *, rename: bool = False) -> Environment:
+    """Return an environment with a name of its own; None: with the one that it has, which is taken away by `rename` only."""
     with alone(store):
         had = query.get_environment(store.reader, made.environment_id).name
         if name is None or name == (had or ""):
             return replace(made, name=had)
         _check_name(store, made, name)
+        if had and not rename:
+            hint = (
+                f"The same content is one environment: use '{had}', or rename it: name_environment({had!r}, {name!r})."
+            )
+            fact = f"environment {short(made.environment_id)} is called '{had}' already, not '{name}'."
+            raise RenexError("conflict", fact, hint)
         before, after = {"name": had}, {"name": name or None}
         store.write(Change("environments", made.environment_id, "update", after, before))
     return replace(made, name=name or None)

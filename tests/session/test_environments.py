@@ -162,3 +162,24 @@ def test_a_secret_in_a_lock_file_that_the_tree_ignores_is_told_and_refused_where
         settings().secrets_in_files = "warn"
     blob = hashlib.sha256((locked / "uv.lock").read_bytes()).hexdigest()
     assert not current().store.blobs.is_there(blob)
+
+
+def test_a_name_is_not_taken_away_by_keeping_the_same_content_again(project: Path) -> None:
+    (project / "requirements.txt").write_text("six==1.16.0\n")
+    made = rx.create_environment("requirements.txt", name="prod")
+    told = r"called 'prod' already, not 'tmp'(?s:.*)name_environment\('prod', 'tmp'\)"
+    for name, said in (("tmp", told), ("", "called 'prod' already")):
+        with pytest.raises(RenexError, match=said) as refused:
+            rx.create_environment("requirements.txt", name=name)
+        assert refused.value.code == "conflict"
+    assert [rx.create_environment("requirements.txt", name=name).name for name in ("prod", None)] == ["prod", "prod"]
+    assert rx.get_environment("prod").environment_id == made.environment_id
+    assert rx.name_environment("prod", "tmp").name == "tmp"
+
+
+def test_the_current_one_is_renamed_only_where_that_is_asked_for(project: Path) -> None:
+    rx.capture_environment(name="mine")
+    with pytest.raises(RenexError, match="called 'mine' already, not 'ours'"):
+        rx.capture_environment(name="ours")
+    assert rx.name_environment("current", "ours").name == "ours"
+    assert rx.get_environment().name == "ours"
