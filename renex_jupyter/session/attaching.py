@@ -94,7 +94,8 @@ def attach(run_id: str | Run | ActiveRun, echo: Callable[[str], None] | None = N
         return _ended(run)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"{_named(run)} goes on. To see it again: %renex attach {short(run.run_id)}; to end it: %renex stop"
+            f"{_named(run)} goes on. To see it again: %renex attach {short(run.run_id)}; "
+            f"to end it: %renex stop {short(run.run_id)}"
         ) from None
 
 
