@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
+from renex_jupyter.records.paths import to_text
 from renex_jupyter.tasks.process_tree import descendants, memory_of
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -166,9 +167,12 @@ def _libc_prctl() -> Callable[..., int]:
     return prctl
 
 
-def _not_started(error: OSError, command: str, cwd: Path) -> RenexError:
+def _not_started(error: OSError, program: str, cwd: Path) -> RenexError:
+    command = to_text(program)  # what is told is written as UTF-8
     if not cwd.is_dir():
-        return RenexError("not_found", f"no folder {cwd} to run '{command}' in.", "Give a folder that exists.")
+        return RenexError(
+            "not_found", f"no folder {to_text(str(cwd))} to run '{command}' in.", "Give a folder that exists."
+        )
     if isinstance(error, FileNotFoundError):
         hint = "Check its spelling and the PATH; what only a shell knows needs: bash -c '...'"
         return RenexError(
@@ -183,4 +187,5 @@ def _not_started(error: OSError, command: str, cwd: Path) -> RenexError:
     if error.errno == errno.E2BIG:
         hint = "Write what is long into a file, and give its path. Variables of the environment count, too."
         return invalid_argument(f"'{command}' is given more, or longer, arguments than this system takes.", hint)
+    error.filename = None  # the command as bytes, which is told already
     return from_os_error(error, f"'{command}' cannot be started")

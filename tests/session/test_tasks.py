@@ -335,3 +335,14 @@ def test_a_folder_that_gets_its_first_file_is_none_that_was_deleted(project: Pat
     (project / "out").mkdir()
     run = rx.run_task(["sh", "-c", "echo 1 > out/x; mkdir empty"], name="first", echo=quiet)
     assert [(each.path, each.change) for each in run.files] == [("out/x", "created")]
+
+
+def test_a_program_or_folder_that_is_not_there_is_told_also_where_its_name_is_no_utf_8(project: Path) -> None:
+    with pytest.raises(RenexError, match=r"no command '%:\./p%FF'"):
+        rx.run_task([b"./p\xff"], echo=quiet)
+    with pytest.raises(RenexError, match=r"no folder %:.*/d%FF to run 'true'"):
+        rx.run_task(["true"], name="nowhere", cwd=os.fsdecode(b"d\xff"), echo=quiet)
+    (project / "l\udcff").symlink_to("l\udcff")
+    with pytest.raises(RenexError, match=r"'%:\./l%FF' cannot be started"):
+        rx.run_task(["./l\udcff"], echo=quiet)
+    assert rx.search_runs()["status"].tolist() == ["failed"] * 3

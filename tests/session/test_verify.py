@@ -228,7 +228,7 @@ def test_the_magic_verifies_in_the_notebook_itself_and_is_left_out_of_a_replay(p
     made = notebook(project, cells)
     (shown,) = (each for each in made.cells[2].outputs if each.output_type == "execute_result")
     assert "run 'first': reproduced" in shown.data["text/plain"]
-    assert "Run first: reproduced" in shown.data["text/html"]
+    assert "Run &#x27;first&#x27;: reproduced" in shown.data["text/html"]
     assert rx.verify("second").verdict == "reproduced"
     assert sorted(rx.search_runs()["name"]) == ["first", "first", "second", "second"]
 
