@@ -55,7 +55,7 @@ class ContainerAction:
             does not take; `unsafe_path` for a folder that no container may see.
         """
         for word in (*self.order.argv, self.order.cwd):  # Docker would put another character in the place of a byte
-            text_argument(word, "what a container can be told", "Run it as a process.")
+            text_argument(word, "what a container can be told", "Give it a name in UTF-8, or run it as a process.")
         check_mounts(self.wanted)
         self._client = connect()
         require_image(self._client, self.wanted.image)
