@@ -124,4 +124,5 @@ def get_verification(read: Reader, verification_id: str) -> Verification:
         raise not_found("verification", verification_id)
     row = rows[0]
     row["differences"] = tuple(Difference(**each) for each in json.loads(row["differences"] or "[]"))
+    row["ignored"] = tuple(json.loads(row["ignored"] or "[]"))
     return Verification(**{**row, "name": row["name"] or "", "reason": row["reason"] or ""})

@@ -37,7 +37,7 @@ class Difference:
         place = "" if self.step is None else f" at step {self.step}"
         more = [display.count(self.count, "point")] if self.count and self.count > 1 else []
         if self.relative is not None:
-            more.append(f"by {self.relative:.1g} at most")
+            more.append(f"relative difference up to {self.relative:.1g}")
         said = f" ({', '.join(more)})" if more else ""
         name = "" if self.kind == self.what else f" {self.what}"
         return f"{self.kind}{name}{place}: {_shown(self.recorded)} -> {_shown(self.now)}{said}"
@@ -58,6 +58,7 @@ class Verification:
     relative_tolerance: float
     absolute_tolerance: float
     created_at: datetime
+    ignored: tuple[str, ...] = ()  # patterns of metrics, params and files that were not compared, as asked for
     name: str = ""  # of the run
     compared: Mapping[str, int] = field(default_factory=dict)  # how many points, params, files of the recorded run
     ignore_files: tuple[str, ...] = ()  # whose rules leave files out of snapshots, and so of what is compared
@@ -76,6 +77,7 @@ class Verification:
             f"run '{self.name}' {short(self.run_id)} {self.verdict}",
             first,
             f"and {more} more" if more > 0 else "",
+            f"ignoring {', '.join(self.ignored)}" if self.ignored else "",
             self.reason if self.ok else "",
         ]
         return " · ".join(part for part in parts if part)
@@ -96,6 +98,7 @@ class Verification:
         return [
             ("compared", ", ".join(compared) if self.rerun_run_id else ""),
             ("not compared", f"what {_named(self.ignore_files)} leaves out" if self.ignore_files else ""),
+            ("ignored", ", ".join(self.ignored)),
             ("differences", "\n".join(_lines(self.differences))),
             ("note" if self.ok and not self.differences else "likely reason", self.reason),
             ("tolerance", tolerance if self.verdict == CLOSE else ""),

@@ -277,6 +277,7 @@ def _made(
         relative_tolerance=tolerance.relative,
         absolute_tolerance=tolerance.absolute,
         created_at=now(),
+        ignored=tolerance.ignored,
         name=recorded.name,
         compared=compared,
     )
@@ -286,7 +287,7 @@ def _keep(session: Session, found: Verification) -> Verification:
     """Write what was found, for whoever asks later."""
     session.begin()
     after = {
-        name: plain(getattr(found, name)) if name == "differences" else getattr(found, name)
+        name: plain(getattr(found, name)) if name in ("differences", "ignored") else getattr(found, name)
         for name in found.__dataclass_fields__
         if name not in ("name", "compared", "ignore_files") and getattr(found, name) is not None
     }

@@ -50,7 +50,8 @@ create table inside.runs (
 
 create table inside.verifications (     -- what `verify` found
     verification_id varchar, run_id varchar, rerun_run_id varchar, verdict varchar, reason varchar, differences json,
-    relative_tolerance double, absolute_tolerance double, created_at timestamptz
+    relative_tolerance double, absolute_tolerance double, created_at timestamptz,
+    ignored json            -- patterns of metrics, params and files that were not compared, as asked for
 );
 
 create table inside.params (param_id varchar, run_id varchar, key varchar, value json, value_text varchar, value_number double);

@@ -262,7 +262,7 @@ def test_a_verification_shows_its_first_difference_and_escapes_what_was_stored()
     assert "<script>" not in made._repr_html_() and "<b>why" not in made._repr_html_()
     assert made.line == (
         "run 'x' aaaaaaaa different · metric <script>alert(1)</script> at step 0: 1.0 -> 2.0 "
-        "(3 points, by 0.5 at most) · and 1 more"
+        "(3 points, relative difference up to 0.5) · and 1 more"
     )
     assert "metric loss at step 2: 0.3 -> 0.4" in str(made)
     assert not made.ok
