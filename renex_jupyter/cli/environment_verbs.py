@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.analysis.environment_texts import FORMATS
 from renex_jupyter.cli.parsing import Parser, add_verb
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.session import environment_builds, environments
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from renex_jupyter.records.environments import Build, Environment
 
+ENVIRONMENT_VERBS = ("ls", "list", "show", "diff", "export", "create", "build", "name")
 WHICH = "name, id, unique prefix, or current (default)"
 
 
@@ -101,17 +103,31 @@ def _create(args: argparse.Namespace) -> Environment:
 
 
 def _build(args: argparse.Namespace, *, notebook: bool) -> Build:
+    said: list[str] = []
+
+    def tell(text: str) -> None:
+        """Tell the progress where it is not taken for the answer."""
+        said.append(text.rstrip())
+        print(text, end="", file=sys.stderr, flush=True)
+
     kind = "docker" if args.docker or args.base_image else "venv"
-    return environment_builds.build_environment(
-        args.id,
-        kind,
-        all_packages=args.all_packages,
-        allow_missing=args.allow_missing,
-        base_image=args.base_image,
-        echo=None if notebook else _to_stderr,
+    try:
+        return environment_builds.build_environment(
+            args.id,
+            kind,
+            all_packages=args.all_packages,
+            allow_missing=args.allow_missing,
+            base_image=args.base_image,
+            echo=None if notebook else tell,
+        )
+    except RenexError as error:
+        raise error if notebook or args.json else _without(said, error) from error
+
+
+def _without(said: Collection[str], error: RenexError) -> RenexError:
+    """Return an error that does not tell again what a tool said just before it, on the same terminal."""
+    fact, *lines = error.message.splitlines()
+    rest = [line for line in lines if line.rstrip() not in said]
+    return RenexError(
+        error.code, "\n".join([fact if rest or not lines else fact.removesuffix(":") + ".", *rest]), error.hint
     )
-
-
-def _to_stderr(text: str) -> None:
-    """Tell the progress of a build where it is not taken for the answer."""
-    print(text, end="", file=sys.stderr, flush=True)

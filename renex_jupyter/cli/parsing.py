@@ -12,6 +12,13 @@ from renex_jupyter.errors import invalid_argument
 class Parser(argparse.ArgumentParser):
     """A parser that raises our error instead of ending the process."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what a verb does not know with its own usage; argparse would leave that to the parser of all verbs."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
     def error(self, message: str) -> NoReturn:
         raise invalid_argument(message + ".", f"Usage: {' '.join(self.format_usage().split()[1:])}")
 

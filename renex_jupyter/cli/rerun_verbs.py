@@ -49,6 +49,7 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
 
 def _add_workspace(verbs: Any, program: str, title: str) -> None:
     parser = add_verb(verbs, program, f"open {title} on a snapshot, in its environment")
+    parser.usage = f"renex {program} [id] [options] [-- ARGS for {title}]"
     parser.add_argument("id", nargs="?", help="snapshot or run (default: the project as it is)")
     parser.add_argument("--to", metavar="FOLDER", help="the folder (default: checkout-ID in the project)")
     parser.add_argument("--env", metavar="ENVIRONMENT", help="name or id; 'current': what is installed here")

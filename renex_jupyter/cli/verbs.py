@@ -33,10 +33,16 @@ if TYPE_CHECKING:
 KINDS = ("runs", "snapshots", "experiments", "environments", "tasks")
 RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
 
-EXIT = (
-    "Exit status: 0 done, 1 something was found wrong (fsck, doctor), was lost (rebuild) or is missing in the file "
-    "(export), 2 an error, told on standard error."
-)
+# What 1 means of a verb, see docs/terminal.md; of every other verb there is no 1.
+ONE = {
+    "task": "1 the run has failed, was stopped by somebody else or is lost",
+    "rerun": "1 the run has not finished",
+    "verify": "1 the verdict is different or failed",
+    "fsck": "1 something that was recorded is damaged or missing",
+    "doctor": "1 a check failed",
+    "rebuild": "1 records were lost in it",
+    "export": "1 the file lacks something",
+}
 
 _QUOTED = r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """
 QUOTED = re.compile(_QUOTED, re.VERBOSE)
@@ -74,10 +80,17 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_rerun_verbs(verbs, notebook=notebook)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
-        for each in {parser, *verbs.choices.values()}:
+        for each, name in ({parser: ""} | {each: name for name, each in verbs.choices.items()}).items():
             each.add_argument("--json", action="store_true", help="the answer as JSON, whole")  # `main` takes it out
-            each.epilog = EXIT
+            each.epilog = _exit_status(name)
     return parser
+
+
+def _exit_status(verb: str) -> str:
+    """Return what `-h` says of the exit status of a verb; "": of all of them."""
+    one = ONE.get(verb) or ("" if verb else "1 the answer says what is wrong (renex VERB -h)")
+    told = ["0 done", *filter(None, [one]), "2 an error, told on standard error", "130 interrupted"]
+    return f"Exit status: {', '.join(told)}."
 
 
 def _add_keeping(verbs: Any, *, notebook: bool) -> None:
@@ -106,7 +119,7 @@ def _add_keeping(verbs: Any, *, notebook: bool) -> None:
     take.set_defaults(do=lambda args: keeping.import_store(args.file))
 
 
-ASKING = ("status", "ls", "show", "diff", "edit", "delete", "checkout", "env", "sql", "panel", "doctor")
+ASKING = ("status", "ls", "list", "show", "diff", "edit", "delete", "checkout", "env", "sql", "panel", "doctor")
 VERBS = (*ASKING, "stop", "attach", "logs", "rerun", "verify", "fsck", "rebuild", "gc", "purge", "export", "import")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from renex_jupyter.cli.environment_verbs import ENVIRONMENT_VERBS
 from renex_jupyter.cli.verbs import KINDS, VERBS
 from renex_jupyter.session.current import current
 
@@ -40,8 +41,10 @@ def _words(shell: Any, magic: str, typed: list[str], symbol: str) -> list[str]:
 def _for_renex(before: list[str]) -> list[str]:
     if not before:
         return list(VERBS)
-    if before[0] == "ls":
+    if before[0] in ("ls", "list"):
         return list(KINDS)
+    if before == ["env"]:
+        return list(ENVIRONMENT_VERBS)
     if before[0] in WITH_OBJECTS:
         return _objects()
     return []

@@ -42,7 +42,7 @@ def test_a_terminal_creates_lists_shows_compares_exports_and_builds(
     rows = told(capsys, "env", "ls")
     assert [row["current"] for row in rows] == [True, False]
     assert rows[1]["environment_id"] == made["environment_id"]
-    assert rows == told(capsys, "env")
+    assert rows == told(capsys, "env") == told(capsys, "env", "list")
     assert told(capsys, "env", "ls", "-n", "1") == rows[:1]
     assert told(capsys, "env", "show", "lock")["packages"] == [
         {"name": "rx-leaf", "version": "1.0", "imported": False, "origin": None}
@@ -79,6 +79,27 @@ def test_what_is_wrong_is_told_with_a_code(project: Path, capsys: pytest.Capture
     error = refused(capsys, "env", "build", "broken")
     assert error["code"] == "environment_unavailable"
     assert "nowhere" in error["message"]
+
+
+def test_what_a_tool_said_of_a_failed_build_is_told_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "requirements.txt").write_text("rx_nowhere==1.0\n")
+    assert main(["env", "create", "--name", "broken"]) == 0
+    assert main(["env", "build", "broken"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    about = [line for line in lines if "nowhere" in line]
+    assert about and len(about) == len(set(about))
+    assert "renex: environment_unavailable: the packages cannot be installed (exit code 1)." in lines
+
+
+def test_a_conflict_of_names_says_how_to_rename_in_a_terminal(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(capsys, "env", "create", "--name", "prod")
+    error = refused(capsys, "env", "create", "--name", "my tmp")
+    assert (error["code"], "renex env name prod 'my tmp'" in error["hint"]) == ("conflict", True)
+    say(capsys, "env", "create", "current", "--name", "mine")
+    holder = told(capsys, "env", "show", "prod")["environment_id"][:8]
+    assert f"renex env name {holder} ''." in refused(capsys, "env", "name", "mine", "prod")["hint"]
 
 
 def test_the_current_one_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

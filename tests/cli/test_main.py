@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import renex_jupyter as rx
+from renex_jupyter.cli.hints import for_terminal
 from renex_jupyter.cli.main import main
 from renex_jupyter.config import settings
 from renex_jupyter.session import keeping
@@ -234,12 +235,50 @@ def test_doctor_says_why_the_last_fold_failed_also_when_no_reason_could_be_writt
 
 
 def test_help_tells_of_json_and_the_exit_status_and_of_what_is_needed(project: Path) -> None:
-    for words in ([], ["ls"], ["fsck"], ["export"]):
-        shown = " ".join(renex(project, *words, "-h").stdout.split())
-        assert "--json" in shown and "Exit status: 0 done, 1" in shown
+    meant = {
+        "": "1 the answer says",
+        "list": "2 an error",
+        "fsck": "1 something that was",
+        "export": "1 the file lacks",
+    }
+    meant |= {"task": "1 the run has failed", "verify": "1 the verdict is different", "rerun": "1 the run has not"}
+    for verb, one in meant.items():
+        shown = " ".join(renex(project, *verb.split(), "-h").stdout.split())
+        assert "--json" in shown and f"Exit status: 0 done, {one}" in shown
+    assert "[-- ARGS for JupyterLab]" in renex(project, "lab", "-h").stdout
     assert "Make the index anew." in renex(project, "rebuild", "-h").stdout
     assert "FILE [RUN ...]" in renex(project, "export", "-h").stdout
     assert "required: FILE." in renex(project, "export").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (("task", "x", "--tmeout", "3", "--", "true"), "renex task NAME [key=value ...] [options] -- command"),
+        (("env", "build", "lean", "--python", "3.11"), "renex env build [-h]"),
+        (("ls", "--lmit=3"), "renex ls [-h]"),
+    ],
+)
+def test_a_word_that_a_verb_does_not_know_is_told_with_its_usage(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], usage: str
+) -> None:
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: --" in said and f"Hint: Usage: {usage}" in said
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        ("List with %renex ls.", "List with renex ls."),
+        ("Record it: %task train -- ls, %%task or %task.", "Record it: renex task train -- ls, %%task or renex task."),
+        ("Go on: allow_missing=True (--allow-missing).", "Go on: --allow-missing."),
+        ("On another one: base_image=... (--base-image).", "On another one: --base-image."),
+        ("Choose a new folder with to=..., please.", "Choose a new folder with --to FOLDER, please."),
+    ],
+)
+def test_a_hint_is_what_is_typed_in_a_terminal(hint: str, said: str) -> None:
+    assert for_terminal(hint) == said
 
 
 def test_an_interrupt_is_told_where_it_says_something(

@@ -250,6 +250,9 @@ def test_tab_completes_verbs_options_and_names(shell: InteractiveShell) -> None:
     rx.snapshot(label="baseline")
     assert "checkout" in completions(shell, "%renex ch")
     assert "panel" in completions(shell, "%renex pa")
+    assert completions(shell, "%renex list sn") == completions(shell, "%renex ls sn") == ["snapshots"]
+    assert "list" in completions(shell, "%renex li")
+    assert "export" in completions(shell, "%renex env ex") and "list" in completions(shell, "%renex env l")
     assert "baseline" in completions(shell, "%renex show ba")
     assert "--label" in completions(shell, "%snapshot --l")
     assert "cfg" in completions(shell, "%snapshot -c cf")

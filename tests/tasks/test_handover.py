@@ -125,6 +125,12 @@ def test_tables_of_arrow_and_polars_come_back_as_theirs(tmp_path: Path) -> None:
     assert back[1].equals(frame) and isinstance(back[2], pl.Series)
 
 
+def test_columns_of_the_same_name_have_a_hint_of_their_own() -> None:
+    with pytest.raises(RenexError, match="more than one column 'a'") as caught:
+        pack(["value"], {"value": pd.DataFrame([[1, 2, 3]], columns=["b", "a", "a"])}, {})
+    assert "a name of its own" in caught.value.hint and "type" not in caught.value.hint
+
+
 class Level(IntEnum):
     """A number that is more than one."""
 

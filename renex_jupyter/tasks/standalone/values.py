@@ -140,6 +140,10 @@ def _of_pandas(pandas: Any, value: Any, path: str) -> Any:
     arrow = _arrow(path)
     is_series = type(value) is pandas.Series
     frame = value.to_frame(name="value") if is_series else value
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        hint = "Give each column a name of its own: df.columns = [...]."
+        raise Refused(f"'{path}' is a DataFrame with more than one column {twice!r}, which Arrow does not hold.", hint)
     try:
         table = arrow.Table.from_pandas(frame)
         _check_same(table.to_pandas(), frame, path)
