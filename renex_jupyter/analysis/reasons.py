@@ -11,6 +11,7 @@ from renex_jupyter.ids import short
 from renex_jupyter.records.diffs import PackageChange
 from renex_jupyter.records.verifications import CLOSE, FAILED, Difference
 
+SELDOM = "secret"  # why a file was not kept, by its name, that is seldom the reason: `.env` lies in many a project
 SHOWN = 5  # packages, files and keys that a reason names
 CLOCK = re.compile(  # words of keys whose values tell of time and of the machine, not of the result
     r"(?:^|[/_.\- ])(?:time|times|seconds|secs?|minutes|ms|duration|elapsed|eta|date|timestamp|wallclock|clock|latency"
@@ -24,6 +25,7 @@ BY_ORDER = (
     "a run of cells, or of a script, is known by the order in which runs are opened, and threads open them by chance"
 )
 MODULE = re.compile(r"No module named '([^'.]+)")
+HISTORY = re.compile(r"not_found: (?:nothing is recorded yet|no (?:run|snapshot|environment) )")
 ABSENT = re.compile(r"No such file or directory: b?'([^']+)'")
 
 
@@ -44,6 +46,7 @@ class Circumstances:
     unknown_start: bool = False  # cells ran before recording began
     machine: str = ""  # "cpu: A -> B", where it is another one
     twin: str = ""  # id of another run of that name and session, whose params the rerun has
+    beside: str = ""  # "'train' 1234abcd", a run of another process that was open while the recorded one was
     side_by_side: bool = False  # runs of its session, it or one of its name, were open next to each other
     random: str | None = None  # what two reruns disagree about; "": they agree; None: nobody asked
 
@@ -71,9 +74,9 @@ def _facts(known: Circumstances) -> Iterator[str]:
         yield from _failure(known)
     yield from _only_clocks(known)
     yield from _another_run(known)
-    if known.missing:
-        names = _some([f"{path} ({why})" for path, why in known.missing])
-        yield f"not in the kept state, so the rerun did not have it: {names}"
+    yield from _missing([each for each in known.missing if each[1] != SELDOM or known.verdict == FAILED])
+    if known.beside and any(each.kind == "file" for each in known.differences):
+        yield f"what was made at that time may be of a run that was open beside it: {known.beside}"
     if known.packages:
         yield f"packages differ: {_some([_package(each) for each in known.packages])}"
     if known.image:
@@ -85,6 +88,12 @@ def _facts(known: Circumstances) -> Iterator[str]:
         yield f"the recorded run {cut}, so it has only the beginning"
     if known.interrupted:
         yield f"interrupted when it was recorded, and run to its end now: {_some(known.interrupted)}"
+
+
+def _missing(missing: Sequence[tuple[str, str]]) -> Iterator[str]:
+    if missing:
+        names = _some([f"{path} ({why})" for path, why in missing])
+        yield f"not in the kept state, so the rerun did not have it: {names}"
 
 
 def _another_run(known: Circumstances) -> Iterator[str]:
@@ -103,6 +112,8 @@ def _failure(known: Circumstances) -> Iterator[str]:
         yield f"a file that was not kept is missing: {_some(gone)}"
     elif module:
         yield f"a package is missing: {module[1]}"
+    elif HISTORY.search(error):
+        yield "a cell asks the history (rx.get_run, rx.sql), and a rerun has one of its own with nothing of before in it"
     elif absent := ABSENT.search(error):
         yield f"a file is missing that the kept state never had, as it is ignored or came from elsewhere: {absent[1]}"
     if error:
@@ -122,6 +133,7 @@ def _only_clocks(known: Circumstances) -> Iterator[str]:
 
 def _guesses(known: Circumstances) -> Iterator[str]:
     """What may be the reason where nothing was found that is not the same."""
+    yield from _missing(known.missing)
     if known.disorder:
         yield f"the notebook's cells were not as they ran ({known.disorder})"
     if known.unknown_start:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from IPython.core.error import UsageError
 
 from renex_jupyter.capture.values import read_values
 from renex_jupyter.cli.verbs import split
+from renex_jupyter.config import REPLAY_VARIABLE
 from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.records.changes import plain
 
@@ -28,6 +30,23 @@ def plainly(method: F) -> F:
             raise UsageError(error.line) from None
         except KeyboardInterrupt as stop:  # where it came to us is nothing to who stopped a cell
             raise KeyboardInterrupt(*stop.args) from None
+
+    return wrapped  # type: ignore[return-value]
+
+
+def only_looks(method: F) -> F:
+    """Let a magic that asks the history fail in no cell that is done again: the history of then is not there."""
+
+    @wraps(method)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            return method(*args, **kwargs)
+        except RenexError as error:
+            if REPLAY_VARIABLE not in os.environ:
+                raise
+            print(f"renex: passed over, since a rerun has a history of its own: {error.message}")
+            return None
 
     return wrapped  # type: ignore[return-value]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from renex_jupyter.errors import not_found
+from renex_jupyter.ids import short
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.records.verifications import Difference, Verification
@@ -94,6 +95,18 @@ def were_side_by_side(read: Reader, run: Run) -> bool:
             return True
         still.append(row)
     return False
+
+
+def open_beside(read: Reader, run: Run) -> str:
+    """Return name and id of a run that changed the same project while a run did; "" where none was open then."""
+    query = """
+        select run_id, name, parent_run_id as parent from inside.runs
+        where rerun_of is null and started_at < ? and coalesce(ended_at, started_at) > ? order by started_at"""
+    rows = read.rows(query, [run.ended_at or run.started_at, run.started_at])
+    parents = {row["run_id"]: row["parent"] for row in rows}
+    around = {run.run_id, *_around(parents, run.run_id)}
+    apart = (row for row in rows if row["run_id"] not in around and run.run_id not in _around(parents, row["run_id"]))
+    return next((f"'{row['name']}' {short(row['run_id'])}" for row in apart), "")
 
 
 def _around(parents: Mapping[str, str | None], run_id: str) -> set[str]:

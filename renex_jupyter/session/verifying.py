@@ -211,6 +211,7 @@ def _circumstances(
         image=_image(recorded, second),
         twin=twin,
         side_by_side=side_by_side,
+        beside=query.open_beside(read, recorded) if verdict == DIFFERENT else "",
         interrupted=tuple(f"cell [{each.execution_count}]" for each in cells if each.status == "interrupted"),
         disorder=_disorder(snapshot_query.snapshot_cells(read, before.snapshot_id)) if cells else "",
         unknown_start=any(each.status is None for each in cells),

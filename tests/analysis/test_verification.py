@@ -284,6 +284,20 @@ def test_another_image_is_named_after_what_the_rerun_lacked() -> None:
     assert said.endswith(f"; the image is another one: {image}")
 
 
+def test_a_secret_file_explains_nothing_by_itself_and_is_named_where_nothing_else_does() -> None:
+    env = ((".env", "secret"),)
+    assert not explained(known(LOSS, missing=env))
+    assert explained(known(LOSS, missing=(*env, ("data.csv", "too large"))))
+    assert likely_reason(known(LOSS, missing=env, random="loss 1 -> 2")).startswith("randomness without a seed")
+    assert likely_reason(known(LOSS, missing=env, random="")).endswith(".env (secret)")
+
+
+def test_a_run_that_was_open_beside_explains_files_and_nothing_else() -> None:
+    made = Difference("file", "b.txt", "1", None)
+    assert likely_reason(known(made, beside="'b' 1234abcd")).endswith("that was open beside it: 'b' 1234abcd")
+    assert not explained(known(LOSS, beside="'b' 1234abcd"))
+
+
 def test_a_rerun_that_is_another_run_of_the_session_is_no_randomness() -> None:
     assert explained(known(LOSS, side_by_side=True))
     said = likely_reason(known(LOSS, twin="d" * 32, side_by_side=True))

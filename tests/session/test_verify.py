@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -276,6 +277,33 @@ def test_a_failure_of_another_kind_with_the_same_exit_code_has_failed(project: P
     )
     assert found.ignore_files == (".gitignore",)
     assert "not compared   what .gitignore leaves out" in str(found)
+
+
+def test_cells_that_look_at_the_history_are_passed_over_and_those_that_need_it_are_the_reason(project: Path) -> None:
+    rx.run_task(["true"], name="earlier", echo=str)
+    look, ask = ["%renex show earlier", "%rxsql select * from runs"], "rx.get_run('earlier')"
+    notebook(project, [*look, "%%task one\nrx.log_metric('x', 1)", ask, "%%task two\nrx.log_metric('x', 1)"])
+    assert rx.verify("one", echo=str).verdict == "reproduced"
+    found = rx.verify("two", echo=str)
+    assert found.verdict == "failed" and found.reason.startswith("a cell asks the history")
+
+
+def test_files_of_a_run_that_was_open_beside_are_the_reason(project: Path) -> None:
+    begun = "import time; from pathlib import Path; time.sleep(0.5); Path('{}').write_text(''); time.sleep(1)"
+    other = rx.run_task([sys.executable, "-c", begun.format("b.txt")], name="b", detach=True)
+    run = rx.run_task([sys.executable, "-c", begun.format("a.txt")], name="a", echo=str)
+    rx.attach(other, str)
+    found = rx.verify(run, echo=str, confirm=False)
+    assert (found.verdict, [each.what for each in found.differences]) == ("different", ["b.txt"])
+    assert found.reason.endswith(f"a run that was open beside it: 'b' {other.run_id[:8]}")
+
+
+def test_what_was_ignored_on_request_is_told_and_kept(project: Path) -> None:
+    found = rx.verify(task(project, LOGS), ignore=["loss", "file:*.log"])
+    assert found.ok and "ignoring loss, file:*.log" in found.line and "ignored" in str(found)
+    assert found.as_dict()["ignored"] == ["loss", "file:*.log"]
+    (kept,) = rx.sql("select ignored from verifications")["ignored"]
+    assert json.loads(kept) == ["loss", "file:*.log"]
 
 
 def test_a_good_verdict_says_what_it_does_not_rest_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
