@@ -13,15 +13,15 @@ from renex_jupyter.analysis.diff import diff_states
 from renex_jupyter.analysis.file_lines import comparable, with_lines
 from renex_jupyter.capture import environment, environment_files
 from renex_jupyter.config import settings
-from renex_jupyter.errors import RenexError, invalid_argument, not_found, text_argument
-from renex_jupyter.ids import content_id, short
+from renex_jupyter.errors import RenexError, not_found
+from renex_jupyter.ids import content_id
 from renex_jupyter.query import environments as query
 from renex_jupyter.records.changes import Change, fields, plain
 from renex_jupyter.records.diffs import Diff, State
 from renex_jupyter.records.environments import Environment, KnownEnvironment
 from renex_jupyter.records.snapshots import FileEntry
 from renex_jupyter.session.current import Session, current
-from renex_jupyter.session.labels import alone
+from renex_jupyter.session.environment_names import named
 from renex_jupyter.session.purges import contents_gone
 from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.interpreters import minor_of
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CURRENT = "current"  # the word for the environment of this process
-RESERVED = (CURRENT, "fresh")  # what no environment can be called, since it means something of its own
 CLAIMED = "captured"  # key of the tag
 DOCKERFILE = "Dockerfile"
 COLUMNS = ("environment_id", "name", "current", "python", "implementation", "platform", "packages", "runs", "snapshots")
@@ -53,7 +52,7 @@ def capture_environment(*, name: str | None = None) -> Environment:
     """
     session = current()
     made = _keep_this(session)
-    return _named(session.store, made, name)
+    return named(session.store, made, name)
 
 
 def create_environment(
@@ -88,7 +87,7 @@ def create_environment(
     )
     store.ensure("environments", made.environment_id, fields(made))
     _claim(store, made)
-    return _named(store, made, name)
+    return named(store, made, name)
 
 
 def get_environment(environment_id: str | Environment = CURRENT) -> Environment:
@@ -158,7 +157,7 @@ def name_environment(environment_id: str | Environment, name: str) -> Environmen
     """
     session = current()
     found = _keep_this(session) if environment_id == CURRENT else find_environment(session, environment_id)
-    return _named(session.store, found, name, rename=True)
+    return named(session.store, found, name, rename=True)
 
 
 def diff_environments(a: str | Environment, b: str | Environment = CURRENT) -> Diff:
@@ -252,34 +251,6 @@ def _as_recorded(store: Store, made: Environment) -> Environment | None:
     used = {each.name for each in (*made.packages, *kept.packages) if each.imported}
     whole = environment.with_imported(made, used)
     return replace(whole, name=kept.name, locks_kept=kept.locks_kept)
-
-
-def _named(store: Store, made: Environment, name: str | None, *, rename: bool = False) -> Environment:
-    """Return an environment with a name of its own; None: with the one that it has, which is taken away by `rename` only."""
-    with alone(store):
-        had = query.get_environment(store.reader, made.environment_id).name
-        if name is None or name == (had or ""):
-            return replace(made, name=had)
-        _check_name(store, made, name)
-        if had and not rename:
-            hint = (
-                f"The same content is one environment: use '{had}', or rename it: name_environment({had!r}, {name!r})."
-            )
-            fact = f"environment {short(made.environment_id)} is called '{had}' already, not '{name}'."
-            raise RenexError("conflict", fact, hint)
-        before, after = {"name": had}, {"name": name or None}
-        store.write(Change("environments", made.environment_id, "update", after, before))
-    return replace(made, name=name or None)
-
-
-def _check_name(store: Store, made: Environment, name: str) -> None:
-    text_argument(name, "the name of an environment", "Use a text.")
-    if name != name.strip() or not name.isprintable() or name in RESERVED:
-        raise invalid_argument(f"an environment cannot be called {name!r}.", "Use a word, such as 'training'.")
-    holder = query.holder_of(store.reader, name) if name else None
-    if holder and holder != made.environment_id:
-        hint = f"Take another name, or take it from that one: name_environment('{short(holder)}', '')."
-        raise RenexError("conflict", f"environment {short(holder)} is called '{name}' already.", hint)
 
 
 def _claim(store: Store, made: Environment) -> None:
