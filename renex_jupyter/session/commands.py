@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,9 @@ def _watched(
     finally:
         record_end(active, outcome, folder, finish)
     if supervised.interrupted:
-        raise KeyboardInterrupt(recorded(active).line)
+        with suppress(RenexError):  # the store is gone
+            raise KeyboardInterrupt(recorded(active).line)
+        raise KeyboardInterrupt
     return recorded(active)
 
 

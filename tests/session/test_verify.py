@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,8 @@ from again import notebook, task
 import renex_jupyter as rx
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
-from renex_jupyter.query.environments import get_environment
 from renex_jupyter.query.verifications import get_verification
-from renex_jupyter.records.changes import Change, fields
+from renex_jupyter.records.changes import Change
 from renex_jupyter.session import verifying
 from renex_jupyter.session.current import current
 from renex_jupyter.session.results import result_of
@@ -63,26 +61,6 @@ def test_a_last_digit_is_close(project: Path) -> None:
     assert rx.verify(run, rerun=found.rerun_run_id, relative_tolerance=0, absolute_tolerance=0).verdict == "different"
 
 
-def test_randomness_without_a_seed_is_proven_by_another_rerun(project: Path) -> None:
-    run = task(project, "import random\nrx.log_metric('loss', random.random())\n")
-    found = rx.verify(run)
-    assert found.verdict == "different"
-    assert found.reason.startswith("randomness without a seed: two reruns differ from each other")
-    assert found.line.startswith(f"run 'train' {run.run_id[:8]} different · metric loss at step 0: ")
-    assert len(rx.search_runs("rerun_of is not null")) == 2
-    assert "perhaps" in rx.verify(run, confirm=False).reason
-    assert len(rx.search_runs("rerun_of is not null")) == 3
-
-
-def test_what_is_read_from_elsewhere_is_told_apart_from_randomness(project: Path) -> None:
-    elsewhere = project.parent / f"{project.name}-elsewhere"
-    elsewhere.write_text("1")
-    run = task(project, f"rx.log_metric('loss', float(open({str(elsewhere)!r}).read()))\n")
-    elsewhere.write_text("2")
-    found = rx.verify(run)
-    assert (found.verdict, found.reason[:38]) == ("different", "two reruns agree with each other: what")
-
-
 def test_params_and_files_that_are_others_are_differences(project: Path) -> None:
     run = task(
         project, "import os\nrx.log_param('noise', os.urandom(4).hex())\nopen('r.bin', 'wb').write(os.urandom(4))\n"
@@ -90,17 +68,6 @@ def test_params_and_files_that_are_others_are_differences(project: Path) -> None
     found = rx.verify(run, confirm=False)
     assert [(each.kind, each.what) for each in found.differences] == [("param", "noise"), ("file", "r.bin")]
     assert rx.verify(run, ignore=["noise", "file:r.*"]).verdict == "reproduced"
-
-
-def test_a_file_that_was_not_kept_is_named_before_and_as_the_reason(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (project / ".env").write_text("TOKEN=x\n")
-    run = task(project, "rx.log_metric('size', len(open('.env').read()))\n")
-    found = rx.verify(run)
-    assert "the rerun does without: .env (secret)" in capsys.readouterr().out
-    assert found.verdict == "failed"
-    assert found.reason.startswith("a file that was not kept is missing: .env")
 
 
 def test_a_large_file_of_which_only_the_size_was_kept_is_taken_from_the_project_while_it_is_the_same(
@@ -115,21 +82,6 @@ def test_a_large_file_of_which_only_the_size_was_kept_is_taken_from_the_project_
     found = rx.verify(run)
     assert found.verdict == "failed"
     assert "large.csv" in found.reason
-
-
-def test_a_package_that_was_another_one_is_named(project: Path) -> None:
-    """The record is made to say that another version of it was installed, since none is installed for a test."""
-    run = task(project, "rx.log_metric('loss', 1.0)\n")
-    again = task(project, "rx.log_metric('loss', 2.0)\n")
-    store, other = current().store, "e" * 64
-    made = get_environment(store.reader, str(run.environment_id))
-    older = tuple(replace(each, version="0.9") if each.name == "numpy" else each for each in made.packages)
-    store.write(Change("environments", other, "create", fields(replace(made, environment_id=other, packages=older))))
-    store.write(Change("runs", run.run_id, "update", {"environment_id": other}))
-    store.write(Change("runs", again.run_id, "update", {"rerun_of": run.run_id}))
-    found = rx.verify(run, rerun=again)
-    assert found.verdict == "different"
-    assert found.reason.startswith("packages differ: numpy 0.9 -> ")
 
 
 def test_a_rerun_that_fails_where_the_run_finished_has_failed(project: Path) -> None:
@@ -169,17 +121,6 @@ def test_cells_that_ran_out_of_order_are_done_again_as_they_ran(project: Path) -
     assert rx.get_run("sum").metrics == {"total": 21.0}
     found = rx.verify("sum")
     assert (found.verdict, found.compared["points"]) == ("reproduced", 1)
-
-
-def test_a_difference_of_cells_in_disorder_says_so(project: Path) -> None:
-    elsewhere = project.parent / f"{project.name}-elsewhere"
-    elsewhere.write_text("1")
-    cells = ["%%task sum\nrx.log_metric('total', x)", f"x = float(open({str(elsewhere)!r}).read())"]
-    notebook(project, cells, order=[2, 1])
-    elsewhere.write_text("2")
-    found = rx.verify("sum")
-    assert found.verdict == "different"
-    assert "out of order" in found.reason
 
 
 def test_blocks_of_a_notebook_that_end_in_a_later_cell_are_whole(project: Path) -> None:
@@ -279,25 +220,6 @@ def test_a_failure_of_another_kind_with_the_same_exit_code_has_failed(project: P
     assert "not compared   what .gitignore leaves out" in str(found)
 
 
-def test_cells_that_look_at_the_history_are_passed_over_and_those_that_need_it_are_the_reason(project: Path) -> None:
-    rx.run_task(["true"], name="earlier", echo=str)
-    look, ask = ["%renex show earlier", "%rxsql select * from runs"], "rx.get_run('earlier')"
-    notebook(project, [*look, "%%task one\nrx.log_metric('x', 1)", ask, "%%task two\nrx.log_metric('x', 1)"])
-    assert rx.verify("one", echo=str).verdict == "reproduced"
-    found = rx.verify("two", echo=str)
-    assert found.verdict == "failed" and found.reason.startswith("a cell asks the history")
-
-
-def test_files_of_a_run_that_was_open_beside_are_the_reason(project: Path) -> None:
-    begun = "import time; from pathlib import Path; time.sleep(0.5); Path('{}').write_text(''); time.sleep(1)"
-    other = rx.run_task([sys.executable, "-c", begun.format("b.txt")], name="b", detach=True)
-    run = rx.run_task([sys.executable, "-c", begun.format("a.txt")], name="a", echo=str)
-    rx.attach(other, str)
-    found = rx.verify(run, echo=str, confirm=False)
-    assert (found.verdict, [each.what for each in found.differences]) == ("different", ["b.txt"])
-    assert found.reason.endswith(f"a run that was open beside it: 'b' {other.run_id[:8]}")
-
-
 def test_what_was_ignored_on_request_is_told_and_kept(project: Path) -> None:
     found = rx.verify(task(project, LOGS), ignore=["loss", "file:*.log"])
     assert found.ok and "ignoring loss, file:*.log" in found.line and "ignored" in str(found)
@@ -356,51 +278,3 @@ def test_integers_beyond_any_float_are_compared(project: Path) -> None:
     found = rx.verify(run, confirm=False)
     assert [(each.what, each.close) for each in found.differences] == [("big", False)]
     assert rx.sql("select * from verifications").shape[0] == 1
-
-
-THREADS = """
-import os, threading
-import renex_jupyter as rx
-opened = [threading.Event() for _ in range(3)]
-together = threading.Barrier(2, timeout=60)
-def fold(n):
-    opened[n].wait(60)
-    with rx.start_run("fold"):
-        opened[n + 1 if not again else n - 1].set()
-        together.wait()
-        LOG
-again = "RENEX_REPLAY" in os.environ  # what chance does otherwise: the other one is opened first
-threads = [threading.Thread(target=fold, args=(n,)) for n in range(2)]
-opened[1 if again else 0].set()
-for each in threads: each.start()
-for each in threads: each.join()
-"""
-
-
-@pytest.mark.parametrize(
-    ("log", "reason"),
-    [
-        ("rx.log_param('n', n)", "the rerun has the params of another run of that name ("),
-        ("rx.log_metric('n', n)", "the rerun may be another run of that session, some of which were open side by side"),
-    ],
-)
-def test_runs_that_threads_open_in_another_order_are_no_randomness(project: Path, log: str, reason: str) -> None:
-    (project / "script.py").write_text(THREADS.replace("LOG", log))
-    subprocess.run([sys.executable, "script.py"], cwd=project, check=True)
-    found = rx.verify(rx.search_runs().sort_values("started_at")["run_id"].iloc[0])
-    assert found.verdict == "different"
-    assert found.reason.startswith(reason)
-    assert "randomness" not in found.reason
-
-
-def test_another_image_is_the_reason_of_a_difference(project: Path) -> None:
-    """The records are made to say which images they were in, since no container is started for a test."""
-    run = task(project, "rx.log_metric('loss', 1.0)\n")
-    again = task(project, "rx.log_metric('loss', 2.0)\n")
-    for each, digit in ((run, "a"), (again, "b")):
-        told = {**(each.action or {}), "image": "python:3.12", "image_id": f"sha256:{digit * 64}"}
-        after = {"action": told, "environment_id": None, "rerun_of": run.run_id if each is again else None}
-        current().store.write(Change("runs", each.run_id, "update", after))
-    found = rx.verify(run, rerun=again)
-    assert found.verdict == "different"
-    assert found.reason == f"the image is another one: python:3.12 {'a' * 12} -> python:3.12 {'b' * 12}"
