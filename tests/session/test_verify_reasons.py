@@ -16,8 +16,6 @@ from renex_jupyter.query.environments import get_environment
 from renex_jupyter.records.changes import Change, fields
 from renex_jupyter.session.current import current
 
-LOGS = "for i in range(3):\n    rx.log_metric('loss', 1 / (i + 1), i)\n"
-
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
