@@ -32,7 +32,9 @@ def test_a_rerun_takes_the_image_of_then_also_when_its_name_is_another_ones(daem
     name = "renex-test-moves:1"
     daemon.ask("tag", IMAGE, name)
     run = rx.run_task(["sh", "-c", "cat /made 2>&1 > out.txt || true"], executor="container", image=name, echo=str)
-    made = daemon.ask("commit", "--change", "LABEL other=1", daemon.ask("create", IMAGE, "true").strip(), name).strip()
+    container = daemon.ask("create", IMAGE, "true").strip()
+    made = daemon.ask("commit", "--change", "LABEL other=1", container, name).strip()
+    daemon.ask("rm", container)
     then = (run.action or {})["image_id"]
     assert made != then
     again = rx.rerun(run, echo=str)

@@ -302,7 +302,7 @@ def test_secret_arguments_are_neither_in_the_action_nor_in_the_task(project: Pat
 def test_many_tasks_in_a_row_leave_no_process_descriptor_or_thread(project: Path) -> None:
     rx.run_task(["true"], echo=quiet)
     before = (psutil.Process().num_fds(), threading.active_count())
-    for _ in range(int(os.environ.get("RENEX_TASKS", "200"))):
+    for _ in range(int(os.environ.get("RENEX_TASKS", "100"))):
         assert rx.run_task(["true"], echo=quiet).status == "finished"
     assert supervisors() == zombies() == []
     descriptors, threads = psutil.Process().num_fds(), threading.active_count()

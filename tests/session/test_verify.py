@@ -231,7 +231,7 @@ def test_what_was_ignored_on_request_is_told_and_kept(project: Path) -> None:
 def test_a_good_verdict_says_what_it_does_not_rest_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = rx.verify(task(project, LOGS), ignore=["*"])
     assert (found.verdict, found.reason) == ("reproduced", verifying.NOTHING)
-    assert found.line.endswith(f" reproduced · {verifying.NOTHING}")
+    assert found.line.endswith(f" reproduced · ignoring * · {verifying.NOTHING}")
     monkeypatch.setattr(settings(), "max_file_size", 1000)
     run = task(project, f"{LOGS}import os\nopen('noise', 'wb').write(os.urandom(2000))\n")
     found = rx.verify(run)
