@@ -14,6 +14,11 @@ def test_import_loads_nothing_heavy_and_creates_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_supervisor_starts_its_action_before_anything_heavy_is_loaded() -> None:
+    program = f"import sys, renex_jupyter.tasks.supervisor; print([m for m in {HEAVY!r} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
+
+
 def test_import_takes_a_fraction_of_starting_python() -> None:
     program = "import time; t = time.perf_counter(); import renex_jupyter; print(time.perf_counter() - t)"
     times = [float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(5)]

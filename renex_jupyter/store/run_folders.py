@@ -16,8 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renex_jupyter.store.liveness import is_gone
-
 if TYPE_CHECKING:
     from renex_jupyter.store.store import Store
 
@@ -83,6 +81,8 @@ def remove(folder: Path) -> None:
 
 def left_over(store: Store) -> list[Path]:
     """Return the folders whose run is over, or that belong to none."""
+    from renex_jupyter.store.liveness import is_gone  # loads psutil, for which no supervisor waits with its action
+
     try:
         folders = sorted(each for each in store.layout.runs.iterdir() if each.is_dir() and not each.is_symlink())
     except FileNotFoundError:
