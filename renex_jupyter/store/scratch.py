@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from renex_jupyter.store import locks
+from renex_jupyter.store.interrupts import interrupts_held_back
 
 PREFIX = "renex-scratch-"
 GRACE = 60.0  # seconds in which a folder that was just made is locked
@@ -23,13 +24,17 @@ GRACE = 60.0  # seconds in which a folder that was just made is locked
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Give a folder that is removed after the block."""
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
-        lock = os.open(Path(name) / "lock", os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
-        try:
-            locks.take(lock)
-            yield Path(name)
-        finally:
+    made = tempfile.TemporaryDirectory(prefix=PREFIX)
+    lock = os.open(Path(made.name) / "lock", os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        locks.take(lock)
+        yield Path(made.name)
+    finally:
+        with (
+            interrupts_held_back()
+        ):  # one in it, and `rmtree` closes a descriptor twice, which may be another's by then
             os.close(lock)
+            made.cleanup()
 
 
 def sweep_scratch_folders() -> None:
