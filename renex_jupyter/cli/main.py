@@ -19,9 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; exit status 0, 1 when the result is not `ok`, 2 for an error, 130 when it was interrupted."""
     usual = signal.default_int_handler
     try:
-        if (
-            signal.getsignal(signal.SIGINT) is usual
-        ):  # else who calls us, such as `nohup`, has said what becomes of them
+        if signal.getsignal(signal.SIGINT) is usual:  # else who calls us, such as `nohup`, says what becomes of it
             _set_handler(_end)
         from renex_jupyter.cli import terminal
 

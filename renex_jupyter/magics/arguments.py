@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -34,21 +35,15 @@ def plainly(method: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-def only_looks(method: F) -> F:
+@contextmanager
+def passed_over_in_replays() -> Iterator[None]:
     """Let a magic that asks the history fail in no cell that is done again: the history of then is not there."""
-
-    @wraps(method)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        try:
-            return method(*args, **kwargs)
-        except RenexError as error:
-            if REPLAY_VARIABLE not in os.environ:
-                raise
-            print(f"renex: passed over, since a rerun has a history of its own: {error.message}")
-            return None
-
-    return wrapped  # type: ignore[return-value]
+    try:
+        yield
+    except RenexError as error:
+        if REPLAY_VARIABLE not in os.environ:
+            raise
+        print(f"renex: passed over, since a rerun has a history of its own: {error.message}")
 
 
 def parse(magic: Any, line: str) -> Any:

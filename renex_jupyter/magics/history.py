@@ -8,7 +8,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from renex_jupyter.cli.verbs import compact, parser_for, run_verb, split
 from renex_jupyter.errors import invalid_argument
-from renex_jupyter.magics.arguments import only_looks, plainly
+from renex_jupyter.magics.arguments import passed_over_in_replays, plainly
 from renex_jupyter.session.current import current
 from renex_jupyter.session.sql import sql
 
@@ -20,7 +20,7 @@ class HistoryMagics(Magics):
     @needs_local_scope
     @line_cell_magic
     @plainly
-    @only_looks
+    @passed_over_in_replays()
     def rxsql(self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None) -> Any:
         """Ask the history with DuckDB SQL; DataFrames of the notebook can be named beside the tables.
 
@@ -44,7 +44,7 @@ class HistoryMagics(Magics):
 
     @line_magic
     @plainly
-    @only_looks
+    @passed_over_in_replays()
     def renex(self, line: str) -> Any:
         """Everything else, by verb; `%renex VERB -h` shows what a verb takes.
 

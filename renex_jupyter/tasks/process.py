@@ -25,7 +25,6 @@ from renex_jupyter.store import liveness
 from renex_jupyter.store.layout import json_object, os_errors
 from renex_jupyter.store.run_folders import JOURNAL, OUTCOME, STATE
 from renex_jupyter.tasks.order import Order, Outcome
-from renex_jupyter.tasks.output import LOG, TAIL
 from renex_jupyter.tasks.process_tree import apart
 
 TROUBLE = "supervisor.log"  # what a supervisor itself has to complain of
@@ -238,15 +237,6 @@ def read_outcome(folder: Path) -> Outcome | None:
 def read_state(folder: Path) -> dict[str, Any]:
     """Return who runs the action: pid, pid_started, boot_id, child, child_started, container, started; `{}`: nobody yet."""
     return json_object(folder / STATE)
-
-
-def kept_output(folder: Path) -> str:
-    """Return what the action printed so far, as a screen would show it, as far as it is kept."""
-    pieces = []
-    for name in (LOG, TAIL):
-        with suppress(OSError):
-            pieces.append((folder / name).read_bytes())
-    return b"".join(pieces).decode("utf-8", "replace")
 
 
 def stop(state: Mapping[str, Any], *, at_once: bool = False) -> bool:

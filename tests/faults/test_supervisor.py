@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from renex_jupyter.session.kept_output import output_in
 from renex_jupyter.tasks.order import Order, Outcome
 from renex_jupyter.tasks.outcome_file import PATIENCE
-from renex_jupyter.tasks.process import kept_output, start
+from renex_jupyter.tasks.process import start
 
 FULL = r"""
 begun() { printf 'line before\n'; sleep 0.5; }
@@ -34,7 +35,7 @@ def test_a_disk_that_fills_up_ends_no_action_and_takes_no_outcome(small_disk: Pa
     shown = "".join(said)
     assert shown.count("renex: ") == 1
     assert "renex: of the output only what is last is kept: [Errno 28]" in shown
-    kept = kept_output(disk / "run")
+    kept = output_in(disk / "run")
     assert kept.startswith("line before\n")
     if later != "true":
         assert kept.endswith("room again\n")

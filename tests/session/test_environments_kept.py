@@ -149,8 +149,8 @@ def test_a_package_of_the_project_comes_from_the_checkout(project: Path, how: st
     made = kept(Package("own", "1.0", True, f"{how} {project}"), requirements="")
     place = environment_for_run(current(), made, checkout=checkout, echo=silent)
     assert place.variables["PYTHONPATH"].split(os.pathsep)[:2] == [str(checkout / "src"), str(checkout)]
-    assert packages_inside(current(), made.environment_id, checkout, "/work") == {"PYTHONPATH": "/work/src:/work"}
-    assert packages_inside(current(), None, checkout, "/work") == {}
+    assert packages_inside(current(), made.environment_id, checkout, "/inside") == {"PYTHONPATH": "/inside/src:/inside"}
+    assert packages_inside(current(), None, checkout, "/inside") == {}
 
 
 def test_two_are_compared(project: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from renex_jupyter.session.kept_output import output_in
 from renex_jupyter.tasks.kernel_output import MOST_WAITING, KernelOutput
-from renex_jupyter.tasks.process import kept_output
 
 
 class Stream(io.StringIO):
@@ -41,7 +41,7 @@ def test_what_is_printed_is_shown_and_kept(tmp_path: Path) -> None:
         print("ü \ud800")
         output.end()
         print("after")
-        assert kept_output(tmp_path / "run") == "one\nfrom a thread\nlogged\na\nb\nü ?\n"
+        assert output_in(tmp_path / "run") == "one\nfrom a thread\nlogged\na\nb\nü ?\n"
         assert output.size == len("one\nfrom a thread\nlogged\na\nb\nü ?\n".encode())
         assert streams[0].getvalue() == "one\nfrom a thread\na\nb\nü \ud800\nafter\n"
         assert streams[1].getvalue() == "logged\n"
@@ -53,7 +53,7 @@ def test_of_a_progress_bar_the_last_state_is_kept_and_colours_are_not(tmp_path: 
         for percent in range(0, 101, 10):
             print(f"\r\x1b[32m{percent:3} %\x1b[0m", end="")
         output.end()
-        assert kept_output(tmp_path / "run") == "100 %"
+        assert output_in(tmp_path / "run") == "100 %"
 
 
 def test_the_output_can_be_read_while_the_task_runs(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_the_output_can_be_read_while_the_task_runs(tmp_path: Path) -> None:
         output = KernelOutput(tmp_path / "run", 1000)
         print("epoch 1\nepoch 2: ", end="")
         output.refresh()
-        assert kept_output(tmp_path / "run") == "epoch 1\nepoch 2: "
+        assert output_in(tmp_path / "run") == "epoch 1\nepoch 2: "
         output.end()
 
 
@@ -77,7 +77,7 @@ def test_of_much_output_both_ends_are_kept_and_memory_is_bounded(
                 print(f"line {number:06}" + 90 * ".")
                 most = max(most, sum(map(len, output._waiting)) if number % 1000 == 0 else 0)
             output.end()
-        kept = kept_output(tmp_path / "run")
+        kept = output_in(tmp_path / "run")
         assert kept.startswith("line 000000.") and kept.endswith("line 059999" + 90 * "." + "\n") and "left out" in kept
         assert len(kept) < 12_000 and output.size == 60_000 * 102
         assert most <= 1.1 * MOST_WAITING
@@ -99,8 +99,8 @@ def test_of_two_tasks_each_keeps_what_was_printed_while_it_ran(tmp_path: Path) -
         print("3")
         inner.end()
         print("4")
-        assert kept_output(tmp_path / "outer") == "1\n2\n"
-        assert kept_output(tmp_path / "inner") == "2\n3\n"
+        assert output_in(tmp_path / "outer") == "1\n2\n"
+        assert output_in(tmp_path / "inner") == "2\n3\n"
         assert streams[0].getvalue() == "1\n2\n3\n4\n"
 
 
@@ -138,7 +138,7 @@ def test_a_forked_child_prints_on_and_keeps_nothing(tmp_path: Path, capfd: pytes
         os._exit(0 if not output._waiting or "child" not in "".join(output._waiting) else 1)
     assert os.waitpid(pid, 0)[1] == 0
     output.end()
-    assert kept_output(tmp_path / "run") == "parent\n"
+    assert output_in(tmp_path / "run") == "parent\n"
 
 
 def test_threads_that_print_while_tasks_begin_and_end_mix_up_nothing(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_threads_that_print_while_tasks_begin_and_end_mix_up_nothing(tmp_path: P
             output = KernelOutput(tmp_path / str(len(kept)), 2**30)
             output.refresh()
             output.end()
-            kept.append(kept_output(tmp_path / str(len(kept))))
+            kept.append(output_in(tmp_path / str(len(kept))))
     lines = "".join(kept).splitlines()
     assert set(lines) <= {name * 50 for name in "abc"} and len(lines) <= 9000
     assert sum(len(line) for line in out.getvalue().splitlines()) == 9000 * 50

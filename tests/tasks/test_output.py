@@ -8,8 +8,8 @@ import psutil
 import pytest
 from supervised import begun, ran, sh, wait_for
 
+from renex_jupyter.session.kept_output import output_in
 from renex_jupyter.tasks.output import LONGEST_ESCAPE, LONGEST_LINE, Kept, Renderer
-from renex_jupyter.tasks.process import kept_output
 from renex_jupyter.tasks.watching import watch
 
 MB = 10**6
@@ -78,9 +78,9 @@ def test_the_beginning_and_the_end_are_kept_and_the_middle_is_counted(tmp_path: 
         kept.add(said[start : start + 7])
         assert len(kept._end) <= 2 * 1000 + 14
     kept.refresh("open")
-    assert kept_output(tmp_path).endswith("\nline é 999\nopen")
+    assert output_in(tmp_path).endswith("\nline é 999\nopen")
     kept.close()
-    found = kept_output(tmp_path)
+    found = output_in(tmp_path)
     head, _, tail = found.partition("… ")
     count, _, tail = tail.partition(" bytes left out …\n")
     assert said.startswith(head)
@@ -97,7 +97,7 @@ def test_output_just_at_the_limit_is_whole(tmp_path: Path) -> None:
         kept, said = Kept(folder, 100), "é" * (size // 2)
         kept.add(said)
         kept.close()
-        found = kept_output(folder)
+        found = output_in(folder)
         assert found == said if len(said.encode()) <= 100 else "left out" in found
         assert "\ufffd" not in found
 
@@ -107,9 +107,9 @@ def test_a_line_that_is_not_ended_is_seen_and_replaced(tmp_path: Path) -> None:
     for line in ("50%", "100%", "9"):
         kept.add("")
         kept.refresh(line)
-        assert kept_output(tmp_path) == line
+        assert output_in(tmp_path) == line
     kept.add("9\n")
-    assert kept_output(tmp_path) == "9\n"
+    assert output_in(tmp_path) == "9\n"
 
 
 def test_much_output_is_bounded_in_memory_and_on_disk(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_much_output_is_bounded_in_memory_and_on_disk(tmp_path: Path) -> None:
     assert (outcome.status, outcome.output_size) == ("finished", 200_000_000 + 10)
     assert most < 80 * 2**20
     assert 5 * MB <= size < 5 * MB + 10_000  # what was shown, and the last lines
-    kept = kept_output(tmp_path / "run")
+    kept = output_in(tmp_path / "run")
     assert kept.startswith("begin\nall work")
     assert kept.endswith("end\n")
     assert len(kept) < 1.1 * 2**20
@@ -154,7 +154,7 @@ def test_binary_output_does_no_harm(tmp_path: Path, source: str) -> None:
     outcome = sh(tmp_path, f"{source}; echo; echo end", output_shown=1000)
     print(f"{source}: {time.monotonic() - begin:.1f} s")
     assert outcome.status == "finished"
-    kept = kept_output(tmp_path / "run")
+    kept = output_in(tmp_path / "run")
     assert kept.endswith("\nend\n")
     assert not any(each in kept for each in "\0\a\b\r\x1b\x9b")
 
@@ -167,13 +167,13 @@ def test_a_screen_that_fell_silent_shows_the_last_lines(tmp_path: Path) -> None:
     assert "of output are not shown, the last lines are:\nline 2980\n" in shown
     assert shown.endswith("line 2999\n")
     assert len(shown) < 500
-    assert len(kept_output(tmp_path / "run").splitlines()) == 3000
+    assert len(output_in(tmp_path / "run").splitlines()) == 3000
 
 
 def test_the_output_so_far_is_in_the_folder_while_the_action_runs(tmp_path: Path) -> None:
     script = "import time\nprint('a' * 600)\nfor i in range(300): print('line', i); time.sleep(0.001)\ntime.sleep(60)"
     supervised = begun(tmp_path, sys.executable, "-c", script, output_kept=1000)
-    wait_for(lambda: kept_output(tmp_path / "run").endswith("line 299\n"), 10)
+    wait_for(lambda: output_in(tmp_path / "run").endswith("line 299\n"), 10)
     supervised.stop()
 
 
@@ -181,7 +181,7 @@ def test_who_watches_late_sees_what_is_kept_and_then_all_that_comes(tmp_path: Pa
     script = "import time\nfor i in range(2000): print('line', i)\nprint('half', end='')\ntime.sleep(1)\n"
     script += "print(' way')\nfor i in range(5): print('more', i); time.sleep(0.2)"
     begun(tmp_path, sys.executable, "-c", script, output_kept=2000, detached=True)
-    wait_for(lambda: kept_output(tmp_path / "run").endswith("half"))
+    wait_for(lambda: output_in(tmp_path / "run").endswith("half"))
     pieces: list[str] = []
     assert watch(tmp_path / "run", pieces.append, interval=0.05).status == "finished"
     shown = "".join(pieces)
@@ -200,8 +200,8 @@ def test_who_watches_from_the_beginning_sees_each_line_once(tmp_path: Path) -> N
 
 def test_an_action_that_prints_nothing_leaves_an_empty_log(tmp_path: Path) -> None:
     assert ran(tmp_path, "true").output_size == 0
-    assert kept_output(tmp_path / "run") == ""
-    assert kept_output(tmp_path / "nowhere") == ""
+    assert output_in(tmp_path / "run") == ""
+    assert output_in(tmp_path / "nowhere") == ""
 
 
 def watched_until_removed(tmp_path: Path, script: str, kept: str, **options) -> str:

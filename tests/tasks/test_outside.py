@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from supervised import RUN, points, python, sh, wait_for
 
+from renex_jupyter.session.kept_output import output_in
 from renex_jupyter.store.store import Store
 from renex_jupyter.tasks import outside
 from renex_jupyter.tasks.order import Order
 from renex_jupyter.tasks.outside import Outside
-from renex_jupyter.tasks.process import kept_output
 from renex_jupyter.tasks.recorder import Recorder
 
 
@@ -69,7 +69,7 @@ def test_a_bad_line_is_told_once_and_costs_the_others_nothing(tmp_path: Path) ->
         "renex: line 1 of $RENEX_JOURNAL is not understood, it is no JSON: nonsense",
         "renex: 7 lines of $RENEX_JOURNAL were not understood.",
     ]
-    assert kept_output(tmp_path / "run").splitlines() == said
+    assert output_in(tmp_path / "run").splitlines() == said
 
 
 def test_a_secret_among_params_and_tags_is_not_kept(tmp_path: Path) -> None:

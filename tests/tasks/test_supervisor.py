@@ -12,8 +12,9 @@ import pytest
 from supervised import RUN, begun, is_running, points, python, ran, sh, wait_for
 
 from renex_jupyter.errors import RenexError
+from renex_jupyter.session.kept_output import output_in
 from renex_jupyter.tasks import process
-from renex_jupyter.tasks.process import kept_output, read_outcome, stop
+from renex_jupyter.tasks.process import read_outcome, stop
 from renex_jupyter.tasks.watching import watch
 
 
@@ -66,7 +67,7 @@ def test_an_action_that_takes_too_long_is_stopped_and_failed(tmp_path: Path) -> 
     assert (outcome.status, outcome.exit_code) == ("failed", 3)
     assert outcome.error == "timeout: it took longer than 1 s."
     assert 1.0 <= outcome.duration_s < 4
-    assert kept_output(tmp_path / "run") == "saved\n"
+    assert output_in(tmp_path / "run") == "saved\n"
 
 
 def test_a_timeout_comes_also_while_nobody_reads_the_output(tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_an_action_outlives_a_killed_kernel_and_its_end_is_recorded(tmp_path: Pa
     told, run_id = (tmp_path / "closed").read_text().split("[")
     assert json.loads(told)["status"] == "finished"
     assert run_id == "]\n"  # who records the end is not within the run
-    assert kept_output(tmp_path / "run").endswith("line 19999\n")
+    assert output_in(tmp_path / "run").endswith("line 19999\n")
     kernel.stdout.close()
 
 
@@ -235,7 +236,7 @@ def test_a_command_that_cannot_be_started_is_told_to_who_detaches(tmp_path: Path
 def test_somebody_else_watches_from_the_beginning_to_the_end(tmp_path: Path) -> None:
     script = r"echo begin; for i in 1 2 3; do printf '\r%s0%%' $i; sleep 0.5; done; echo; echo end; exit 4"
     begun(tmp_path, "sh", "-c", script, detached=True)
-    wait_for(lambda: "10%" in kept_output(tmp_path / "run"))
+    wait_for(lambda: "10%" in output_in(tmp_path / "run"))
     pieces: list[str] = []
     outcome = watch(tmp_path / "run", pieces.append, interval=0.1)
     assert (outcome.status, outcome.exit_code) == ("failed", 4)
