@@ -12,6 +12,7 @@ from trees import LIMIT, fill, left_out, paths, take
 
 from renex_jupyter.capture.index import Index
 from renex_jupyter.capture.reading import Contents, LeaveOutError, open_file
+from renex_jupyter.capture.tree import Capture, Memory
 from renex_jupyter.capture.walk import Folder, Walk
 from renex_jupyter.capture.wanted import Wanted
 from renex_jupyter.records.paths import from_text
@@ -145,24 +146,19 @@ print([e.path for e in tree.entries], [(o.path, o.reason) for o in tree.left_out
 
 
 def test_a_file_that_changes_while_it_is_read_is_left_out_and_told(root: Path, blobs: Path) -> None:
-    target = root / "growing.bin"
-    target.write_bytes(b"x" * 2**21)
+    growing = root / "growing.bin"
+    growing.write_bytes(b"x" * 2**21)
     fill(root, "still.txt")
-    stop = threading.Event()
+    request = {"root": str(root), "blobs": str(blobs), "exclude": [], "include": [], "imported": [], "index": None}
+    request |= {"max_file_size": LIMIT, "purged": []}
 
-    def grow_on() -> None:
-        with target.open("ab", buffering=0) as file:
-            while not stop.is_set():
-                file.write(b"y")
+    def grow() -> None:  # asked whether to go on, before every chunk that is read
+        with growing.open("ab") as file:
+            file.write(b"y")
 
-    writer = threading.Thread(target=grow_on)
-    writer.start()
-    tree = take(root, blobs)
-    stop.set()
-    writer.join()
-    assert left_out(tree) == {"growing.bin": "changed while read"}
-    assert tree.partial
-    assert paths(tree) == ["still.txt"]
+    tree = Capture(request, Memory(), grow).take()
+    assert (tree.left_out, tree.partial) == ([("growing.bin", "changed while read")], True)
+    assert [entry[0] for part in tree.parts.values() for entry in part] == ["still.txt"]
     assert "growing.bin" in paths(take(root, blobs))
 
 
