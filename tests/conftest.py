@@ -17,6 +17,15 @@ from renex_jupyter.store.store import Store
 os.environ["RENEX_SYSTEM_METRICS_INTERVAL"] = "0"
 
 
+# Folders whose files take long, although they hold few tests: given out last, they leave one process alone at the end.
+LONG = ("docker", "browser", "faults", "kernel")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long."""
+    items.sort(key=lambda item: LONG.index(item.path.parent.name) if item.path.parent.name in LONG else len(LONG))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep a file's tests in one process, where they share what was started for them; all in containers share a daemon.
@@ -31,6 +40,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             folder = PurePosixPath(file).parent.name
             return folder if folder in ("docker", "browser") else file
 
+    config.option.loadscopereorder = False  # by the number of tests, it would be
     return ByFile(config, log)
 
 
