@@ -149,7 +149,7 @@ class Supervised:
         outcome = self._outcome()
         return replace(outcome, status="stopped") if self.interrupted and outcome.status != "lost" else outcome
 
-    def wait_begun(self, timeout: float = 10.0) -> dict[str, Any]:
+    def wait_begun(self, timeout: float = 60.0) -> dict[str, Any]:
         """Wait until the action runs, or has ended, and return what `read_state` tells.
 
         Raises

@@ -17,9 +17,9 @@ class Kernel:
         self.manager.start_kernel(cwd=str(folder))
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=120)
 
-    def run(self, source: str, timeout: float = 60) -> dict[str, object]:
+    def run(self, source: str, timeout: float = 120) -> dict[str, object]:
         """Run a cell to its end and return the reply."""
         reply: dict[str, object] = self.client.execute_interactive(source, timeout=timeout, output_hook=lambda _: None)[
             "content"

@@ -41,7 +41,7 @@ def test_a_notebook_that_is_checked_out_runs_to_the_same_metrics(project: Path, 
     (project / "numbers.txt").write_text("1")
     back = Path(rx.checkout("done", to=project.parent / "back").path)
     again = nbformat.read(back / "n.ipynb", 4)
-    NotebookClient(again, timeout=60, resources={"metadata": {"path": str(back)}}).execute()
+    NotebookClient(again, timeout=120, resources={"metadata": {"path": str(back)}}).execute()
     assert total(back / ".renex") == total(project / ".renex")
 
 

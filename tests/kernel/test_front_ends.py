@@ -42,7 +42,7 @@ def taken() -> tuple[Snapshot, list[str], list[str]]:
 def run(argv: list[str], folder: Path, typed: str | None = None, **variables: str) -> str:
     environment = {**os.environ, **variables}
     done = subprocess.run(
-        argv, cwd=folder, env=environment, input=typed, capture_output=True, text=True, timeout=120, check=False
+        argv, cwd=folder, env=environment, input=typed, capture_output=True, text=True, timeout=250, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -122,7 +122,9 @@ def test_a_page_that_does_not_answer_is_told(project: Path) -> None:
         kernel_name="python3", env={**os.environ, "JPY_SESSION_NAME": str(path)}, cwd=str(project)
     )
     try:
-        assert client.execute_interactive(SNAPSHOT, timeout=60, output_hook=lambda _: None)["content"]["status"] == "ok"
+        assert (
+            client.execute_interactive(SNAPSHOT, timeout=120, output_hook=lambda _: None)["content"]["status"] == "ok"
+        )
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

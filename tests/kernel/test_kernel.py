@@ -42,6 +42,7 @@ def wait_for(path: Path, size: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # on a machine that is busy with other things
 def test_twenty_killed_kernels_lose_no_metric_whose_call_had_returned(project: Path, start: Start) -> None:
     expected: list[list[int]] = []
     for number in range(20):
@@ -72,7 +73,7 @@ def test_two_kernels_record_at_once_while_a_third_process_reads(project: Path, s
         assert kernel.run("%load_ext renex_jupyter\nimport renex_jupyter as rx")["status"] == "ok"
         kernel.client.execute(f"%%task {name}\n{body}")
     seen, statuses = 0, []
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while seen < 6000 or statuses != ["finished"] * 2:
         assert time.monotonic() < deadline, f"{seen} of 6000 points, runs {statuses}"
         if (project / ".renex" / "store.json").exists():
@@ -90,11 +91,12 @@ def test_an_interrupted_task_is_stopped_and_the_kernel_lives(project: Path, star
     kernel = start()
     kernel.run("%load_ext renex_jupyter\nimport renex_jupyter as rx, time")
     kernel.client.execute("%%task long\nfor i in range(10_000):\n    rx.log_metric('loss', i)\n    time.sleep(0.01)")
-    while not (project / ".renex").exists() or not len(rx.sql("select 1 from metrics limit 1")):
+    while not (project / ".renex" / "store.json").exists() or not len(rx.sql("select 1 from metrics limit 1")):
         time.sleep(0.1)
     kernel.manager.interrupt_kernel()
-    assert kernel.run("x = 1")["status"] in ("ok", "aborted")
-    assert kernel.run("x = 1")["status"] == "ok"
+    while (status := kernel.run("x = 1")["status"]) == "aborted":
+        time.sleep(0.05)
+    assert status == "ok"
     run = rx.get_run("long")
     assert (run.status, run.error) == ("stopped", "KeyboardInterrupt")
     assert run.after_snapshot_id is not None
@@ -111,23 +113,22 @@ def test_a_kernel_whose_questions_are_interrupted_answers_the_next(project: Path
         wait_for(project / "begun", 1)
         time.sleep(wait)
         kernel.manager.interrupt_kernel()
-        reply = kernel.client.get_shell_msg(timeout=30)
+        reply = kernel.client.get_shell_msg(timeout=120)
         assert reply["parent_header"]["msg_id"] == asked
         assert reply["content"].get("ename") == "KeyboardInterrupt"
-        while kernel.run("assert len(rx.sql('select * from runs')) == 1", timeout=30)["status"] == "aborted":
+        while kernel.run("assert len(rx.sql('select * from runs')) == 1")["status"] == "aborted":
             pass
-    assert kernel.run("assert len(rx.sql('select * from runs')) == 1", timeout=30)["status"] == "ok"
+    assert kernel.run("assert len(rx.sql('select * from runs')) == 1")["status"] == "ok"
 
 
 def test_a_killed_kernel_leaves_no_process_of_ours_behind(project: Path, start: Start) -> None:
     kernel = start()
     kernel.run("%load_ext renex_jupyter\n%snapshot one")
     children = psutil.Process(kernel_pid(kernel)).children(recursive=True)
+    ours = [child for child in children if "renex_jupyter" in " ".join(child.cmdline())]  # as long as they live
     os.kill(kernel_pid(kernel), signal.SIGKILL)
-    _, alive = psutil.wait_procs(
-        [child for child in children if "renex_jupyter" in " ".join(child.cmdline())], timeout=20
-    )
-    assert alive == []
+    _, alive = psutil.wait_procs(ours, timeout=60)
+    assert ours and alive == []
 
 
 def test_the_magics_are_there_without_loading_anything(project: Path, start: Start) -> None:

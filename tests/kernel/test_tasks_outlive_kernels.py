@@ -21,7 +21,7 @@ COMMAND = "%task goes_on -- sh -c 'echo begun > begun; sleep 3; echo x > made.tx
 
 def wait_for(what: Callable[[], object]) -> None:
     """Wait until something is so."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not what():
         assert time.monotonic() < until, "it never came"
         time.sleep(0.05)

@@ -37,7 +37,7 @@ def points(tmp_path: Path, keys: str = "key not like 'system/%'") -> list[tuple]
     return [tuple(row.values()) for row in Store(tmp_path / "store").reader.rows(query)]
 
 
-def wait_for(told: Callable[[], object], seconds: float = 20) -> None:
+def wait_for(told: Callable[[], object], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not told():
         assert time.monotonic() < until, "it never came"

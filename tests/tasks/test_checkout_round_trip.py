@@ -132,7 +132,7 @@ def test_a_large_file_of_zeros_comes_back_as_a_hole(tmp_path: Path) -> None:
     write_tree([FileEntry("s", "file", "file", sha256, size, 0o644)], blobs, tmp_path / "out", snapshot_id="5" * 32)
     took, found = time.monotonic() - began, (tmp_path / "out/s").stat()
     assert (found.st_size, found.st_blocks * 512 < 2**20) == (size, True)
-    assert took < 30
+    assert took < 120
     with (tmp_path / "out/s").open("rb") as file:
         assert file.read(4) == b"head"
         file.seek(2**29 + 12345)

@@ -173,17 +173,23 @@ def test_a_screen_that_fell_silent_shows_the_last_lines(tmp_path: Path) -> None:
 def test_the_output_so_far_is_in_the_folder_while_the_action_runs(tmp_path: Path) -> None:
     script = "import time\nprint('a' * 600)\nfor i in range(300): print('line', i); time.sleep(0.001)\ntime.sleep(60)"
     supervised = begun(tmp_path, sys.executable, "-c", script, output_kept=1000)
-    wait_for(lambda: output_in(tmp_path / "run").endswith("line 299\n"), 10)
+    wait_for(lambda: output_in(tmp_path / "run").endswith("line 299\n"))
     supervised.stop()
 
 
 def test_who_watches_late_sees_what_is_kept_and_then_all_that_comes(tmp_path: Path) -> None:
-    script = "import time\nfor i in range(2000): print('line', i)\nprint('half', end='')\ntime.sleep(1)\n"
+    script = "import time\nfor i in range(2000): print('line', i)\nprint('half', end='')\n"
+    script += "import os\nwhile not os.path.exists('seen'): time.sleep(0.05)\n"
     script += "print(' way')\nfor i in range(5): print('more', i); time.sleep(0.2)"
     begun(tmp_path, sys.executable, "-c", script, output_kept=2000, detached=True)
     wait_for(lambda: output_in(tmp_path / "run").endswith("half"))
     pieces: list[str] = []
-    assert watch(tmp_path / "run", pieces.append, interval=0.05).status == "finished"
+
+    def see(text: str) -> None:
+        pieces.append(text)
+        (tmp_path / "seen").touch()
+
+    assert watch(tmp_path / "run", see, interval=0.05).status == "finished"
     shown = "".join(pieces)
     assert shown.startswith("line 0\n")
     assert shown.count("left out") == 1
@@ -191,10 +197,17 @@ def test_who_watches_late_sees_what_is_kept_and_then_all_that_comes(tmp_path: Pa
 
 
 def test_who_watches_from_the_beginning_sees_each_line_once(tmp_path: Path) -> None:
-    script = "import time\nfor i in range(300): print('line', i); time.sleep(0.01)"
-    begun(tmp_path, sys.executable, "-c", script, output_kept=1000, detached=True)
+    script = "import time\nfor i in range(300):\n    print('line', i)\n"
+    script += "    while i - open('seen').read().count('\\n') > 40: time.sleep(0.01)"  # of which all are kept
     pieces: list[str] = []
-    watch(tmp_path / "run", pieces.append, interval=0.05)
+    with (tmp_path / "seen").open("w", buffering=1) as seen:
+
+        def see(text: str) -> None:
+            pieces.append(text)
+            seen.write(text)
+
+        begun(tmp_path, sys.executable, "-c", script, output_kept=1000, detached=True)
+        watch(tmp_path / "run", see, interval=0.05)
     assert "".join(pieces) == "".join(f"line {each}\n" for each in range(300))
 
 

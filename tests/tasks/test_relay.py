@@ -75,9 +75,10 @@ import subprocess, sys, time, pathlib
 import renex_jupyter as rx
 rx.log_metric("loss", 0.25)
 subprocess.run([sys.executable, "-c", {inner!r}], check=True)
-until = time.time() + 20
+until = time.time() + 120
 while not pathlib.Path("{tmp_path}/seen").exists() and time.time() < until:
     time.sleep(0.05)
+assert time.time() < until
 rx.log_metric("loss", 0.125)
 """
     outcome = []
@@ -87,19 +88,22 @@ rx.log_metric("loss", 0.125)
     (tmp_path / "seen").touch()
     thread.join()
     assert outcome[0].status == "finished", outcome[0].error
-    assert outcome[0].duration_s < 20
     assert points(tmp_path) == [("inner", 0, 1.0, None), ("loss", 0, 0.25, None), ("loss", 1, 0.125, None)]
     assert rows(tmp_path, "select value from tags") == [("bob",)]
 
 
 def test_what_is_folded_meanwhile_is_not_missed(tmp_path: Path, scratch: str) -> None:
     script = """
-import pathlib, sys
+import pathlib, sys, time
 from contextlib import suppress
 import renex_jupyter as rx
+from renex_jupyter.store import locks
 from renex_jupyter.store.fold import fold
 from renex_jupyter.store.layout import Layout
 layout = Layout(pathlib.Path(sys.argv[1]))
+until = time.time() + 120
+while not (layout.fold_lock.exists() and locks.is_held(layout.fold_lock)) and time.time() < until:
+    time.sleep(0.05)  # until somebody reads, who begins no sooner than we do
 for number in range(5):
     with rx.start_run("train", run_id=None if not number else run):
         run = rx.active_run().run_id
@@ -139,7 +143,7 @@ def test_no_link_that_the_action_sets_leads_to_the_records_of_another_store(tmp_
 import os, pathlib, shutil, time
 import renex_jupyter as rx
 rx.log_metric("loss", 0.5)
-until = time.time() + 20
+until = time.time() + 120
 while not list(pathlib.Path("{target}").glob("journal/*")) and time.time() < until:
     time.sleep(0.05)
 link = pathlib.Path("{scratch / link}")

@@ -241,7 +241,7 @@ def builder(*folders: Path) -> subprocess.Popen[str]:
 def test_of_several_processes_one_builds(installer: str) -> None:
     processes = [builder() for _ in range(3)]
     with ThreadPoolExecutor() as pool:
-        answers = [json.loads(out) for out, _ in pool.map(lambda each: each.communicate(timeout=120), processes)]
+        answers = [json.loads(out) for out, _ in pool.map(lambda each: each.communicate(timeout=250), processes)]
     assert sorted(each["cached"] for each in answers) == [False, True, True]
     assert len({each["folder"] for each in answers}) == 1
 
@@ -261,7 +261,7 @@ def slow_source(folder: Path) -> Path:
         "import pathlib, time\n"
         "def build_wheel(*a, **k):\n"
         f"    pathlib.Path({str(begun(folder))!r}).touch()\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(600)\n"
     )
     return folder
 
@@ -286,7 +286,7 @@ def test_a_build_that_is_killed_in_the_middle_is_no_environment(installer: str, 
         process.communicate()
         for each in tools:
             each.kill()
-        psutil.wait_procs(tools, timeout=10)
+        psutil.wait_procs(tools, timeout=60)
     venv = build_venv(order(), silent)
     assert not venv.cached
     assert not folder.exists()
@@ -315,7 +315,7 @@ def test_the_tool_of_a_killed_builder_keeps_others_out_as_long_as_it_writes(tmp_
                 each.communicate()
         for each in tools:
             each.kill()
-        psutil.wait_procs(tools, timeout=10)
+        psutil.wait_procs(tools, timeout=60)
 
 
 def test_an_interrupt_ends_the_tool_and_leaves_nothing(installer: str, tmp_path: Path) -> None:
@@ -326,9 +326,9 @@ def test_an_interrupt_ends_the_tool_and_leaves_nothing(installer: str, tmp_path:
         time.sleep(0.05)
     tools = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in errors
-    _, alive = psutil.wait_procs(tools, timeout=10)
+    _, alive = psutil.wait_procs(tools, timeout=60)
     for each in alive:
         each.kill()
     assert [each for each in environments_folder().iterdir() if each.is_dir()] == []
