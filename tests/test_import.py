@@ -19,10 +19,10 @@ def test_a_supervisor_starts_its_action_before_anything_heavy_is_loaded() -> Non
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
 
 
-def test_import_takes_a_fraction_of_starting_python() -> None:
-    program = "import time; t = time.perf_counter(); import renex_jupyter; print(time.perf_counter() - t)"
-    times = [float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(5)]
-    assert min(times) < 0.1
+def test_import_takes_about_as_long_as_starting_python() -> None:
+    program = "import time; own = time.process_time(); import renex_jupyter; print(time.process_time() / own)"
+    ratios = [float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(5)]
+    assert min(ratios) < 6  # the interpreter's own start is 1; of the heavy ones pandas alone makes it more than 20
 
 
 def test_every_public_name_is_there() -> None:

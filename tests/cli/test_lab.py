@@ -57,7 +57,7 @@ def started(project: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str],
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=project, stdin=subprocess.DEVNULL, stdout=out, stderr=out, text=True)
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while not (found := ADDRESS.search(log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
@@ -83,7 +83,7 @@ def wait_for(client: BlockingKernelClient) -> None:
 
 def ask(address: str, path: str, token: str, data: bytes | None = None) -> dict[str, object]:
     request = urllib.request.Request(f"{address}/{path}", data, {"Authorization": f"token {token}"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         told: dict[str, object] = json.loads(answer.read())
     return told
 
@@ -109,7 +109,7 @@ def test_a_snapshot_is_opened_with_its_notebook_files_and_kernel(project: Path) 
         client.stop_channels()
         assert "".join(said).split() == [sys.prefix, str(project / "back")]
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=90) == 0
 
 
 def test_a_checkout_that_is_there_already_is_opened_as_it_is(project: Path) -> None:

@@ -22,7 +22,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "steady.py").write_text("import renex_jupyter as rx\nrx.log_metric('loss', 0.5)\nprint('hello')\n")
-    (tmp_path / "noisy.py").write_text("import os, renex_jupyter as rx\nrx.log_metric('loss', os.urandom(1)[0])\n")
+    (tmp_path / "noisy.py").write_text(
+        "import os, renex_jupyter as rx\nrx.log_metric('loss', int.from_bytes(os.urandom(6)))\n"
+    )
     rx.run_task([sys.executable, "steady.py"], name="steady", echo=lambda _: None)
     rx.run_task([sys.executable, "noisy.py"], name="noisy", echo=lambda _: None)
     return tmp_path

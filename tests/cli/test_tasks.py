@@ -50,9 +50,9 @@ def test_what_is_no_task_is_told_with_its_usage(here: Path, words: tuple[str, ..
 
 
 def test_a_detached_run_is_followed_and_stopped_from_other_processes(here: Path) -> None:
-    started = renex("task", "long", "--detach", "--", "sh", "-c", "echo here; sleep 60")
+    started = renex("task", "long", "--detach", "--", "sh", "-c", "echo here; sleep 600")
     assert "running" in started.stdout, started.stderr
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while renex("logs", "long").stdout != "here\n":
         assert time.monotonic() < until
     with subprocess.Popen(
@@ -61,7 +61,7 @@ def test_a_detached_run_is_followed_and_stopped_from_other_processes(here: Path)
         assert watch.stdout is not None
         assert watch.stdout.readline() == "here\n"
         os.kill(watch.pid, signal.SIGINT)
-        _, said = watch.communicate(timeout=30)
+        _, said = watch.communicate(timeout=60)
     assert watch.returncode == 130
     assert "goes on" in said
     stopped = renex("stop", "long", "--json")

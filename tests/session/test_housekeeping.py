@@ -125,6 +125,8 @@ def test_a_label_moves_to_the_snapshot_that_gets_it(project: Path) -> None:
 TAKE = """
 import sys, warnings
 import renex_jupyter as rx
+from renex_jupyter.session import labels
+labels.WAIT = 100.0  # a slow machine must not end it
 warnings.simplefilter("ignore")
 for n in range(6):
     rx.update_snapshot(sys.argv[1], label="best")

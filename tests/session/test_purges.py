@@ -113,10 +113,11 @@ def test_a_checkout_leaves_out_what_was_purged_and_says_when(project: Path, monk
     (project / "n.ipynb").write_text(json.dumps(notebook))
     monkeypatch.setenv("RENEX_NOTEBOOK", str(project / "n.ipynb"))
     first = rx.snapshot("with it")
+    days = [display.moment(now())[:10]]
     rx.purge(secret=SECRET)
+    days.append(display.moment(now())[:10])  # another one, at midnight
     done = rx.checkout(first.snapshot_id, project / "out")
-    today = display.moment(now())[:10]
-    assert sorted(done.skipped) == [(path, f"purged on {today}") for path in ("n.ipynb", "train.py")]
+    assert sorted(done.skipped) in [[(path, f"purged on {day}") for path in ("n.ipynb", "train.py")] for day in days]
     assert (project / "out" / "other.py").read_text() == "1\n" and not (project / "out" / "train.py").exists()
 
 
@@ -317,7 +318,7 @@ def test_names_of_files_that_were_remembered_go_with_a_secret(project: Path) -> 
     time.sleep(RACY_NS / 1e9 + 0.1)
     rx.snapshot("with it")
     index = project / ".renex" / "index"
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while time.monotonic() < until and not remembered(index):  # the reading process writes it after its answer
         time.sleep(0.05)
     assert f"{SECRET}.csv" in remembered(index)

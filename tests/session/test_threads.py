@@ -47,7 +47,7 @@ def test_a_rerun_in_a_thread_belongs_where_its_run_does_and_moves_no_other_one(p
     with ThreadPoolExecutor(3) as pool:
         reruns = [pool.submit(rx.rerun, each, echo=str) for each in recorded]
         meanwhile = []
-        while not all(each.done() for each in reruns):
+        while not (meanwhile and all(each.done() for each in reruns)):
             with rx.start_run("meanwhile") as run:
                 meanwhile.append(run.run)
         again = [each.result() for each in reruns]

@@ -298,7 +298,8 @@ def test_where_warnings_are_errors_logging_still_does_not_raise(
 
 def test_a_warning_names_the_line_that_logged(project: Path) -> None:
     with warnings.catch_warnings(record=True) as said, rx.start_run():
-        warnings.simplefilter("always")
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
         rx.log_metrics({"x": object()})
         rx.log_param("x", object())
     assert [each.filename for each in said] == [__file__] * 2
@@ -328,7 +329,8 @@ def test_a_warning_of_the_store_names_the_line_that_asked(project: Path, monkeyp
     pack.write_bytes(pack.read_bytes()[:-9])
     sessions.reset()
     with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
         rx.sql("from runs")
     texts = " ".join(str(each.message) for each in said)
     assert "made again" in texts and "is damaged" in texts

@@ -17,9 +17,10 @@ from renex_jupyter.session.current import current
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """The warnings of a block."""
+    """The warnings of a block, but for what a test before left to the collector, which comes at any time."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ResourceWarning)
         texts: list[str] = []
         yield texts
     texts.extend(str(each.message) for each in said)
