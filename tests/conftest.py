@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import hypothesis
 import pytest
 
 from renex_jupyter.session import current as sessions
@@ -16,6 +17,12 @@ from renex_jupyter.store.store import Store
 # The points of most tests are counted, and a slow machine takes longer than the interval over them.
 os.environ["RENEX_SYSTEM_METRICS_INTERVAL"] = "0"
 
+
+# What is found must not hang on how fast a machine draws its examples, nor on which it draws.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 # Folders whose files take long, although they hold few tests: given out last, they leave one process alone at the end.
 LONG = ("docker", "browser", "faults", "kernel")

@@ -22,7 +22,7 @@ Say = Callable[[object], None]
 Tree = dict[str, tuple[str, object, int]]
 KILLED = -9
 LANES = 2
-CLEARING = 8  # last steps, which one time are more than another
+CERTAIN = 0.9  # of the steps are taken each time; the last ones, of clearing away, one time are more than another
 
 
 def tree(project: Path) -> Tree:
@@ -133,7 +133,7 @@ class Lane:
         """Return what is wrong after it was killed at a step."""
         self.begin_again()
         code = children.Child(struck, self.project, number, moment).wait()
-        survived = ["it was not killed"] if code != KILLED and number < taken - CLEARING else []
+        survived = ["it was not killed"] if code != KILLED and number < taken * CERTAIN else []
         return survived + children.ask(recover, self.project, self.then, self.now, number % 2 == 0)
 
 

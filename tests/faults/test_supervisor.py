@@ -14,10 +14,10 @@ from renex_jupyter.tasks.outcome_file import PATIENCE
 from renex_jupyter.tasks.process import start
 
 FULL = r"""
-begun() { printf 'line before\n'; sleep 0.5; }
+begun() { printf 'line before\n'; until grep -qs before "$1/run/output.log" && [ -e "$1/run/state.json" ]; do sleep 0.1; done; }
 fill() { cat /dev/zero > "$1/ballast" 2> /dev/null; }
 more() { i=0; while [ $i -lt 300 ]; do echo "line $i xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; i=$((i+1)); done; }
-begun; fill "$1"; more; printf 'an open line'; sleep 0.6; echo; more; sleep 0.5
+begun "$1"; fill "$1"; more; printf 'an open line'; sleep 0.6; echo; more; sleep 0.5
 """
 
 
