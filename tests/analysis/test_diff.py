@@ -88,9 +88,9 @@ def test_only_a_changed_count_or_time_is_no_difference() -> None:
 def test_hundreds_of_rewritten_cells_are_aligned_in_bounded_time() -> None:
     steps = ["".join(f"step_{n}_{line}(x)\n" for line in range(30)) for n in range(400)]
     before, after = (cells(*(f"{each}value = {side}" for each in steps)) for side in (1, 2))
-    began = time.perf_counter()
+    began = time.process_time()
     assert of_cells(before, after) == [("changed", n, n) for n in range(400)]
-    assert time.perf_counter() - began < 10  # measured 0.3 s
+    assert time.process_time() - began < 20  # measured 0.3 s
 
 
 @given(
@@ -131,19 +131,19 @@ def test_a_cell_that_was_split_is_changed_and_its_other_half_added() -> None:
     assert of_cells(cells(before), cells(*after)) == expected
 
 
-def test_five_hundred_cells_are_compared_within_a_second() -> None:
+def test_five_hundred_cells_are_compared_in_bounded_time() -> None:
     sources = [
         f"step_{n} = load({n})\n" + "\n".join(f"plot(step_{n}, {line})" for line in range(20)) for n in range(500)
     ]
     rewritten = [each.replace(", 7)", ", seven)") if n % 3 else each for n, each in enumerate(sources)]
-    began = time.perf_counter()
+    began = time.process_time()
     assert [kind for kind, _, _ in of_cells(cells(*sources), cells(*rewritten))] == ["changed"] * 333
     names = [f"id-{n}" for n in range(500)]
     turned = of_cells(
         tuple(map(replace_id, cells(*sources), names)),
         tuple(map(replace_id, cells(*rewritten[100:], *rewritten[:100]), [*names[100:], *names[:100]])),
     )
-    assert time.perf_counter() - began < 5  # measured 0.5 s beside other work
+    assert time.process_time() - began < 20  # measured 0.5 s beside other work
     assert len(turned) == 333 + 100 // 3 + 1
 
 
@@ -185,9 +185,9 @@ def test_of_several_copies_the_one_that_keeps_its_name_is_renamed() -> None:
 def test_a_folder_with_very_many_files_is_renamed_in_no_time() -> None:
     a = files(*(file(f"a/{n}", "x" if n % 2 else f"{n}") for n in range(20_000)))
     b = files(*(file(f"b/{n}", "x" if n % 2 else f"{n}") for n in range(20_000)))
-    began = time.perf_counter()
+    began = time.process_time()
     found = of_files(a, b)
-    assert time.perf_counter() - began < 10  # measured 0.2 s
+    assert time.process_time() - began < 20  # measured 0.2 s
     assert all(kind == "renamed" and path[2:] == (before or "")[2:] for kind, path, before in found)
 
 

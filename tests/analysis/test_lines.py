@@ -40,17 +40,17 @@ def test_so_do_those_of_long_texts(numbers: list[int], choice: random.Random) ->
 def test_few_changes_in_a_long_text_are_told_as_few() -> None:
     a = [f"{n},{n * n}" for n in range(20_000)]
     b = [*a[:50], "new", *a[50:9000], *a[9001:19_000], "other", *a[19_001:]]
-    began = time.perf_counter()
+    began = time.process_time()
     changed = [line for line in line_changes("\n".join(a), "\n".join(b)) if line[:1] in ("+", "-")]
     assert changed == ["+new", "-9000,81000000", "-19000,361000000", "+other"]
-    assert time.perf_counter() - began < 5  # measured 0.1 s
+    assert time.process_time() - began < 10  # measured 0.1 s
 
 
 def test_the_worst_texts_take_bounded_time() -> None:
     one, other = ("\n".join(random.Random(seed).choices("01", k=40_000)) for seed in (1, 2))
-    began = time.perf_counter()
+    began = time.process_time()
     assert line_changes(one, other)
-    assert time.perf_counter() - began < 10  # measured 0.1 s; the usual search needs minutes
+    assert time.process_time() - began < 10  # measured 0.1 s; the usual search needs minutes
 
 
 def entry(size: int, **more: object) -> FileEntry:

@@ -41,7 +41,7 @@ RULES = ("*.csv", "lib/", "!c.csv", "data", "/a", "", "*", "!*.py")
 
 def change_something(root: Path, chance: random.Random) -> None:
     """Do to a tree what users, programs and clocks do."""
-    folders = [root, *(path for path in root.rglob("*") if path.is_dir() and not path.is_symlink())]
+    folders = [root, *(path for path in sorted(root.rglob("*")) if path.is_dir() and not path.is_symlink())]
     path = chance.choice(folders) / chance.choice(NAMES)
     what = chance.choice(("write", "write", "write", "remove", "folder", "link", "mode", "old time", "rename", "large"))
     there = os.path.lexists(path)
@@ -63,6 +63,15 @@ def change_something(root: Path, chance: random.Random) -> None:
         path.write_text("\n".join(lines) if what == "write" else "z" * 2000)
 
 
+def wait_for_a_tick(clock: Path) -> None:
+    """Wait until the file system's clock goes on."""
+    clock.touch()
+    before = clock.stat().st_mtime_ns
+    while clock.stat().st_mtime_ns == before:
+        time.sleep(0.001)
+        clock.touch()
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_changes_between_two_captures_is_seen(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
@@ -78,13 +87,13 @@ def test_whatever_changes_between_two_captures_is_seen(
     for _ in range(25):
         for _ in range(chance.choice((0, 1, 1, 4))):
             change_something(root, chance)
-        some = [each.relative_to(root).as_posix() for each in root.rglob("*")]
+        some = [each.relative_to(root).as_posix() for each in sorted(root.rglob("*"))]
         asked = {
             name: chance.sample(some, min(2, len(some))) if chance.random() < 0.2 else []
             for name in ("include", "exclude", "imported")
         }
         keep = None if chance.random() < odd else blobs
-        time.sleep(0.012)  # a tick of the file system's clock
+        wait_for_a_tick(tmp_path / "clock")
         before = memory.folders
         found = look(root, memory, keep, **asked)
         remembered += sum(

@@ -1,10 +1,12 @@
 import os
+import signal
 import stat
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trees import fill, paths, take, worker
@@ -40,11 +42,6 @@ def test_a_worker_that_cannot_start_is_an_error_with_a_hint(root: Path, monkeypa
     assert caught.value.code == "interrupted"
 
 
-def take_for_ever(root: Path) -> None:
-    while True:
-        take(root)
-
-
 def test_a_worker_whose_python_prints_on_its_own_still_answers(root: Path, tmp_path: Path, monkeypatch) -> None:
     fill(tmp_path, "site/sitecustomize.py", "print('hello'); print(3); print('{}')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=os.pathsep)
@@ -65,18 +62,29 @@ def test_a_capture_that_takes_too_long_is_given_up_and_the_next_one_works(root: 
     assert len(take(root).entries) == 4000
 
 
-def test_an_interrupted_capture_leaves_no_stale_answer(root: Path, tmp_path: Path) -> None:
+def test_an_interrupted_capture_leaves_no_stale_answer(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deep(root)
     other = tmp_path / "other"
     other.mkdir()
     fill(other, "only.py")
     take(other)
     before = worker()
-    for delay in (0.001, 0.01, 0.03):
-        timer = threading.Timer(delay, lambda: os.kill(os.getpid(), 2))
-        timer.start()
+    send, delays = files.Worker._send, [0.03, 0.01, 0.0]
+
+    def send_and_be_interrupted(talk: files.Worker, request: dict[str, Any]) -> int:
+        monkeypatch.setattr(files.Worker, "_send", send)
+        number = send(talk, request)
+        threading.Timer(delays.pop(), lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        return number
+
+    while delays:
+        before.send_signal(signal.SIGSTOP)  # or it might have answered by then
+        monkeypatch.setattr(files.Worker, "_send", send_and_be_interrupted)
         with pytest.raises(KeyboardInterrupt):
-            take_for_ever(root)
+            take(root)
+        before.send_signal(signal.SIGCONT)
         assert paths(take(other)) == ["only.py"]
     assert worker() is before
 
@@ -102,7 +110,7 @@ import os, sys, threading
 from pathlib import Path
 from renex_jupyter.capture import files
 root = Path(sys.argv[1])
-take = lambda: len(files.capture_files(root, None, max_file_size=9, timeout=20).entries)
+take = lambda: len(files.capture_files(root, None, max_file_size=9, timeout=60).entries)
 take()
 first = files._slot.worker.process.pid
 files._slot.lock.acquire() if "held" in sys.argv else None
@@ -121,7 +129,7 @@ print("parent", take(), files._slot.worker.process.pid == first)
 def test_a_forked_child_has_a_worker_of_its_own_and_the_parent_keeps_its_one(root: Path, lock: str) -> None:
     fill(root, "a.txt")
     done = subprocess.run(
-        [sys.executable, "-c", FORKING, root, lock], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", FORKING, root, lock], capture_output=True, text=True, timeout=200, check=True
     )
     assert done.stdout.splitlines() == ["child 1 True", "parent 1 True"], done.stderr
 
@@ -130,12 +138,12 @@ LEAVING = """
 import ctypes, os, sys, time
 from pathlib import Path
 from renex_jupyter.capture import files
-files.capture_files(Path(sys.argv[1]), None, max_file_size=9, timeout=20)
+files.capture_files(Path(sys.argv[1]), None, max_file_size=9, timeout=60)
 if (os.fork() if sys.argv[2] == "python" else ctypes.PyDLL(None).fork()) == 0:  # the latter calls no hook of Python
-    time.sleep(30)
+    time.sleep(600)
     os._exit(0)
 print(files._slot.worker.process.pid, flush=True)
-time.sleep(30)
+time.sleep(600)
 """
 
 
@@ -149,7 +157,7 @@ def test_the_worker_ends_with_its_kernel_also_when_a_forked_child_lives_on(root:
     pid = int(kernel.stdout.readline())
     kernel.kill()
     kernel.wait()
-    ended = time.monotonic() + 15
+    ended = time.monotonic() + 60
     while time.monotonic() < ended and is_running(pid):
         time.sleep(0.1)
     gone = not is_running(pid)

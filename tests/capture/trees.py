@@ -20,7 +20,7 @@ def fill(root: Path, path: str, text: str = "x") -> Path:
 
 
 def take(root: Path, blobs: Path | None = None, **options) -> FileTree:
-    return capture_files(root, blobs, **{"max_file_size": LIMIT, "timeout": 30.0, **options})
+    return capture_files(root, blobs, **{"max_file_size": LIMIT, "timeout": 60.0, **options})
 
 
 def paths(tree: FileTree) -> list[str]:

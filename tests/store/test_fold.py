@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change, now, to_microseconds
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.store import archive, building, parquet
+from renex_jupyter.store import archive, building, parquet, sweep
 from renex_jupyter.store import layout as layouts
 from renex_jupyter.store.building import Building
 from renex_jupyter.store.keeping.rebuild import rebuild
@@ -183,25 +184,36 @@ def test_a_damaged_line_is_left_out_and_counted(store: Store) -> None:
     assert [r["step"] for r in store.reader.rows("select step from metrics order by step")] == [0, 2]
 
 
-FOLDER = "import sys; from renex_jupyter.store.fold import main; main(sys.argv[1])"
+FOLDER = """
+import os, signal, sys
+from renex_jupyter.store.fold import main
+left = int(sys.argv[2])
+def count(event, arguments):
+    global left
+    left -= event in ("open", "os.rename", "os.remove", "os.link") and str(arguments[0]).startswith(sys.argv[1])
+    if left == 0:
+        left -= 1  # a kill is an event, too
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+main(sys.argv[1], doubted=False)
+"""
 
 
 @pytest.mark.slow
-def test_a_folder_killed_anywhere_loses_and_doubles_nothing(store: Store) -> None:
-    rng = random.Random(1)
+def test_a_folder_killed_anywhere_loses_and_doubles_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings(), "fold_in_background", False)
     total = 0
-    for _ in range(15):
+    for strike in range(2, 75, 5):  # of what it does with files, until it removes the journal
         store.write_points([Point("run", RUN, "loss", total + i, now(), 0.5) for i in range(500)])
         total += 500
         open_run(store, f"{total:032x}")
         store.journal.seal()
-        child = subprocess.Popen([sys.executable, "-c", FOLDER, str(store.layout.root)])
-        time.sleep(rng.uniform(0.15, 0.6))  # from importing to publishing
-        child.kill()
-        child.wait()
+        command = [sys.executable, "-c", FOLDER, str(store.layout.root), str(strike)]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
         counted = store.reader.rows("select count(*) as n, count(distinct step) as steps from metrics")
         assert counted == [{"n": total, "steps": total}]
         assert store.reader.rows("select count(*) as n from runs") == [{"n": total // 500}]
+    monkeypatch.setattr(sweep, "GRACE", -1.0)  # what was written just now is nobody's
     store.fold()
     assert store.reader.rows("select count(*) as n from metrics") == [{"n": total}]
     left = [path.name for path in store.layout.root.rglob(".*.tmp*")]
@@ -284,7 +296,7 @@ def test_a_store_that_moved_is_published_for_its_new_place(store: Store, tmp_pat
     store.layout.root.rename(tmp_path / "moved")
     moved = Store(tmp_path / "moved")
     assert moved.reader.rows("select count(*) as n from metrics") == [{"n": 1}]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while moved.layout.has_moved():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -299,7 +311,7 @@ def test_folding_runs_no_code_of_the_store_or_the_project(store: Store, monkeypa
         (folder / "duckdb.py").write_text(f"open({str(project / 'ran')!r}, 'w')")
     monkeypatch.chdir(project)
     store.settle()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not store.layout.history.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -327,7 +339,7 @@ def test_a_full_journal_is_folded_also_after_the_store_was_deleted(
     assert store.forget_if_gone()
     monkeypatch.setattr(settings(), "rotate_bytes", 1000)
     store.write_points([Point("run", RUN, "loss", step, now(), 0.5) for step in range(20)])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not store.layout.history.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -60,7 +60,7 @@ def test_a_process_is_the_same_whatever_the_clock_was_set_to(set_by: int, monkey
 
     me, real, told = identity(), linux.boot_time, psutil.Process().create_time()
     monkeypatch.setattr(linux, "boot_time", lambda: real() + set_by)
-    assert psutil.Process().create_time() - told == pytest.approx(set_by)  # the patch is where psutil looks
+    assert psutil.Process().create_time() - told == pytest.approx(set_by, abs=2)  # the patch is where psutil looks
     assert not is_gone(me["pid"], me["pid_started"], me["boot_id"], platform.node())
     assert as_told_by(os.getpid(), started=me["pid_started"] - set_by)
 
