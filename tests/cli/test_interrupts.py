@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-
 INTERRUPT = """
 import os, signal, sys
 def interrupt(event, told):

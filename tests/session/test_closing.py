@@ -31,11 +31,12 @@ import os, signal, threading
 import renex_jupyter as rx
 def die(_text):
     os.kill(os.getpid(), signal.SIGKILL)
-rx.run_task(["sh", "-c", "echo begun; sleep 1; echo done; echo x > made.txt; exit CODE"], name="orphan", echo=die)
+wait = "n=0; until [ -e 'SIGN' ] || [ $n = 600 ]; do n=$((n+1)); sleep 0.1; done"
+rx.run_task(["sh", "-c", f"echo begun; {wait}; echo done; echo x > made.txt; exit CODE"], name="orphan", echo=die)
 """
 
 
-def ended(name: str, seconds: float = 30.0) -> Run:
+def ended(name: str, seconds: float = 90.0) -> Run:
     """Return a run as soon as its end is recorded."""
     until = time.monotonic() + seconds
     while (run := rx.get_run(name)).status == "running":
@@ -44,16 +45,24 @@ def ended(name: str, seconds: float = 30.0) -> Run:
     return run
 
 
-def orphaned(code: int) -> None:
-    """Have a process start a run, and kill that process as soon as the action prints something."""
-    script = SCRIPT.replace("CODE", str(code))
+def orphaned(project: Path, code: int) -> Path:
+    """Have a process start a run, and kill that process as soon as the action prints something.
+
+    Returns
+    -------
+    The file that its action waits for.
+    """
+    sign = project.parent / f"{project.name}-goes-on"
+    script = SCRIPT.replace("CODE", str(code)).replace("SIGN", str(sign))
     done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL
+    return sign
 
 
 def test_a_run_goes_on_when_its_kernel_is_killed_and_its_end_is_recorded(project: Path) -> None:
-    orphaned(0)
+    sign = orphaned(project, 0)
     assert rx.get_run("orphan").status == "running"
+    sign.touch()
     run = ended("orphan")
     assert (run.status, run.exit_code) == ("finished", 0)
     assert rx.run_output(run) == "begun\ndone\n"
@@ -65,7 +74,7 @@ def test_a_run_goes_on_when_its_kernel_is_killed_and_its_end_is_recorded(project
 
 
 def test_the_failure_of_a_run_whose_kernel_was_killed_is_recorded_as_such(project: Path) -> None:
-    orphaned(7)
+    orphaned(project, 7).touch()
     run = ended("orphan")
     assert (run.status, run.exit_code, run.error) == ("failed", 7, "begun\ndone")
 
@@ -145,7 +154,7 @@ def test_an_end_that_is_recorded_while_somebody_takes_the_run_for_vanished_stand
 ) -> None:
     run = rx.run_task(["sleep", "60"], name="slow", detach=True)
     os.kill(int(run.pid or 0), signal.SIGKILL)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not liveness.is_gone(run.pid, run.pid_started, run.boot_id, run.host) and time.monotonic() < until:
         time.sleep(0.01)
 

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from renex_jupyter.session import containers
 from renex_jupyter.session.commands import run_order
 from renex_jupyter.session.current import current
 from renex_jupyter.store import run_folders
-from renex_jupyter.store.run_folders import OUTCOME
 from renex_jupyter.tasks.bring_back import save_looks
 from renex_jupyter.tasks.order import Order
 
@@ -89,17 +89,24 @@ def test_a_fault_of_ours_while_files_come_back_loses_none(project: Path) -> None
 
 def test_an_interrupt_while_files_come_back_loses_none(project: Path) -> None:
     said: list[str] = []
+    ends: list[int] = []
 
     def interrupt() -> None:
-        until = time.monotonic() + 20
-        while time.monotonic() < until and not list(project.glob(f".renex/runs/*/{OUTCOME}")):
-            time.sleep(0.05)
-        time.sleep(1)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not ends:
+            time.sleep(0.01)
+            for pipe in project.glob(f".renex/runs/*/{containers.LOOKS}"):
+                with suppress(OSError):  # nobody reads it yet
+                    if pipe.is_fifo():
+                        ends.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):  # it waits for the pipe just then
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):  # it waits for the pipe just then, which stays open and says nothing
         in_checkout(f"echo made > made.txt; rm ../{containers.LOOKS}; mkfifo ../{containers.LOOKS}", said)
+    thread.join()
+    os.close(ends[0])
     run = rx.get_run("task")
     assert run.status == "finished"
     check_that_it_is_kept(run, said)

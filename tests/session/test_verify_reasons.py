@@ -90,9 +90,23 @@ def test_cells_that_look_at_the_history_are_passed_over_and_those_that_need_it_a
 
 
 def test_files_of_a_run_that_was_open_beside_are_the_reason(project: Path) -> None:
-    begun = "import time; from pathlib import Path; time.sleep(0.5); Path('{}').write_text(''); time.sleep(1)"
-    other = rx.run_task([sys.executable, "-c", begun.format("b.txt")], name="b", detach=True)
-    run = rx.run_task([sys.executable, "-c", begun.format("a.txt")], name="a", echo=str)
+    signs = project.parent / f"{project.name}-signs"
+    signs.mkdir()
+
+    def script(begun: str, awaited: str, made: str, after: str) -> str:
+        return f"""
+import time; from pathlib import Path
+signs = Path({str(signs)!r})
+def wait_for(sign):
+    until = time.monotonic() + 60
+    while not (signs / sign).exists() and time.monotonic() < until: time.sleep(0.02)
+(signs / {begun!r}).touch(); wait_for({awaited!r}); Path({made!r}).touch(); (signs / {made!r}).touch(); {after}
+"""
+
+    lasting = script("b began", "a began", "b.txt", "wait_for('a ended')")
+    other = rx.run_task([sys.executable, "-c", lasting], name="b", detach=True)
+    run = rx.run_task([sys.executable, "-c", script("a began", "b.txt", "a.txt", "")], name="a", echo=str)
+    (signs / "a ended").touch()
     rx.attach(other, str)
     found = rx.verify(run, echo=str, confirm=False)
     assert (found.verdict, [each.what for each in found.differences]) == ("different", ["b.txt"])
