@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from lab import TOKEN, Lab, Tab
-from playwright.sync_api import Browser, sync_playwright
+from lab import KERNEL_MS, TOKEN, Lab, Tab
+from playwright.sync_api import Browser, expect, sync_playwright
 
 BUILT = Path(__file__).parents[2] / "renex_jupyter" / "labextension" / "static" / "style.js"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-SECONDS_TO_START = 60
+SECONDS_TO_START = 180
 
 # JupyterLab's own noise: a workspace that does not exist yet, a debugger that a restart interrupts.
 OWN_ERRORS = (
@@ -38,6 +38,7 @@ def chromium() -> Iterator[Browser]:
     missing = "no Chromium on the PATH" if not program else "" if BUILT.exists() else f"{BUILT} is not built: make lab"
     if missing:
         (pytest.fail if required else pytest.skip)(f"BROWSER TESTS DO NOT RUN: {missing}")
+    expect.set_options(timeout=KERNEL_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--disable-dev-shm-usage"])
         yield browser
@@ -68,6 +69,7 @@ def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory, lab_environ
         "JUPYTER_RUNTIME_DIR": str(runtime),
         "JUPYTER_PLATFORM_DIRS": "1",
         "RENEX_SYSTEM_METRICS_INTERVAL": "0",
+        "RENEX_LIVE_NOTEBOOK_TIMEOUT": "30",  # where the page answers at all it is not waited for
     } | lab_environment
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
     command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}"]
@@ -100,6 +102,7 @@ def _server_url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> s
 def new_tab(chromium: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Callable[[], Tab]]:
     """Makes tabs of one browser profile. A test fails if a page of it raised or logged an error."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(KERNEL_MS)
     tabs: list[Tab] = []
 
     def make() -> Tab:

@@ -15,7 +15,7 @@ SLOW = """import time
 from pathlib import Path
 import renex_jupyter as rx
 
-for step in range(600):
+for step in range(3000):
     if step % 20 == 0:
         print("<img src=x onerror=\\"document.title='stolen'\\">\\x1b[31mred\\x1b[0m", flush=True)
     rx.log_metric("loss", 1 / (step + 1), step=step)
@@ -36,7 +36,7 @@ def project(lab: Lab, request: pytest.FixtureRequest) -> Path:
     folder.mkdir()
     (folder / "slow.py").write_text(SLOW)
     detached = "run = %task slow --detach -- python slow.py"
-    in_kernel = "%%task cell\nimport time\nfor step in range(600):\n    time.sleep(0.1)"
+    in_kernel = "%%task cell\nimport time\nfor step in range(6000):\n    time.sleep(0.1)"
     lab.write_notebook(f"{folder.name}/train.ipynb", detached, in_kernel, "6 * 7")
     return folder
 

@@ -11,7 +11,7 @@ from renex_jupyter.store.store import Store
 POINTS = 2000
 NAMES = ("left", "right")
 
-# Both begin when both are ready, and last long enough for both rows to be seen running.
+# Both begin when both are ready, and last until both rows have been seen running.
 CELL = """%%task {name}
 import time
 from pathlib import Path
@@ -21,7 +21,9 @@ while not Path("{other}.ready").exists():
     time.sleep(0.01)
 for step in range({points}):
     rx.log_metric("loss", 1 / (step + 1), step=step)
-    time.sleep(0.003)"""
+    time.sleep(0.001)
+while not Path("seen").exists():
+    time.sleep(0.01)"""
 
 
 @pytest.fixture
@@ -53,6 +55,7 @@ def test_two_kernels_that_log_at_once_are_both_shown_and_lose_no_point(lab: Lab,
         timeout=KERNEL_MS,
     )
     tab.screenshot("two-kernels-running")
+    (project / "seen").touch()
     for name in NAMES:
         expect(row_of(tab, name)).to_contain_text("finished", timeout=KERNEL_MS)
 
