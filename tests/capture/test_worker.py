@@ -86,6 +86,18 @@ def test_an_interrupted_capture_leaves_no_stale_answer(
             take(root)
         before.send_signal(signal.SIGCONT)
         assert paths(take(other)) == ["only.py"]
+
+    def send_and_be_interrupted_late(talk: files.Worker, request: dict[str, Any]) -> int:
+        monkeypatch.setattr(files.Worker, "_send", send)
+        send(talk, request)
+        while talk.answers.empty():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files.Worker, "_send", send_and_be_interrupted_late)
+    with pytest.raises(KeyboardInterrupt):
+        take(root)
+    assert paths(take(other)) == ["only.py"]
     assert worker() is before
 
 
