@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +18,8 @@ from renex_jupyter.store.store import Store
 # The points of most tests are counted, and a slow machine takes longer than the interval over them.
 os.environ["RENEX_SYSTEM_METRICS_INTERVAL"] = "0"
 
+# A shell that starts the tests in the background has it ignored, also by whatever they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What is found must not hang on how fast a machine draws its examples, nor on which it draws.
 hypothesis.settings.register_profile(

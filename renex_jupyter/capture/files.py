@@ -18,9 +18,11 @@ from typing import IO, Any, TypeVar, cast
 
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records.snapshots import FileEntry, FilePart, FileTree, Finding, LeftOut
+from renex_jupyter.store.interrupts import interrupts_held_back
 from renex_jupyter.store.sought import Sought
 
 T = TypeVar("T")
+PATIENCE = 0.1  # seconds that an interrupt may have to wait
 COMMAND = ("-X", "utf8", "-P", "-m", "renex_jupyter.capture.worker")  # -P: a random.py of the project is not imported
 
 
@@ -226,9 +228,13 @@ _slot = Slot()
 def _ask(request: dict[str, Any], timeout: float, read: Callable[[Worker, dict[str, Any]], T]) -> T:
     """Return what `read` makes of the answer."""
     deadline = time.monotonic() + timeout
-    if not _slot.lock.acquire(timeout=timeout):
-        raise _too_slow(request, timeout)
+    lock, held = _slot.lock, False
     try:
+        while not held:
+            with interrupts_held_back():  # one between the lock and our note of it would leave it held for good
+                held = lock.acquire(timeout=max(0.0, min(PATIENCE, deadline - time.monotonic())))
+            if not held and time.monotonic() >= deadline:
+                raise queue.Empty
         for _ in range(2):
             with suppress(EndedError):
                 worker = _slot.running()
@@ -238,7 +244,8 @@ def _ask(request: dict[str, Any], timeout: float, read: Callable[[Worker, dict[s
     except queue.Empty:
         raise _too_slow(request, timeout) from None
     finally:
-        _slot.lock.release()
+        if held:
+            lock.release()
 
 
 def _unpacked(answer: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -101,6 +102,24 @@ def test_an_interrupted_capture_leaves_no_stale_answer(
     assert worker() is before
 
 
+def test_an_interrupt_just_when_a_capture_has_its_turn_leaves_the_next_one_its_own(root: Path) -> None:
+    fill(root, "a.txt")
+    take(root)
+
+    def strike(_frame: FrameType, event: str, call: Any) -> None:
+        if event == "c_return" and call.__name__ == "acquire" and call.__self__ is files._slot.lock:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
+
+    sys.setprofile(strike)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            take(root)
+    finally:
+        sys.setprofile(None)
+    assert paths(take(root, timeout=5.0)) == ["a.txt"]
+
+
 def test_many_threads_each_get_their_own_answer(tmp_path: Path) -> None:
     answers: dict[int, list[str]] = {}
     for number in range(8):
@@ -120,6 +139,7 @@ def test_many_threads_each_get_their_own_answer(tmp_path: Path) -> None:
 FORKING = """
 import os, sys, threading
 from pathlib import Path
+from types import FrameType
 from renex_jupyter.capture import files
 root = Path(sys.argv[1])
 take = lambda: len(files.capture_files(root, None, max_file_size=9, timeout=60).entries)
@@ -149,6 +169,7 @@ def test_a_forked_child_has_a_worker_of_its_own_and_the_parent_keeps_its_one(roo
 LEAVING = """
 import ctypes, os, sys, time
 from pathlib import Path
+from types import FrameType
 from renex_jupyter.capture import files
 files.capture_files(Path(sys.argv[1]), None, max_file_size=9, timeout=60)
 if (os.fork() if sys.argv[2] == "python" else ctypes.PyDLL(None).fork()) == 0:  # the latter calls no hook of Python
