@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -62,7 +63,8 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No variable of the machine, and no session of the test before."""
+    """No variable of the machine, no session of the test before, and no notebook: a shell makes its names `__main__`."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     for name in (*family.NAMES, "RENEX_STORE", "RENEX_NOTEBOOK", "JPY_SESSION_NAME", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     sessions.reset()
