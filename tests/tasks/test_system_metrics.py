@@ -118,20 +118,26 @@ threading.Thread(target=lambda: subprocess.run([sys.executable, "-c", inner])).s
     assert descendants(process.pid) == []
 
 
+COST = """
+import subprocess, sys, time
+from renex_jupyter.tasks.system_metrics import Sampler
+
+children = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"]) for _ in range(8)]
+sampler = Sampler()
+sampler.sample()
+costs = []
+for _ in range(20):
+    before = time.process_time()
+    sampler.sample()
+    costs.append(time.process_time() - before)
+for each in children:
+    each.kill()
+print(min(costs))  # what neighbours of a busy machine leave of it costs more
+"""
+
+
 def test_a_sample_costs_less_than_a_hundredth_of_five_seconds() -> None:
-    children = [run_python("import time; time.sleep(30)") for _ in range(8)]
-    try:
-        sampler = Sampler()
-        sampler.sample()
-        costs = []
-        for _ in range(20):
-            before = time.process_time()
-            sampler.sample()
-            costs.append(time.process_time() - before)
-        cost = min(costs)  # what neighbours of a busy machine leave of it costs more
-    finally:
-        for each in children:
-            each.kill()
-            each.wait()
+    # In a process of its own: to tell the memory of one takes as long as it is large, and this one has grown by its tests.
+    cost = float(subprocess.check_output([sys.executable, "-c", COST], text=True))
     print(f"{1000 * cost:.1f} ms of CPU per sample of 9 processes: {cost / 5:.2%} of a core at 5 s")
     assert cost / 5 <= 0.01
