@@ -30,9 +30,8 @@ def scratch_folder() -> Iterator[Path]:
         locks.take(lock)
         yield Path(made.name)
     finally:
-        with (
-            interrupts_held_back()
-        ):  # one in it, and `rmtree` closes a descriptor twice, which may be another's by then
+        # One inside of `rmtree` has it close a descriptor twice, which may be another's by then.
+        with interrupts_held_back():
             os.close(lock)
             made.cleanup()
 

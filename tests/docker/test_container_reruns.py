@@ -9,6 +9,7 @@ from daemons import IMAGE, Daemon
 
 import renex_jupyter as rx
 from renex_jupyter.config import settings
+from renex_jupyter.session.work import WORK_SEEN
 
 
 def test_a_command_is_done_again_in_its_image_and_the_project_stays(daemon: Daemon, project: Path) -> None:
@@ -23,7 +24,7 @@ def test_a_command_is_done_again_in_its_image_and_the_project_stays(daemon: Daem
     assert (found.verdict, found.compared) == ("reproduced", {"points": 1, "params": 0, "files": 1}), found
     again = rx.get_run(found.rerun_run_id)
     assert again.action is not None
-    assert (again.executor, again.action["image"], "".join(said).strip()) == ("container", IMAGE, "/work")
+    assert (again.executor, again.action["image"], "".join(said).strip()) == ("container", IMAGE, WORK_SEEN)
     assert (again.environment_id, again.action["image_id"]) == (None, (run.action or {})["image_id"])
     assert sorted(each.name for each in project.iterdir()) == [".renex", "data.txt"]
 

@@ -12,6 +12,7 @@ from small_wheels import small_wheel
 import renex_jupyter as rx
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
+from renex_jupyter.session.work import WORK_SEEN
 
 
 @pytest.fixture(autouse=True)
@@ -131,4 +132,4 @@ def test_a_package_of_the_project_is_that_of_the_checkout_and_of_now_in_the_imag
     said: list[str] = []
     program = "import rx_own; print(rx_own.__file__)"
     rx.run_task(["python", "-c", program], executor="container", environment=key, echo=said.append)
-    assert "/work/own/rx_own.py" in "".join(said)
+    assert f"{WORK_SEEN}/own/rx_own.py" in "".join(said)

@@ -19,6 +19,7 @@ import renex_jupyter as rx
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.runs import Run
+from renex_jupyter.session.work import WORK_SEEN
 
 
 def in_container(script: str, echo: Callable[[str], None] | None = None, **more: Any) -> Run:
@@ -50,7 +51,7 @@ def test_a_container_works_on_the_state_before_and_its_files_come_back(daemon: D
         "pwd; cat data.txt; ./tool.sh; mkdir -p a/b; echo new > a/b/new; echo 2 >> data.txt; chmod 755 a/b/new"
     )
     assert (run.status, run.executor, run.exit_code) == ("finished", "container", 0)
-    assert said.split() == ["/work", "1", "tool"]
+    assert said.split() == [WORK_SEEN, "1", "tool"]
     assert (project / "data.txt").read_text() == "1\n2\n"
     assert (project / "a" / "b" / "new").read_text() == "new\n"
     assert (project / "a" / "b" / "new").stat().st_mode & 0o777 == 0o755
@@ -147,7 +148,7 @@ def test_a_command_works_in_a_folder_of_the_project_and_nowhere_else(
     (project / "sub").mkdir()
     (project / "sub" / "x").write_text("x")
     said, _ = said_by("pwd; ls", cwd=project / "sub")
-    assert said.split() == ["/work/sub", "x"]
+    assert said.split() == [f"{WORK_SEEN}/sub", "x"]
     with pytest.raises(RenexError, match="does not lie in the project"):
         in_container("true", cwd=tmp_path)
     with pytest.raises(RenexError) as raised:
