@@ -73,7 +73,7 @@ def _sizes(read: Reader, run_ids: Sequence[str], keys: Sequence[str] | None) -> 
     if not run_ids or (keys is not None and not keys):
         return {}
     which = "" if keys is None else f" and {among('key', keys)}"
-    query = f"select run_id, key, points from latest_metrics where {among('run_id', run_ids)}{which}"
+    query = f"select run_id, key, points from latest_metrics where owner_kind = 'run' and {among('owner_id', run_ids)}{which}"
     found: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
     for row in read.rows(query):
         found[row["run_id"]][row["key"]] = row["points"]

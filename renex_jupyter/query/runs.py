@@ -25,7 +25,7 @@ _MAPS = {  # what a condition of `search_runs` may name beside the columns of ru
     "params": "select run_id, map(list(key order by key), list(value_text order by key)) as params "
     "from params group by run_id",
     "metrics": "select run_id, map(list(key order by key), list(value order by key)) as metrics "
-    "from latest_metrics group by run_id",
+    "from latest_metrics where owner_kind = 'run' group by run_id",
     "tags": "select owner_id as run_id, map(list(key order by key), list(value order by key)) as tags "
     "from tags where owner_kind = 'run' group by owner_id",
 }
@@ -164,7 +164,7 @@ def _values(read: Reader, run_ids: Sequence[str], *, param: str = "value_text") 
             where {among("run_id", run_ids)}
             union all
             select 'metrics', run_id, key, null, value from latest_metrics
-            where {among("run_id", run_ids)} and not starts_with(key, '{SYSTEM}')
+            where owner_kind = 'run' and {among("owner_id", run_ids)} and not starts_with(key, '{SYSTEM}')
             union all
             select 'tags', owner_id, key, value, null from tags
             where owner_kind = 'run' and {among("owner_id", run_ids)}

@@ -10,7 +10,9 @@ from renex_jupyter.store.reader import Reader
 
 def metric_summaries(read: Reader, run_id: str) -> list[dict[str, Any]]:
     """Return the columns of `latest_metrics` for one run, ordered by key."""
-    query = "select key, value, step, min_value, max_value, points from latest_metrics where run_id = ? order by key"
+    query = """
+        select key, value, step, min_value, max_value, points from latest_metrics
+        where owner_kind = 'run' and owner_id = ? order by key"""
     return read.rows(query, [run_id])
 
 

@@ -37,9 +37,12 @@ def to_microseconds(moment: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+DERIVED = {"derived": True}  # `field(metadata=DERIVED)`: is asked of other tables, and no column of the record's own
+
+
 def fields(record: Any) -> dict[str, Any]:
     """Return a record's fields that are set, by column name (not recursive: a field may hold plain JSON)."""
-    pairs = ((f.name, getattr(record, f.name)) for f in dataclasses.fields(record))
+    pairs = ((f.name, getattr(record, f.name)) for f in dataclasses.fields(record) if "derived" not in f.metadata)
     return {name: value for name, value in pairs if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""Experiments, tasks, runs and what is written on them."""
+"""Tasks, runs and what is written on them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,11 @@ from typing import Any
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
 from renex_jupyter.records.cards import Rows, html, pretty, text
+from renex_jupyter.records.experiments import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE
 
 STATUSES = ("running", "finished", "failed", "stopped", "lost")
-DEFAULT_NAMESPACE = "default"
-DEFAULT_EXPERIMENT = "default"
 LIMITS = ("timeout", "memory", "gpus")  # of an action
 MOST_FILES = 8  # whose names a shown run tells
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """Groups runs with one aim; created on first use."""
-
-    experiment_id: str
-    namespace: str
-    name: str
-    created_at: datetime
-    description: str | None = None
-    owner: str | None = None
-    framework: str | None = None
-    external_id: str | None = None
-    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +76,7 @@ class Run:
     peak_memory_bytes: int | None = None  # of the process and its children together
     output_sha256: str | None = None  # what it printed, in the blobs
     output_size: int | None = None  # bytes that it printed
+    starred: bool | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)  # the last value of each key
     tags: Mapping[str, str] = field(default_factory=dict)

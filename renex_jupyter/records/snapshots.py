@@ -10,7 +10,7 @@ from typing import Any
 from renex_jupyter.ids import short
 from renex_jupyter.records import display, notices
 from renex_jupyter.records.cards import Rows, html, pretty, text
-from renex_jupyter.records.runs import DEFAULT_NAMESPACE
+from renex_jupyter.records.experiments import DEFAULT_NAMESPACE
 
 # What is said of each source of the notebook.
 NOTEBOOK_WORDS = {

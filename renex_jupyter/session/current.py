@@ -17,8 +17,9 @@ from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE, STORE_FOLDER
 from renex_jupyter.errors import RenexError, warn
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.records.changes import Change, fields, now
+from renex_jupyter.records.experiments import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment
 from renex_jupyter.records.paths import to_text
-from renex_jupyter.records.runs import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment, Run
+from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.family import Family
 from renex_jupyter.session.purges import Purges

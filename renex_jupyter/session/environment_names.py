@@ -9,7 +9,7 @@ from renex_jupyter.ids import short
 from renex_jupyter.query import environments as query
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.environments import Environment
-from renex_jupyter.session.labels import alone
+from renex_jupyter.session.alone import alone
 from renex_jupyter.store.store import Store
 
 RESERVED = ("current", "fresh")  # what no environment can be called, since it means something of its own

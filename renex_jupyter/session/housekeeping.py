@@ -17,9 +17,10 @@ from renex_jupyter.records.deletions import Deleted
 from renex_jupyter.records.snapshots import LeftOut, Snapshot
 from renex_jupyter.records.times import moment_of
 from renex_jupyter.session import purges
+from renex_jupyter.session.alone import alone
 from renex_jupyter.session.current import current
 from renex_jupyter.session.given import check_words
-from renex_jupyter.session.labels import alone, taken_from_others
+from renex_jupyter.session.labels import taken_from_others
 from renex_jupyter.session.unfinished import check_not_needed
 from renex_jupyter.store.store import Store
 

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from renex_jupyter.errors import RenexError, warn
 from renex_jupyter.ids import short
 from renex_jupyter.query.snapshot_lists import holders_of
 from renex_jupyter.records.changes import Change
-from renex_jupyter.store import locks
-from renex_jupyter.store.layout import os_errors
+from renex_jupyter.session.alone import alone
 from renex_jupyter.store.store import Store
-
-LOCK = "words.lock"  # held by who reads the words of snapshots, decides, and writes
-WAIT = 10.0  # seconds
-
-
-@contextmanager
-def alone(store: Store) -> Iterator[None]:
-    """Let nobody else change the words of snapshots, or delete one, in the block.
-
-    Raises
-    ------
-    RenexError : `locked` when somebody else does so for longer than `WAIT`; `permission`, `read_only`.
-    """
-    with os_errors("the snapshots cannot be changed"), locks.hold(store.layout.root / LOCK, timeout=WAIT):
-        yield
 
 
 def taken_from_others(store: Store, label: str, snapshot_id: str, namespace: str) -> list[Change]:

@@ -7,7 +7,7 @@ create table inside.changes (
     seq       bigint,       -- orders the records of one writer
     at_us     bigint,       -- microseconds since the epoch
     actor     varchar,      -- user name
-    action    varchar,      -- create, update, delete, checkout
+    action    varchar,      -- create, update, delete, checkout, upload, track, download, register, set, remove, verdict
     kind      varchar,      -- table of the object
     id        varchar,
     namespace varchar,
@@ -22,11 +22,25 @@ create table inside.latest (    -- per series: its value at the highest step, an
     min_value double, max_value double, points bigint
 );
 
-create table inside.namespaces (name varchar, description varchar, created_at timestamptz);
+create table inside.namespaces (
+    namespace_id varchar, name varchar, description varchar, owner varchar, metadata json,
+    archived boolean, created_at timestamptz
+);
 
 create table inside.experiments (
     experiment_id varchar, namespace varchar, name varchar, description varchar, owner varchar, framework varchar,
-    external_id varchar, created_at timestamptz, archived boolean
+    external_id varchar,    -- of the same thing in another system
+    link varchar,           -- to it there
+    metadata json, starred boolean, archived boolean, created_at timestamptz
+);
+
+create table inside.notes (
+    note_id varchar, owner_kind varchar, owner_id varchar, kind varchar, text varchar, author varchar,
+    created_at timestamptz, edited_at timestamptz
+);
+
+create table inside.metric_definitions (    -- the id is the key of the metric
+    definition_id varchar, goal varchar, summary varchar, unit varchar, description varchar
 );
 
 create table inside.sessions (
@@ -45,7 +59,8 @@ create table inside.runs (
     action json,                -- how it was executed, for a rerun: argv, cwd, image, limits, ...
     peak_memory_bytes bigint,   -- of the process and its children together
     output_sha256 varchar,      -- what it printed, as a screen would show it, in the blobs; the middle of very much is left out
-    output_size bigint          -- bytes that it printed
+    output_size bigint,         -- bytes that it printed
+    starred boolean
 );
 
 create table inside.verifications (     -- what `verify` found
@@ -85,11 +100,85 @@ create table inside.environments (
     packages json           -- name, version, imported, origin
 );
 
+create table inside.evaluations (       -- owns the metrics that something reached on a dataset
+    evaluation_id varchar, owner_kind varchar, owner_id varchar, dataset varchar, dataset_version_id varchar,
+    created_at timestamptz
+);
+
+create table inside.artifacts (
+    artifact_id varchar, owner_kind varchar, owner_id varchar,
+    run_id varchar,             -- in which it was logged
+    name varchar, kind varchar, mode varchar,
+    uri varchar,                -- where it was taken from, or lies
+    sha256 varchar,             -- of the file; of a folder over the paths, modes and contents of all its entries
+    size bigint, mime varchar, step bigint, metadata json,
+    files json,                 -- of a folder: path, kind, sha256, size, mode
+    created_at timestamptz
+);
+
+create table inside.checkpoints (checkpoint_id varchar, run_id varchar, step bigint, artifact_id varchar, created_at timestamptz);
+
+create table inside.models (
+    model_id varchar, namespace varchar, name varchar, task varchar, owner varchar, description varchar, metadata json,
+    starred boolean, archived boolean, created_at timestamptz
+);
+
+create table inside.model_versions (
+    model_version_id varchar, model_id varchar, version bigint, run_id varchar, snapshot_id varchar, environment_id varchar,
+    checkpoint_id varchar, artifact_id varchar, dataset varchar, dataset_version_id varchar, framework varchar,
+    description varchar, metadata json,
+    params json, metrics json,  -- as they were when it was registered
+    status varchar,             -- active, retired
+    registered_by varchar, created_at timestamptz
+);
+
+create table inside.aliases (           -- the id is of model and alias, so that each names one version
+    alias_id varchar, model_id varchar, alias varchar,
+    version bigint,             -- null: it was taken away
+    set_by varchar, reason varchar, created_at timestamptz
+);
+
+create table inside.labels (            -- the id is of model and label, so that one version has it
+    label_id varchar, model_id varchar, label varchar, version bigint, set_by varchar, created_at timestamptz
+);
+
+create table inside.decisions (
+    decision_id varchar, model_id varchar, model_version_id varchar, decision varchar, replaced_by varchar, reason varchar,
+    author varchar, created_at timestamptz
+);
+
+create table inside.policies (
+    policy_id varchar, model_id varchar, name varchar, kind varchar, rule json, enabled boolean, set_by varchar,
+    created_at timestamptz
+);
+
+create table inside.policy_results (
+    result_id varchar, policy_id varchar, model_id varchar,
+    subject_kind varchar,       -- model_version, checkpoint
+    subject_id varchar, verdict varchar, reason varchar, facts json, created_at timestamptz
+);
+
+create table inside.events (
+    event_id varchar, owner_kind varchar, owner_id varchar, run_id varchar, name varchar, source varchar,
+    wallclock timestamptz, metadata json,
+    phase varchar,              -- start or finish of something that takes time
+    span_id varchar             -- the same for the start and the finish of one, where they overlap others of its name
+);
+
+create table inside.links (             -- what something used, where no column says so
+    link_id varchar, from_kind varchar, from_id varchar, relation varchar, to_kind varchar, to_id varchar,
+    created_at timestamptz
+);
+
 create table inside.hardware (hardware_id varchar, cpu varchar, cores bigint, memory_bytes bigint, gpus json, host varchar);
 
 create view namespaces as select * from inside.namespaces;
 
 create view experiments as select * from inside.experiments;
+
+create view notes as select * from inside.notes;
+
+create view metric_definitions as select definition_id as key, * exclude (definition_id) from inside.metric_definitions;
 
 create view sessions as select * from inside.sessions;
 
@@ -109,7 +198,109 @@ select owner_kind, owner_id, run_id, key, step, wallclock, value, text_value,
 from inside.points;
 
 create view latest_metrics as
-select owner_id as run_id, key, value, step, wallclock, min_value, max_value, points from inside.latest where owner_kind = 'run';
+select owner_kind, owner_id, case when owner_kind = 'run' then owner_id end as run_id, key, value, step, wallclock,
+       min_value, max_value, points
+from inside.latest;
+
+create view metric_summaries as
+select owner_kind, owner_id, run_id, key, last, min, max, mean, points, goal,
+       case coalesce(summary, goal, 'last') when 'min' then min when 'max' then max when 'mean' then mean else last end as summary
+from (
+    select owner_kind, owner_id, any_value(run_id) as run_id, key,
+           arg_max(value, {step: step, last: wallclock}) as last,
+           min(value) filter (where not isnan(value)) as min, max(value) filter (where not isnan(value)) as max,
+           avg(value) filter (where not isnan(value)) as mean, count(*) as points
+    from inside.points where value is not null group by owner_kind, owner_id, key
+) left join (select definition_id as key, goal, summary from inside.metric_definitions) using (key);
+
+create view evaluations as select * from inside.evaluations;
+
+create view artifacts as select * exclude (files) from inside.artifacts;
+
+create view artifact_files as
+select artifact_id, f.path, f.kind, f.sha256, f.size, f.mode
+from (
+    select artifact_id, unnest(from_json(files, '[{"path":"VARCHAR","kind":"VARCHAR","sha256":"VARCHAR","size":"BIGINT","mode":"BIGINT"}]')) as f
+    from inside.artifacts where files is not null
+)
+union all
+select artifact_id, name, 'file', sha256, size, 420 from inside.artifacts where files is null;
+
+create view checkpoints as select * from inside.checkpoints;
+
+create view models as select * from inside.models;
+
+create view model_versions as
+select model_version_id, namespace, m.name as model, version, v.* exclude (model_version_id, version)
+from inside.model_versions v join inside.models m using (model_id);
+
+create view model_metrics as
+select v.model_version_id, m.namespace, m.name as model, v.version, e.dataset, l.key, l.value, l.step, l.wallclock
+from inside.latest l
+left join inside.evaluations e on l.owner_kind = 'evaluation' and e.evaluation_id = l.owner_id
+join inside.model_versions v
+    on v.model_version_id = case when l.owner_kind = 'evaluation' and e.owner_kind = 'model_version' then e.owner_id
+                                 when l.owner_kind = 'model_version' then l.owner_id end
+join inside.models m using (model_id);
+
+create view aliases as
+select namespace, m.name as model, alias, version, set_by, reason, a.created_at, model_id
+from inside.aliases a join inside.models m using (model_id) where version is not null;
+
+create view labels as
+select namespace, m.name as model, label, version, set_by, l.created_at, model_id
+from inside.labels l join inside.models m using (model_id) where version is not null;
+
+create view decisions as
+select decision_id, namespace, m.name as model, version, decision, replaced_by, reason, author, d.created_at, model_version_id
+from inside.decisions d join inside.models m using (model_id)
+left join (select model_version_id, version from inside.model_versions) using (model_version_id);
+
+create view policies as
+select policy_id, namespace, m.name as model, p.name, kind, rule, enabled, set_by, p.created_at, model_id
+from inside.policies p join inside.models m using (model_id);
+
+create view policy_results as
+select result_id, policy_id, namespace, m.name as model, p.name as policy, kind, subject_kind, subject_id, version, verdict,
+       reason, facts, r.created_at
+from inside.policy_results r join inside.models m using (model_id)
+left join (select policy_id, name, kind from inside.policies) p using (policy_id)
+left join (select model_version_id as subject_id, version from inside.model_versions) using (subject_id);
+
+create view events as select * from inside.events;
+
+create view event_spans as
+select owner_kind, owner_id, run_id, name, source, wallclock as started_at, ended_at,
+       epoch_us(ended_at - wallclock) / 1e6 as duration_s, metadata, span_id
+from (
+    select *, case when lead(phase) over following = 'finish' then lead(wallclock) over following end as ended_at
+    from inside.events where phase is not null
+    window following as (partition by owner_kind, owner_id, source, name, span_id order by wallclock, phase desc, event_id)
+) where phase = 'start';
+
+create view lineage as
+select * from (
+    select 'run' as from_kind, run_id as from_id, unnest(['started_from', 'ended_in', 'ran_in', 'part_of', 'repeats']) as relation,
+           unnest(['snapshot', 'snapshot', 'environment', 'run', 'run']) as to_kind,
+           unnest([before_snapshot_id, after_snapshot_id, environment_id, parent_run_id, rerun_of]) as to_id
+    from inside.runs
+    union all
+    select 'artifact', artifact_id, 'logged_in', 'run', run_id from inside.artifacts
+    union all
+    select 'artifact', artifact_id, 'belongs_to', owner_kind, owner_id from inside.artifacts where owner_kind <> 'run'
+    union all
+    select 'checkpoint', checkpoint_id, unnest(['written_by', 'holds']), unnest(['run', 'artifact']), unnest([run_id, artifact_id])
+    from inside.checkpoints
+    union all
+    select 'model_version', model_version_id,
+           unnest(['version_of', 'trained_by', 'trained_from', 'trained_in', 'converted_from', 'holds', 'trained_on']),
+           unnest(['model', 'run', 'snapshot', 'environment', 'checkpoint', 'artifact', 'dataset_version']),
+           unnest([model_id, run_id, snapshot_id, environment_id, checkpoint_id, artifact_id, dataset_version_id])
+    from inside.model_versions
+    union all
+    select from_kind, from_id, relation, to_kind, to_id from inside.links
+) where to_id is not null;
+
 
 create view snapshots as select * exclude (project, parts, cell_states, left_out, findings, notebook_source, script, notebook_sha256, notebook_size) from inside.snapshots;
 

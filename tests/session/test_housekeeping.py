@@ -15,7 +15,7 @@ import renex_jupyter as rx
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change
 from renex_jupyter.session import current as sessions
-from renex_jupyter.session.labels import LOCK
+from renex_jupyter.session.alone import LOCK
 from renex_jupyter.store import locks
 from renex_jupyter.store.keeping import gc
 from renex_jupyter.store.keeping.fsck import fsck
@@ -125,8 +125,8 @@ def test_a_label_moves_to_the_snapshot_that_gets_it(project: Path) -> None:
 TAKE = """
 import sys, warnings
 import renex_jupyter as rx
-from renex_jupyter.session import labels
-labels.WAIT = 100.0  # a slow machine must not end it
+from renex_jupyter.session import alone
+alone.WAIT = 100.0  # a slow machine must not end it
 warnings.simplefilter("ignore")
 for n in range(6):
     rx.update_snapshot(sys.argv[1], label="best")
@@ -147,7 +147,7 @@ def test_an_edit_waits_for_another_one_and_says_so_when_that_takes_too_long(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rx.snapshot(label="a")
-    monkeypatch.setattr("renex_jupyter.session.labels.WAIT", 0.1)
+    monkeypatch.setattr("renex_jupyter.session.alone.WAIT", 0.1)
     with locks.hold(project / ".renex" / LOCK, timeout=1):
         for change in (lambda: rx.update_snapshot("a", message="x"), lambda: rx.delete_snapshot("a")):
             with pytest.raises(RenexError) as caught:
@@ -213,7 +213,7 @@ def test_the_state_of_a_run_goes_only_with_its_run(project: Path) -> None:
 
 def test_a_label_that_two_have_is_not_enough_to_delete(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = rx.snapshot("one", label="a")
-    monkeypatch.setattr("renex_jupyter.session.labels.WAIT", 0.1)
+    monkeypatch.setattr("renex_jupyter.session.alone.WAIT", 0.1)
     with locks.hold(project / ".renex" / LOCK, timeout=1):
         rx.snapshot("two", label="a")
     with pytest.raises(RenexError) as caught:

@@ -20,6 +20,11 @@ TARGETS = {
     "hardware_id": "hardware",
     "code_id": "codes",
     "parts": "file_parts",
+    "artifact_id": "artifacts",
+    "checkpoint_id": "checkpoints",
+    "model_id": "models",
+    "model_version_id": "model_versions",
+    "policy_id": "policies",
 }
 PARTS = ("snapshots", "parts")  # the one column that names many
 AHEAD = {("snapshots", "run_id")}
@@ -27,6 +32,9 @@ _NAMED = """
     select snapshot_id as owner, path, sha256 from snapshot_files where sha256 is not null
     union all
     select run_id, 'what run ' || run_id[:8] || ' printed', output_sha256 from inside.runs where output_sha256 is not null
+    union all
+    select artifact_id, path, sha256 from artifact_files where kind = 'file' and sha256 is not null
+        and artifact_id in (select artifact_id from inside.artifacts where mode = 'uploaded')
     union all
     select environment_id, key, value
     from (select environment_id, unnest(map_entries(try_cast(lock_files as map(varchar, varchar))), recursive := true)
@@ -38,7 +46,7 @@ _CONTENTS = f"""
     select sha256, any_value(path) as path, coalesce(max(taken_at) < max(purged_at), false) as is_purged
     from ({_NAMED})
     left join (select id as owner, min(at_us) as taken_at from inside.changes
-               where kind in ('snapshots', 'environments', 'runs') group by id) using (owner)
+               where kind in ('snapshots', 'environments', 'runs', 'artifacts') group by id) using (owner)
     left join (select id as sha256, max(at_us) as purged_at from inside.changes where kind = 'blobs' group by id)
         using (sha256)
     group by sha256"""

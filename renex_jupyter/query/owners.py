@@ -1,0 +1,150 @@
+"""What a user means by `on=`: any object that metrics, artifacts, notes, tags and events can belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from renex_jupyter import ids
+from renex_jupyter.errors import ambiguous, invalid_argument, not_found, shown
+from renex_jupyter.query import models
+from renex_jupyter.query.objects import find_object
+from renex_jupyter.records.experiments import DEFAULT_NAMESPACE, Namespace
+from renex_jupyter.records.owners import Owner
+from renex_jupyter.store.reader import Reader
+
+HINT = (
+    "Give what rx.start_run(), rx.register_model() and their like returned, or a word such as 'run:train', "
+    "'experiment:digits', 'vision/digits:3', 'vision/digits@champion' or 'checkpoint:ID'."
+)
+# The attribute that names an object of a kind; one that has several is of the first kind.
+_ATTRIBUTES = {
+    "model_version_id": "model_version",
+    "evaluation_id": "evaluation",
+    "checkpoint_id": "checkpoint",
+    "artifact_id": "artifact",
+    "model_id": "model",
+    "experiment_id": "experiment",
+    "snapshot_id": "snapshot",
+    "run_id": "run",
+}
+_BY_ID = {  # kind -> table, key, and what its title says beside the id
+    "evaluation": ("evaluations", "evaluation_id", "'on ' || dataset"),
+    "checkpoint": ("checkpoints", "checkpoint_id", "'of step ' || step"),
+    "artifact": ("artifacts", "artifact_id", "name"),
+}
+_NAMESPACE_OF_RUN = "coalesce((select namespace from inside.runs r where r.run_id = o.run_id), $otherwise)"
+
+
+def find_owner(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE) -> Owner:
+    """Return the object that a record, or a word, means.
+
+    Parameters
+    ----------
+    wanted : what our functions return (a run, a model version, ...), `KIND:WORD` with the name or the id (or its
+        beginning) of a run, experiment, namespace, snapshot, checkpoint, artifact or model, a reference to a model
+        version such as `digits:3` or `vision/digits@champion`, or the name or id of a run or snapshot.
+    namespace : in which names of experiments and models without one are looked for.
+
+    Raises
+    ------
+    RenexError : `not_found`, `ambiguous`, `invalid_argument` for what means nothing.
+    """
+    if isinstance(wanted, Owner):
+        return wanted
+    if isinstance(wanted, Namespace):
+        return _namespace(read, wanted.name)
+    for attribute, kind in _ATTRIBUTES.items():
+        found = getattr(wanted, attribute, None)
+        if isinstance(found, str) and found:
+            return _FINDERS[kind](read, found, namespace)
+    if not isinstance(wanted, str) or not wanted.strip():
+        raise invalid_argument(f"{shown(wanted)} is nothing that can have metrics, artifacts, notes or tags.", HINT)
+    kind, colon, word = wanted.partition(":")
+    if colon and kind in _FINDERS:
+        return _FINDERS[kind](read, word, namespace)
+    if colon or "@" in wanted:
+        return _version(read, wanted, namespace)
+    return _of_object(*find_object(read, wanted), read)
+
+
+def _run(read: Reader, word: str, *_: object) -> Owner:
+    return _of_object(*find_object(read, word, ("run",)), read)
+
+
+def _snapshot(read: Reader, word: str, *_: object) -> Owner:
+    return _of_object(*find_object(read, word, ("snapshot",)), read)
+
+
+def _of_object(kind: str, object_id: str, read: Reader) -> Owner:
+    name = "name" if kind == "run" else "label"
+    rows = read.rows(f"select namespace, {name} as name from inside.{kind}s where {kind}_id = ?", [object_id])
+    row = rows[0]
+    named = f" '{row['name']}'" if row["name"] else ""
+    return Owner(kind, object_id, row["namespace"] or DEFAULT_NAMESPACE, f"{kind}{named} ({ids.short(object_id)})")
+
+
+def _experiment(read: Reader, word: str, namespace: str) -> Owner:
+    """Return an experiment by `NAME`, `NAMESPACE/NAME`, or id."""
+    rows = read.rows(
+        """select experiment_id, namespace, name from inside.experiments
+        where (namespace = $namespace and name = $word) or namespace || '/' || name = $word or experiment_id = $word
+            or ($prefix is not null and starts_with(experiment_id, $prefix))
+        order by experiment_id = $word desc, namespace = $namespace and name = $word desc,
+            namespace || '/' || name = $word desc""",
+        {"namespace": namespace, "word": word, "prefix": ids.prefix(word)},
+    )
+    if not rows:
+        known = [row["name"] for row in read.rows("select name from inside.experiments")]
+        raise not_found("experiment", word, known, listing="%renex ls experiments")
+    row = rows[0]
+    return Owner("experiment", row["experiment_id"], row["namespace"], f"experiment '{row['namespace']}/{row['name']}'")
+
+
+def _namespace(read: Reader, word: str, *_: object) -> Owner:
+    rows = read.rows("select namespace_id, name from inside.namespaces where name = ?", [word])
+    if not rows:
+        known = [row["name"] for row in read.rows("select name from inside.namespaces")]
+        raise not_found("namespace", word, known, listing="%renex ls namespaces")
+    return Owner("namespace", rows[0]["namespace_id"], rows[0]["name"], f"namespace '{word}'")
+
+
+def _model(read: Reader, word: str, namespace: str) -> Owner:
+    row = models.find_model(read, word, namespace)
+    return Owner("model", row["model_id"], row["namespace"], f"model '{row['namespace']}/{row['name']}'")
+
+
+def _version(read: Reader, word: str, namespace: str) -> Owner:
+    row = models.find_version(read, word, namespace)
+    title = f"model version {row['namespace']}/{row['model']}:{row['version']}"
+    return Owner("model_version", row["model_version_id"], row["namespace"], title)
+
+
+def _by_id(kind: str) -> Callable[[Reader, str, str], Owner]:
+    table, key, said = _BY_ID[kind]
+
+    def find(read: Reader, word: str, namespace: str) -> Owner:
+        prefix = ids.prefix(word)
+        place = _NAMESPACE_OF_RUN if kind != "evaluation" else "$otherwise"
+        query = f"""
+            select {key} as id, {said} as said, {place} as namespace from inside.{table} o
+            where starts_with({key}, $prefix) order by {key}"""
+        rows = read.rows(query, {"prefix": prefix, "otherwise": namespace}) if prefix else []
+        if not rows:
+            raise not_found(kind, word, listing=f"rx.sql('select * from {table}')")
+        if len(rows) > 1 and rows[0]["id"] != prefix:
+            raise ambiguous("id", word, [ids.short(row["id"]) for row in rows])
+        row = rows[0]
+        return Owner(kind, row["id"], row["namespace"], f"{kind} {ids.short(row['id'])} {row['said']}")
+
+    return find
+
+
+_FINDERS: dict[str, Callable[[Reader, str, str], Owner]] = {
+    "run": _run,
+    "snapshot": _snapshot,
+    "experiment": _experiment,
+    "namespace": _namespace,
+    "model": _model,
+    "model_version": _version,
+    **{kind: _by_id(kind) for kind in _BY_ID},
+}

@@ -1,0 +1,125 @@
+"""Models, their versions, and what was decided about these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from renex_jupyter.ids import short
+from renex_jupyter.records import display
+from renex_jupyter.records.cards import Rows, html, pretty, text
+from renex_jupyter.records.changes import DERIVED
+from renex_jupyter.records.experiments import DEFAULT_NAMESPACE
+
+LATEST = "latest"  # the alias that always names the newest version which is not retired
+ACTIVE, RETIRED = "active", "retired"  # states of a version
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What the models that solve one task have in common, with the rules for them."""
+
+    model_id: str
+    name: str
+    created_at: datetime
+    namespace: str = DEFAULT_NAMESPACE
+    task: str | None = None
+    owner: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    starred: bool = False
+    archived: bool = False
+    versions: int = field(default=0, metadata=DERIVED)  # of it now
+    aliases: Mapping[str, int] = field(default_factory=dict, metadata=DERIVED)  # alias -> number of the version
+
+    @property
+    def title(self) -> str:
+        return f"model '{self.namespace}/{self.name}'" + (" (archived)" if self.archived else "")
+
+    def rows(self) -> Rows:
+        return [
+            ("task", self.task or ""),
+            ("description", self.description or ""),
+            ("owner", self.owner or ""),
+            ("versions", f"{self.versions:,}"),
+            ("aliases", ", ".join(f"{alias} v{version}" for alias, version in self.aliases.items())),
+            ("metadata", display.pairs((self.metadata or {}).items())),
+            ("created", display.moment(self.created_at)),
+            ("id", self.model_id),
+        ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One immutable trained member of a model, with where it comes from."""
+
+    model_version_id: str
+    model_id: str
+    model: str = field(metadata=DERIVED)
+    version: int  # from 1
+    artifact_id: str
+    created_at: datetime
+    namespace: str = field(default=DEFAULT_NAMESPACE, metadata=DERIVED)
+    run_id: str | None = None
+    snapshot_id: str | None = None  # the state after the run, else before it
+    environment_id: str | None = None
+    checkpoint_id: str | None = None
+    dataset: str | None = None  # that it was trained on, by its name
+    dataset_version_id: str | None = None
+    framework: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)  # of its run, as they were when it was registered
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of its checkpoint or run, likewise
+    status: str = ACTIVE  # active, retired
+    registered_by: str | None = None
+    aliases: tuple[str, ...] = field(default=(), metadata=DERIVED)
+    labels: tuple[str, ...] = field(default=(), metadata=DERIVED)
+
+    @property
+    def reference(self) -> str:
+        """The text that means it wherever a version is asked for."""
+        return f"{self.namespace}/{self.model}:{self.version}"
+
+    @property
+    def title(self) -> str:
+        return f"model version {self.reference}" + (f" ({self.status})" if self.status != ACTIVE else "")
+
+    def rows(self) -> Rows:
+        return [
+            ("aliases", ", ".join(self.aliases)),
+            ("labels", ", ".join(self.labels)),
+            ("description", self.description or ""),
+            ("metrics", display.pairs(self.metrics.items())),
+            ("params", display.pairs(self.params.items())),
+            ("framework", self.framework or ""),
+            ("dataset", self.dataset or ""),
+            ("run", short(self.run_id)),
+            ("snapshot", short(self.snapshot_id)),
+            ("environment", short(self.environment_id)),
+            ("checkpoint", short(self.checkpoint_id)),
+            ("artifact", short(self.artifact_id)),
+            ("metadata", display.pairs((self.metadata or {}).items())),
+            ("registered", " by ".join(e for e in (display.moment(self.created_at), self.registered_by) if e)),
+            ("id", self.model_version_id),
+        ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a version: who, when, why."""
+
+    decision_id: str
+    model_id: str
+    model_version_id: str
+    decision: str  # retire, replace, restore
+    reason: str
+    created_at: datetime
+    author: str | None = None
+    replaced_by: str | None = None  # id of the version that takes its place
