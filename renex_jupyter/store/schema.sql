@@ -162,7 +162,8 @@ create table inside.events (
     event_id varchar, owner_kind varchar, owner_id varchar, run_id varchar, name varchar, source varchar,
     wallclock timestamptz, metadata json,
     phase varchar,              -- start or finish of something that takes time
-    span_id varchar             -- the same for the start and the finish of one, where they overlap others of its name
+    span_id varchar,            -- the same for the start and the finish of one, where they overlap others of its name
+    logged_at timestamptz       -- when it was recorded; orders what happened at the same time
 );
 
 create table inside.links (             -- what something used, where no column says so
@@ -190,17 +191,17 @@ create view verifications as select * from inside.verifications;
 
 create view params as select * exclude (param_id) from inside.params;
 
-create view tags as select * exclude (tag_id) from inside.tags;
+create view tags as select * exclude (tag_id) from inside.tags where value is not null;     -- null: it was taken away
 
 create view metrics as
 select owner_kind, owner_id, run_id, key, step, wallclock, value, text_value,
        bytes_value, dtype, shape
-from inside.points;
+from inside.points where owner_id not in (select id from inside.changes where action = 'delete');
 
 create view latest_metrics as
 select owner_kind, owner_id, case when owner_kind = 'run' then owner_id end as run_id, key, value, step, wallclock,
        min_value, max_value, points
-from inside.latest;
+from inside.latest where owner_id not in (select id from inside.changes where action = 'delete');
 
 create view metric_summaries as
 select owner_kind, owner_id, run_id, key, last, min, max, mean, points, goal,
@@ -210,7 +211,8 @@ from (
            arg_max(value, {step: step, last: wallclock}) as last,
            min(value) filter (where not isnan(value)) as min, max(value) filter (where not isnan(value)) as max,
            avg(value) filter (where not isnan(value)) as mean, count(*) as points
-    from inside.points where value is not null group by owner_kind, owner_id, key
+    from inside.points where value is not null and owner_id not in (select id from inside.changes where action = 'delete')
+    group by owner_kind, owner_id, key
 ) left join (select definition_id as key, goal, summary from inside.metric_definitions) using (key);
 
 create view evaluations as select * from inside.evaluations;
@@ -271,11 +273,13 @@ create view events as select * from inside.events;
 
 create view event_spans as
 select owner_kind, owner_id, run_id, name, source, wallclock as started_at, ended_at,
-       epoch_us(ended_at - wallclock) / 1e6 as duration_s, metadata, span_id
+       epoch_us(ended_at - wallclock) / 1e6 as duration_s, coalesce(json_merge_patch(metadata, said), metadata, said) as metadata,
+       span_id
 from (
-    select *, case when lead(phase) over following = 'finish' then lead(wallclock) over following end as ended_at
+    select *, case when lead(phase) over following = 'finish' then lead(wallclock) over following end as ended_at,
+           case when lead(phase) over following = 'finish' then lead(metadata) over following end as said
     from inside.events where phase is not null
-    window following as (partition by owner_kind, owner_id, source, name, span_id order by wallclock, phase desc, event_id)
+    window following as (partition by owner_kind, owner_id, source, name, span_id order by wallclock, logged_at, event_id)
 ) where phase = 'start';
 
 create view lineage as
