@@ -16,12 +16,35 @@ from renex_jupyter.store.sought import Sought
 MARK = "[purged]"
 PURGED = "purged"  # the reason in the record of a deletion: an import brings nothing of it back
 # Columns of JSON whose keys and numbers are the user's, too.
-FREE = frozenset({"config", "metrics", "value", "lock_files"})
+FREE = frozenset({"config", "metrics", "value", "lock_files", "metadata", "params", "rule", "facts"})
 # Columns, also inside of JSON, whose values are words of ours: a secret that is one of them must not break a record.
 OURS = frozenset(
-    {"status", "kind", "executor", "role", "cell_type", "owner_kind", "notebook_source", "reason", "rerun_of"}
+    {
+        "status",
+        "kind",
+        "executor",
+        "role",
+        "cell_type",
+        "owner_kind",
+        "notebook_source",
+        "reason",
+        "rerun_of",
+        "mode",
+        "phase",
+        "goal",
+        "summary",
+        "verdict",
+        "decision",
+        "replaced_by",
+        "subject_kind",
+        "from_kind",
+        "to_kind",
+        "relation",
+    }
 )
-NAMED = ("params", "tags", "namespaces")  # kinds whose ids may have a name in them that the user chose
+REASONED = ("aliases", "decisions", "policy_results")  # kinds whose `reason` is a text of the user
+# Kinds whose ids may have a name in them that the user chose.
+NAMED = ("params", "tags", "namespaces", "metric_definitions", "aliases", "labels")
 NUMBERS = frozenset({"value_number"})
 _NESTED = {
     "path",
@@ -96,6 +119,8 @@ class Doomed:
             return record
         made = {**record}
         made.update({name: self._told(record[name]) for name in ("b", "d") if name in record})
+        if record.get("t") in REASONED:
+            made.update({name: self._reasoned(made[name]) for name in ("b", "d") if name in made})
         names = ("u", "ns", "i") if record.get("t") in NAMED else ("u", "ns")
         made.update({name: self.text(record[name]) for name in names if isinstance(record.get(name), str)})
         return record if made == record else made
@@ -139,6 +164,11 @@ class Doomed:
         if isinstance(value, Mapping):
             return {self._key(name): self._field(name, each) for name, each in value.items()}
         return value
+
+    def _reasoned(self, told: Any) -> Any:
+        return (
+            {**told, "reason": self._told(told["reason"])} if isinstance(told, Mapping) and "reason" in told else told
+        )
 
     def _key(self, name: str) -> str:
         return name if name in _NESTED or name in _columns() else self.text(name)

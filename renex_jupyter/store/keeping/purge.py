@@ -23,7 +23,7 @@ import duckdb
 from renex_jupyter.errors import RenexError, invalid_argument, not_found
 from renex_jupyter.records.changes import Change, now, to_microseconds
 from renex_jupyter.records.keeping import Purged
-from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep
+from renex_jupyter.store import archive, generation, journal, locks, losses, parquet, sweep, tables
 from renex_jupyter.store.building import highest
 from renex_jupyter.store.fold import finish, folding, switch, take_sealed
 from renex_jupyter.store.keeping import gc, left_files, references
@@ -38,6 +38,10 @@ SHORTEST = 4  # characters: a shorter text stands everywhere by chance
 WAIT = 120.0  # seconds for a collection or an import that is at work
 # What snapshots share, and how a snapshot names it.
 PARTS = {"codes": "code_id", "file_parts": """unnest(from_json(parts, '["VARCHAR"]'))"""}
+
+
+OF_RUNS = ("params", "snapshots", "artifacts", "checkpoints", "events")  # kinds that say their run
+OF_OWNERS = ("tags", "notes", "evaluations", "artifacts", "events", "links")  # kinds that say their owner
 
 
 @dataclass(slots=True)
@@ -60,7 +64,8 @@ class _Done:
 def purge(store: Store, *, object_id: str | None = None, secret: str | None = None) -> Purged:
     """Take a run or a snapshot, or every occurrence of a text, out of a store.
 
-    A run takes its params, tags, points and the snapshots before and after it along. The contents that then nothing
+    A run takes its params, tags, points, artifacts, checkpoints, events and notes and the snapshots before and after it
+    along; a model version that was registered from it stays, with contents of its own. The contents that then nothing
     names any more are freed as `gc` would: those that were in use within its grace stay for a later collection. A text
     is replaced in records; a content that has it in it goes as a whole and at once, and so does a file that a run left.
 
@@ -177,14 +182,19 @@ def _object(read: Reader, object_id: str) -> Doomed:
     runs = read.rows("select 1 from inside.changes where kind = 'runs' and id = ? limit 1", [object_id])
     if not runs and not _has_points(read, object_id):
         return Doomed(frozenset({("snapshots", object_id)} | _only_of(read, {object_id}, object_id)))
-    query = """
+    query = f"""
+        with own as (
+            select distinct kind, id from inside.changes
+            where kind in {tables.literal(OF_RUNS)} and json_extract_string(after, '$.run_id') = $id)
+        from own union
         select distinct kind, id from inside.changes
-        where (kind in ('params', 'snapshots') and json_extract_string(after, '$.run_id') = $id)
-            or (kind = 'tags' and json_extract_string(after, '$.owner_id') = $id)"""
+        where kind in {tables.literal(OF_OWNERS)} and coalesce(json_extract_string(after, '$.owner_id'),
+            json_extract_string(after, '$.from_id')) in (select $id union all select id from own)"""
     owned = {(row["kind"], row["id"]) for row in read.rows(query, {"id": object_id})}
+    owners = {each for kind, each in owned if kind in ("checkpoints", "evaluations", "artifacts")}
     snapshots = {each for kind, each in owned if kind == "snapshots"}
     objects = {("runs", object_id), *owned} | _only_of(read, snapshots, object_id)
-    return Doomed(frozenset(objects), frozenset({object_id}))
+    return Doomed(frozenset(objects), frozenset({object_id, *owners}))
 
 
 def _only_of(read: Reader, snapshots: set[str], object_id: str) -> set[tuple[str, str]]:

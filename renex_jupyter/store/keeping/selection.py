@@ -17,6 +17,7 @@ with recursive family as (
     union select r.run_id from inside.runs r join family f on r.parent_run_id = f.run_id
 )
 select run_id as id from family"""
+APART = ("model_versions",)  # kinds that name the run which they come from, and live on without it
 WHENCE = ("before_", "after_")  # `before_snapshot_id` names a snapshot as `snapshot_id` does
 # How a row names another one other than by the id of its kind; `s` is the row, `t` the one it names.
 _BY_OTHER_COLUMNS = {
@@ -49,7 +50,7 @@ def belonging_to(read: Reader, runs: Sequence[str]) -> Objects:
     family = {row["id"] for row in read.rows(_CHILDREN, {"ids": list(runs)})}
     found: Objects = {"runs": family}
     for table in tables.schema().tables.values():
-        if table.kind != "runs" and "run_id" in _names(table):
+        if table.kind not in ("runs", *APART) and "run_id" in _names(table):
             found[table.kind] = _ids(read, table, "run_id", family)
     _follow(read, found)
     sessions = found.get("sessions", set())
@@ -58,6 +59,7 @@ def belonging_to(read: Reader, runs: Sequence[str]) -> Objects:
     for table in tables.schema().tables.values():
         if "owner_id" in _names(table):
             found[table.kind] = found.get(table.kind, set()) | _ids(read, table, "owner_id", everything)
+    found["links"] = _ids(read, tables.schema().tables["links"], "from_id", everything)
     _follow(read, found)
     return {kind: ids for kind, ids in found.items() if ids}
 

@@ -10,6 +10,7 @@ import duckdb
 from renex_jupyter.store import tables
 from renex_jupyter.store.keeping import gc, references
 from renex_jupyter.store.keeping.doomed import PURGED
+from renex_jupyter.store.keeping.selection import APART
 from renex_jupyter.store.store import Store
 
 _FIELDS = "select " + ", ".join(
@@ -21,6 +22,7 @@ _FIELDS = "select " + ", ".join(
         "reason": "d.reason",
         "run_id": "d.run_id",
         "owner_id": "d.owner_id",
+        "from_id": "d.from_id",
         "code_id": "d.code_id",
         "parts": "d.parts",
     }.items()
@@ -38,7 +40,8 @@ def tells_of_purges(changes: Path) -> bool:
 def note_unwanted(connection: duckdb.DuckDBPyConnection, given: str, known: str) -> None:
     """Make the table `unwanted` (kind, id): the objects among the given changes that were purged here.
 
-    With a run go its params, tags and snapshots; with a snapshot go the code and the files that no other one names.
+    With a run goes what says that it is of this run, or of what is of it, but the model versions; with a snapshot go
+    the code and the files that no other one names.
 
     Parameters
     ----------
@@ -50,9 +53,14 @@ def note_unwanted(connection: duckdb.DuckDBPyConnection, given: str, known: str)
     if not connection.execute("select 1 from unwanted limit 1").fetchone():
         return
     connection.execute(f"create or replace temp table given as {_FIELDS} from ({given})")
+    connection.execute(f"""
+        insert into unwanted
+        select distinct g.kind, g.id from given g join unwanted u on u.kind = 'runs' and u.id in (g.run_id, g.owner_id)
+        where g.kind not in {tables.literal(APART)}""")
     connection.execute("""
         insert into unwanted
-        select distinct g.kind, g.id from given g join unwanted u on u.kind = 'runs' and u.id in (g.run_id, g.owner_id)""")
+        select distinct g.kind, g.id from given g
+        join unwanted u on u.kind in ('checkpoints', 'artifacts', 'evaluations', 'runs') and u.id in (g.owner_id, g.from_id)""")
     connection.execute(f"""
         insert into unwanted
         select distinct kind, id from given
@@ -106,7 +114,7 @@ def unwanted_contents(store: Store, changes: Path, given: Collection[str]) -> se
 def _is_newer(connection: duckdb.DuckDBPyConnection, sha256: str, purged_at: int) -> bool:
     """Say whether a given snapshot or run that is younger than a purge, in microseconds, names a content."""
     query = """
-        select 1 from said s where t in ('snapshots', 'runs') and written_at > $at and not is_unwanted
+        select 1 from said s where t in ('snapshots', 'runs', 'artifacts') and written_at > $at and not is_unwanted
             and (contains(text, $sha256) or exists (
                 select 1 from said p
                 where p.t = 'file_parts' and contains(p.text, $sha256) and contains(s.parts, p.i))) limit 1"""

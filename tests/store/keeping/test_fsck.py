@@ -189,7 +189,7 @@ def test_a_published_file_that_says_another_thing_is_found_and_made_anew(
     folded: Store, statement: str, said: str
 ) -> None:
     folded.fold()
-    published(folded, "create table notes as select 'a client may keep its own' as text")
+    published(folded, "create table jottings as select 'a client may keep its own' as text")
     assert fsck(folded.layout).ok
     published(folded, statement)
     (damage,) = fsck(folded.layout).damages
