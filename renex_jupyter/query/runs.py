@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.errors import RenexError, invalid_argument, not_found, shown, text_argument
+from renex_jupyter.query.conditions import HINT, NUMBERS, Conditions
 from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.query.run_files import changed_files
 from renex_jupyter.records.metrics import SYSTEM
@@ -15,21 +17,22 @@ from renex_jupyter.records.runs import FileChange, Run
 from renex_jupyter.store import liveness
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.store.run_folders import OUTCOME
-from renex_jupyter.store.tables import among
+from renex_jupyter.store.tables import among, literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _WORDS = "concat_ws(' ', name, task, experiment, namespace, status, run_id, notebook, user_name)"
-_MAPS = {  # what a condition of `search_runs` may name beside the columns of runs
-    "params": "select run_id, map(list(key order by key), list(value_text order by key)) as params "
-    "from params group by run_id",
-    "metrics": "select run_id, map(list(key order by key), list(value order by key)) as metrics "
-    "from latest_metrics where owner_kind = 'run' group by run_id",
-    "tags": "select owner_id as run_id, map(list(key order by key), list(value order by key)) as tags "
-    "from tags where owner_kind = 'run' group by owner_id",
+_MAPS = {  # what a condition of `search_runs` may name beside the columns of runs; the id, the maps, and of what
+    "params": (
+        "run_id",
+        {"params": "value_text", NUMBERS: "value_number"},
+        "params where true",
+    ),
+    "metrics": ("owner_id", {"metrics": "value"}, "latest_metrics where owner_kind = 'run'"),
+    "tags": ("owner_id", {"tags": "value"}, "tags where owner_kind = 'run' and value is not null"),
 }
-NUMBER_OF_PARAM = "try_cast(params['lr'] as double) < 0.1"
+NUMBER_OF_PARAM = "params.lr < 0.1"
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
 
@@ -177,43 +180,78 @@ def _values(read: Reader, run_ids: Sequence[str], *, param: str = "value_text") 
 
 
 def search_runs(
-    read: Reader, *, where: str | None = None, order_by: str | None = None, limit: int = 1000
+    read: Reader,
+    *,
+    where: str | None = None,
+    order_by: str | None = None,
+    limit: int = 1000,
+    offset: int = 0,
+    namespace: str | None = None,
 ) -> pd.DataFrame:
-    """Return runs as a DataFrame: the columns of `runs`, then `params.KEY` and `metrics.KEY` (last values) as columns.
+    """Return runs as a DataFrame: the columns of `runs`, then `params.KEY`, `metrics.KEY` (last values), `tags.KEY`.
 
     Parameters
     ----------
-    where : SQL over the columns of `runs`, and over `params['lr']` (text), `metrics['loss']` (number), `tags['k']`. A
-        param is made a number with `try_cast(params['lr'] as double) < 0.1`, which passes over one that is none.
-    order_by : SQL over the same, such as "metrics['accuracy'] desc".
+    where : SQL over the columns of `runs`, `metrics.KEY`, `params.KEY` and `tags.KEY`; see docs/metrics.md. Also
+        `params['lr']` (text), `metrics['loss']` (number), `tags['k']`.
+    order_by : SQL over the same, such as "metrics.accuracy desc". Of equal runs the newest comes first, so that pages
+        neither overlap nor leave one out.
+    offset : how many runs of that order are left out.
+    namespace : only runs of this one.
 
     Raises
     ------
     RenexError : `invalid_argument` with DuckDB's own words, or for an argument of another type.
     """
-    most = check_search(where, order_by, limit)
-    # A map of every run is made only where the condition or the order asks for it: most questions name none.
-    asked = f"{where or ''} {order_by or ''}".lower()
-    joins = "".join(f" left join ({query}) using (run_id)" for name, query in _MAPS.items() if name in asked)
-    maps = ", ".join(f"coalesce({name}, map {{}}) as {name}" for name in _MAPS if name in asked)
+    most, first = check_search(where, order_by, limit, offset, namespace)
+    asked = Conditions(read)
+    condition = asked.where(where) if where and where.strip() else "true"
+    order = f"{asked.order(order_by)}, " if order_by and order_by.strip() else ""
+    within = f" where namespace = {literal(namespace)}" if namespace is not None else ""
+    joins = "".join(f" left join ({_map_of(name, keys)}) using (run_id)" for name, keys in asked.keys.items())
+    maps = [each for name in asked.keys for each in _MAPS[name][1]]
+    filled = ", ".join(f'coalesce("{each}", map {{}}) as "{each}"' for each in maps)
+    left_out = ", ".join(f'"{each}"' for each in maps)
     query = f"""
-        select * {f"exclude ({', '.join(name for name in _MAPS if name in asked)})" if maps else ""}
-        from (select * {f"replace ({maps})" if maps else ""} from runs{joins})
-        where {where or "true"}
-        order by {order_by or "started_at desc"}
-        limit {most}"""
+        select * {f"exclude ({left_out})" if maps else ""}
+        from (select * {f"replace ({filled})" if maps else ""} from (select * from runs{within}){joins}) as runs
+        where {condition}
+        order by {order}started_at desc, run_id desc
+        limit {most} offset {first}"""
     try:
         frame = read.ask(query)
     except RenexError as error:
-        if "Conversion Error" in error.message and "params" in asked:
-            hint = f"A param is text, and not a number in every run: write {NUMBER_OF_PARAM}, which passes over those."
-            raise RenexError(error.code, error.message, hint) from error
-        raise
+        raise _with_hint(error, f"{where or ''} {order_by or ''}") from error
     return _widened(read, frame)
 
 
-def check_search(where: object, order_by: object, limit: object) -> int:
-    """Return the limit of `search_runs`, if it can take that and the rest; asked before there is a store, too.
+def _map_of(name: str, keys: AbstractSet[str] | None) -> str:
+    """Return a SELECT of a map, or two, by run; only of the keys that are asked for, where these are known."""
+    owner, maps, source = _MAPS[name]
+    which = "" if keys is None else f" and {among('key', sorted(keys))}"
+    made = ", ".join(
+        f'map(list(key order by key), list({value} order by key)) as "{each}"' for each, value in maps.items()
+    )
+    return f"select {owner} as run_id, {made} from {source}{which} group by {owner}"
+
+
+def _with_hint(error: RenexError, asked: str) -> RenexError:
+    """Return an error of DuckDB with what to write instead."""
+    if "Conversion Error" in error.message and ("params" in asked.lower() or "tags" in asked.lower()):
+        hint = (
+            f"A param is text, and not a number in every run: write {NUMBER_OF_PARAM} or "
+            "try_cast(params['lr'] as double) < 0.1, which pass over those."
+        )
+        return RenexError(error.code, error.message, hint)
+    if "Binder Error" in error.message:
+        return RenexError(error.code, error.message, HINT)
+    return error
+
+
+def check_search(
+    where: object, order_by: object, limit: object, offset: object = 0, namespace: object = None
+) -> tuple[int, int]:
+    """Return limit and offset of `search_runs`, if it can take these and the rest; asked before there is a store, too.
 
     Raises
     ------
@@ -222,11 +260,19 @@ def check_search(where: object, order_by: object, limit: object) -> int:
     if where is not None:
         text_argument(where, "a condition", f'Use SQL, such as where="{NUMBER_OF_PARAM}".')
     if order_by is not None:
-        text_argument(order_by, "an order", """Use SQL, such as order_by="metrics['accuracy'] desc".""")
-    most = operator.index(limit) if hasattr(limit, "__index__") and not isinstance(limit, bool) else -1
-    if not 0 <= most < 2**63:
-        raise invalid_argument(f"limit {shown(limit)} is no number of runs.", "Use a whole number, such as limit=100.")
-    return most
+        text_argument(order_by, "an order", """Use SQL, such as order_by="metrics.accuracy desc".""")
+    if namespace is not None:
+        text_argument(namespace, "a namespace", 'Use its name, such as namespace="vision".')
+    return _count("limit", limit), _count("offset", offset)
+
+
+def _count(what: str, given: object) -> int:
+    count = operator.index(given) if hasattr(given, "__index__") and not isinstance(given, bool) else -1
+    if not 0 <= count < 2**63:
+        raise invalid_argument(
+            f"{what} {shown(given)} is no number of runs.", f"Use a whole number, such as {what}=100."
+        )
+    return count
 
 
 def _widened(read: Reader, frame: pd.DataFrame) -> pd.DataFrame:

@@ -265,23 +265,36 @@ def run_to_log_on(what: str) -> ActiveRun | None:
     return active
 
 
-def search_runs(where: str | None = None, order_by: str | None = None, limit: int = 1000) -> pd.DataFrame:
+def search_runs(
+    where: str | None = None,
+    order_by: str | None = None,
+    limit: int = 1000,
+    *,
+    offset: int = 0,
+    namespace: str | None = None,
+) -> pd.DataFrame:
     """Return runs as a DataFrame with `params.KEY`, `metrics.KEY` and `tags.KEY` columns.
 
     Parameters
     ----------
-    where, order_by : SQL over the columns of `runs`, `params['lr']` (text), `metrics['loss']` (last value), `tags['k']`,
-        such as `"metrics['accuracy'] > 0.9 and status = 'finished'"`, or `"try_cast(params['lr'] as double) < 0.1"`,
-        which passes over a run whose `lr` is no number.
+    where : an SQL condition over the columns of `runs`, `metrics.KEY` (the last value), `params.KEY` and `tags.KEY`, such
+        as `metrics.accuracy > 0.9 and (params.model = 'svc' or tags.keep is not null)`. A param or tag is a number beside
+        a number, and a text beside a text; a key with a slash is quoted, `metrics."val/loss" < 0.1`; see docs/metrics.md.
+    order_by : SQL over the same, such as "metrics.accuracy desc, name"; None: the newest first. Runs that do not have the
+        value come last.
+    limit, offset : how many runs at most, after how many of that order: page by page.
+    namespace : only runs of this one; None: of all.
 
     Raises
     ------
     RenexError : `invalid_argument` with DuckDB's own words, or for an argument of another type.
     """
-    query.check_search(where, order_by, limit)
+    query.check_search(where, order_by, limit, offset, namespace)
     session = current()
     mark_vanished(session)
-    return query.search_runs(session.store.reader, where=where, order_by=order_by, limit=limit)
+    return query.search_runs(
+        session.store.reader, where=where, order_by=order_by, limit=limit, offset=offset, namespace=namespace
+    )
 
 
 def get_run(run_id: str | Run | ActiveRun) -> Run:
