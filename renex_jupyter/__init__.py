@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from renex_jupyter.errors import RenexError as RenexError
+    from renex_jupyter.session.artifacts import delete_artifact as delete_artifact
+    from renex_jupyter.session.artifacts import get_artifact as get_artifact
+    from renex_jupyter.session.artifacts import list_artifacts as list_artifacts
+    from renex_jupyter.session.artifacts import log_artifact as log_artifact
     from renex_jupyter.session.attaching import attach as attach
     from renex_jupyter.session.attaching import run_files as run_files
     from renex_jupyter.session.attaching import run_output as run_output
@@ -58,6 +62,10 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "RenexError": "errors",
+    "delete_artifact": "session.artifacts",
+    "get_artifact": "session.artifacts",
+    "list_artifacts": "session.artifacts",
+    "log_artifact": "session.artifacts",
     "attach": "session.attaching",
     "run_files": "session.attaching",
     "run_output": "session.attaching",

@@ -13,6 +13,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
@@ -22,8 +23,18 @@ from renex_jupyter.store.interrupts import interrupts_held_back
 from renex_jupyter.store.sought import Sought
 
 T = TypeVar("T")
+DAY = 86_400.0  # seconds; who waits for a large file can interrupt it
 PATIENCE = 0.1  # seconds that an interrupt may have to wait
 COMMAND = ("-X", "utf8", "-P", "-m", "renex_jupyter.capture.worker")  # -P: a random.py of the project is not imported
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What was read of one file or folder."""
+
+    is_folder: bool
+    entries: tuple[FileEntry, ...]  # ordered by path; of a file just one, whose path is its name
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def capture_files(
@@ -116,13 +127,53 @@ def read_texts(root: Path, paths: Sequence[str], *, limit: int, timeout: float) 
     return {path: b64decode(content) for path, content in found.items()}
 
 
+def upload(
+    path: Path,
+    blobs: Path | None,
+    *,
+    purged: Collection[str] = (),
+    reserved: Collection[str] = (),
+    hide_secrets: bool = True,
+    timeout: float = DAY,
+) -> Uploaded:
+    """Return the entries of one file, or of all in a folder, and keep their contents, whole or not at all.
+
+    Parameters
+    ----------
+    path : a link is followed here, but none inside of a folder.
+    blobs : the store's `blobs` folder; None: contents are hashed, nothing is kept.
+    purged : SHA-256 of contents that are refused.
+    reserved : names, in lower case, of what is left out of a folder wherever it lies.
+    hide_secrets : leave out what is named like a secret in a folder.
+    timeout : seconds.
+
+    Raises
+    ------
+    RenexError : `not_found`, `permission`, `invalid_argument` for what is neither file nor folder, `conflict` for what
+        changes while it is read and for what was purged, `timeout`, `interrupted`, or what the store says.
+    """
+    request = {
+        "root": _text(path.absolute()),
+        "upload": {
+            "blobs": _text(blobs.absolute()) if blobs else None,
+            "purged": sorted(purged),
+            "reserved": sorted(reserved),
+            "hide_secrets": hide_secrets,
+        },
+    }
+    answer = _ask(request, timeout, lambda _, answer: answer, _uploads)
+    entries = tuple(FileEntry(path, "file", *rest) for path, *rest in answer["entries"])
+    return Uploaded(answer["is_folder"], entries, tuple(LeftOut(*each) for each in answer["left_out"]))
+
+
 def stop_worker() -> None:
-    """End the reading process; the next capture starts another."""
-    with _slot.lock:
-        worker, _slot.worker = _slot.worker, None
-        if worker and worker.owner == os.getpid():
-            with suppress(KeyboardInterrupt):  # its input has ended, and so will it
-                worker.end()
+    """End the reading processes; the next capture starts another."""
+    for slot in (_slot, _uploads):
+        with slot.lock:
+            worker, slot.worker = slot.worker, None
+            if worker and worker.owner == os.getpid():
+                with suppress(KeyboardInterrupt):  # its input has ended, and so will it
+                    worker.end()
 
 
 class EndedError(Exception):
@@ -223,12 +274,13 @@ class Slot:
 
 
 _slot = Slot()
+_uploads = Slot()  # an artifact of many gigabytes must not keep a snapshot waiting
 
 
-def _ask(request: dict[str, Any], timeout: float, read: Callable[[Worker, dict[str, Any]], T]) -> T:
+def _ask(request: dict[str, Any], timeout: float, read: Callable[[Worker, dict[str, Any]], T], slot: Slot = _slot) -> T:
     """Return what `read` makes of the answer."""
     deadline = time.monotonic() + timeout
-    lock, held = _slot.lock, False
+    lock, held = slot.lock, False
     try:
         while not held:
             with interrupts_held_back():  # one between the lock and our note of it would leave it held for good
@@ -237,7 +289,7 @@ def _ask(request: dict[str, Any], timeout: float, read: Callable[[Worker, dict[s
                 raise queue.Empty
         for _ in range(2):
             with suppress(EndedError):
-                worker = _slot.running()
+                worker = slot.running()
                 return read(worker, _unpacked(worker.ask(request, deadline)))
         hint = f"Try it by hand: {sys.executable} {' '.join(COMMAND)} < /dev/null"
         raise RenexError("interrupted", "the process that reads the project's files ended twice.", hint)
@@ -300,4 +352,5 @@ def _too_slow(request: dict[str, Any], timeout: float) -> RenexError:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_slot.after_fork)
+    os.register_at_fork(after_in_child=_uploads.after_fork)
 atexit.register(stop_worker)

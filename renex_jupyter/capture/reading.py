@@ -30,15 +30,25 @@ def open_file(root: str, path: str) -> int:
     """Open a file below `root`, of whose path no part may be a link; raise `OSError` where there is none."""
     if not RELATIVE:
         return os.open(f"{root}/{path}", READ)
-    *folders, name = path.split("/")
-    at = os.open(root, FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
+    folder, _, name = path.rpartition("/")
+    at = open_folder(root, folder)
     try:
-        for part in folders:
-            outer, at = at, os.open(part, FOLDER, dir_fd=at)
-            os.close(outer)
         return os.open(name, READ, dir_fd=at)
     finally:
         os.close(at)
+
+
+def open_folder(root: str, path: str) -> int:
+    """Open a folder below `root`, "" for that itself, of whose path no part may be a link; for systems that are `RELATIVE`."""
+    at = os.open(root, FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
+    try:
+        for part in path.split("/") if path else ():
+            outer, at = at, os.open(part, FOLDER, dir_fd=at)
+            os.close(outer)
+    except BaseException:
+        os.close(at)
+        raise
+    return at
 
 
 def is_young(found: os.stat_result, now_ns: int) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 from renex_jupyter.capture.search import search
 from renex_jupyter.capture.texts import texts
 from renex_jupyter.capture.tree import Capture, Memory
+from renex_jupyter.capture.uploads import upload
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store.sought import Sought
 
@@ -94,6 +95,8 @@ def _capture(request: dict[str, Any], inbox: Inbox, memories: dict[str, Memory])
     root = request["root"]
     if "texts" in request:
         return {"texts": texts(root, request["texts"], request["limit"], lambda: inbox.check(request["id"]))}
+    if "upload" in request:
+        return upload(request, lambda: inbox.check(request["id"]))
     memory = memories.setdefault(root, Memory())
     capture = Capture(request, memory, lambda: inbox.check(request["id"]))
     tree = capture.take()

@@ -22,7 +22,7 @@ class ArtifactFile:
 
     path: str  # below the folder, with slashes
     kind: str  # file, dir, link
-    sha256: str | None = None  # of its content; of a link None
+    sha256: str | None = None  # of its content; of a link of the text that it names; of a folder None
     size: int | None = None  # bytes
     mode: int | None = None  # permission bits
 

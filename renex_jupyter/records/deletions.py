@@ -1,4 +1,4 @@
-"""What became of a snapshot that was deleted."""
+"""What became of a snapshot, or an artifact, that was deleted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
+from renex_jupyter.records.artifacts import TRACKED, Artifact
 from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.snapshots import Snapshot
 
@@ -32,6 +33,30 @@ class Deleted:
             ("created", display.moment(snapshot.created_at)),
             ("holds" if self.dry_run else "held", snapshot.summary),
             ("next", "to delete it, add --yes (dry_run=False)" if self.dry_run else FREE),
+        ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedArtifact:
+    """An artifact that was deleted, or would be."""
+
+    dry_run: bool
+    artifact: Artifact
+
+    @property
+    def title(self) -> str:
+        return f"{self.artifact.title} {'would be deleted' if self.dry_run else 'is deleted'}"
+
+    def rows(self) -> Rows:
+        artifact = self.artifact
+        free = f"what it points at stays: {artifact.uri}" if artifact.mode == TRACKED else FREE
+        return [
+            ("kind", artifact.kind),
+            ("size", "" if artifact.size is None else display.size(artifact.size)),
+            ("created", display.moment(artifact.created_at)),
+            ("next", "to delete it, add --yes (dry_run=False)" if self.dry_run else free),
         ]
 
     __str__, _repr_pretty_, _repr_html_ = text, pretty, html

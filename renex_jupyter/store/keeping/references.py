@@ -33,7 +33,7 @@ _NAMED = """
     union all
     select run_id, 'what run ' || run_id[:8] || ' printed', output_sha256 from inside.runs where output_sha256 is not null
     union all
-    select artifact_id, path, sha256 from artifact_files where kind = 'file' and sha256 is not null
+    select artifact_id, path, sha256 from artifact_files where sha256 is not null
         and artifact_id in (select artifact_id from inside.artifacts where mode = 'uploaded')
     union all
     select environment_id, key, value
