@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from renex_jupyter.session.attaching import run_files as run_files
     from renex_jupyter.session.attaching import run_output as run_output
     from renex_jupyter.session.attaching import stop as stop
+    from renex_jupyter.session.changes import on_change as on_change
+    from renex_jupyter.session.changes import watch as watch
     from renex_jupyter.session.checkouts import checkout as checkout
     from renex_jupyter.session.diffs import diff as diff
     from renex_jupyter.session.environment_builds import build_environment as build_environment
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from renex_jupyter.session.environments import get_environment as get_environment
     from renex_jupyter.session.environments import list_environments as list_environments
     from renex_jupyter.session.environments import name_environment as name_environment
+    from renex_jupyter.session.events import event as event
+    from renex_jupyter.session.events import list_events as list_events
+    from renex_jupyter.session.events import log_event as log_event
+    from renex_jupyter.session.events import timeline as timeline
+    from renex_jupyter.session.events import where_time_goes as where_time_goes
     from renex_jupyter.session.housekeeping import delete_snapshot as delete_snapshot
     from renex_jupyter.session.housekeeping import get_snapshot as get_snapshot
     from renex_jupyter.session.housekeeping import list_snapshots as list_snapshots
@@ -70,6 +77,13 @@ _WHERE = {
     "run_files": "session.attaching",
     "run_output": "session.attaching",
     "stop": "session.attaching",
+    "on_change": "session.changes",
+    "watch": "session.changes",
+    "event": "session.events",
+    "list_events": "session.events",
+    "log_event": "session.events",
+    "timeline": "session.events",
+    "where_time_goes": "session.events",
     "checkout": "session.checkouts",
     "diff": "session.diffs",
     "build_environment": "session.environment_builds",

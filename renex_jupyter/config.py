@@ -72,6 +72,12 @@ class Renex(SingletonConfigurable):
         "python:{python}-slim", help="Image that an environment without a Dockerfile of its own is built on."
     ).tag(config=True)
     docker_timeout = Float(8.0, help="Seconds that the Docker daemon gets to answer.").tag(config=True)
+    webhook_url = Unicode(
+        "", help="Address that every change of the store is posted to, as JSON; empty: nothing is sent anywhere."
+    ).tag(config=True)
+    webhook_timeout = Float(
+        5.0, help="Seconds that this address gets to answer, and that the end of the process may wait for it."
+    ).tag(config=True)
 
 
 def settings() -> Renex:

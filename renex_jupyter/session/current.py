@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.capture.notebook import notebook_path
 from renex_jupyter.capture.secrets import redact_argv
-from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE, STORE_FOLDER
+from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE, STORE_FOLDER, settings
 from renex_jupyter.errors import RenexError, warn
 from renex_jupyter.ids import content_id, new_id
 from renex_jupyter.records.changes import Change, fields, now
@@ -155,6 +155,10 @@ class Session:
 
     def begin(self) -> None:
         """Write down who records; called before the first record, so that looking creates nothing."""
+        if settings().webhook_url:
+            from renex_jupyter.session import webhook  # it follows the store, and loads duckdb
+
+            webhook.ensure(self.store)
         self.write_what_is_left()
         if self._recording:
             self._write_executions()
