@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from renex_jupyter.errors import RenexError as RenexError
+    from renex_jupyter.session.access import get_access as get_access
+    from renex_jupyter.session.access import set_access as set_access
+    from renex_jupyter.session.aliases import delete_alias as delete_alias
+    from renex_jupyter.session.aliases import delete_label as delete_label
+    from renex_jupyter.session.aliases import set_alias as set_alias
+    from renex_jupyter.session.aliases import set_label as set_label
     from renex_jupyter.session.artifacts import delete_artifact as delete_artifact
     from renex_jupyter.session.artifacts import get_artifact as get_artifact
     from renex_jupyter.session.artifacts import list_artifacts as list_artifacts
@@ -21,6 +27,11 @@ if TYPE_CHECKING:
     from renex_jupyter.session.changes import on_change as on_change
     from renex_jupyter.session.changes import watch as watch
     from renex_jupyter.session.checkouts import checkout as checkout
+    from renex_jupyter.session.decisions import replace_version as replace_version
+    from renex_jupyter.session.decisions import restore_version as restore_version
+    from renex_jupyter.session.decisions import retire_version as retire_version
+    from renex_jupyter.session.definitions import define_metric as define_metric
+    from renex_jupyter.session.definitions import metric_summaries as metric_summaries
     from renex_jupyter.session.diffs import diff as diff
     from renex_jupyter.session.environment_builds import build_environment as build_environment
     from renex_jupyter.session.environments import capture_environment as capture_environment
@@ -30,11 +41,17 @@ if TYPE_CHECKING:
     from renex_jupyter.session.environments import get_environment as get_environment
     from renex_jupyter.session.environments import list_environments as list_environments
     from renex_jupyter.session.environments import name_environment as name_environment
+    from renex_jupyter.session.evaluations import evaluate_policies as evaluate_policies
     from renex_jupyter.session.events import event as event
     from renex_jupyter.session.events import list_events as list_events
     from renex_jupyter.session.events import log_event as log_event
     from renex_jupyter.session.events import timeline as timeline
     from renex_jupyter.session.events import where_time_goes as where_time_goes
+    from renex_jupyter.session.experiments import create_experiment as create_experiment
+    from renex_jupyter.session.experiments import delete_experiment as delete_experiment
+    from renex_jupyter.session.experiments import get_experiment as get_experiment
+    from renex_jupyter.session.experiments import list_experiments as list_experiments
+    from renex_jupyter.session.experiments import update_experiment as update_experiment
     from renex_jupyter.session.housekeeping import delete_snapshot as delete_snapshot
     from renex_jupyter.session.housekeeping import get_snapshot as get_snapshot
     from renex_jupyter.session.housekeeping import list_snapshots as list_snapshots
@@ -48,11 +65,36 @@ if TYPE_CHECKING:
     from renex_jupyter.session.metrics import log_metric as log_metric
     from renex_jupyter.session.metrics import log_metrics as log_metrics
     from renex_jupyter.session.metrics import metric_history as metric_history
+    from renex_jupyter.session.metrics import metric_values as metric_values
+    from renex_jupyter.session.models import create_model as create_model
+    from renex_jupyter.session.models import delete_model as delete_model
+    from renex_jupyter.session.models import get_model as get_model
+    from renex_jupyter.session.models import list_models as list_models
+    from renex_jupyter.session.models import update_model as update_model
+    from renex_jupyter.session.namespaces import create_namespace as create_namespace
+    from renex_jupyter.session.namespaces import delete_namespace as delete_namespace
+    from renex_jupyter.session.namespaces import get_namespace as get_namespace
+    from renex_jupyter.session.namespaces import list_namespaces as list_namespaces
+    from renex_jupyter.session.namespaces import update_namespace as update_namespace
+    from renex_jupyter.session.notes import add_note as add_note
+    from renex_jupyter.session.notes import delete_note as delete_note
+    from renex_jupyter.session.notes import list_notes as list_notes
+    from renex_jupyter.session.notes import update_note as update_note
     from renex_jupyter.session.params import log_param as log_param
     from renex_jupyter.session.params import log_params as log_params
     from renex_jupyter.session.params import set_tag as set_tag
     from renex_jupyter.session.params import set_tags as set_tags
+    from renex_jupyter.session.policies import delete_policy as delete_policy
+    from renex_jupyter.session.policies import disable_policy as disable_policy
+    from renex_jupyter.session.policies import enable_policy as enable_policy
+    from renex_jupyter.session.policies import get_policy as get_policy
+    from renex_jupyter.session.policies import list_policies as list_policies
+    from renex_jupyter.session.policies import policy_history as policy_history
+    from renex_jupyter.session.policies import set_policies as set_policies
+    from renex_jupyter.session.policies import set_policy as set_policy
     from renex_jupyter.session.reruns import rerun as rerun
+    from renex_jupyter.session.run_edits import delete_run as delete_run
+    from renex_jupyter.session.run_edits import update_run as update_run
     from renex_jupyter.session.runs import active_run as active_run
     from renex_jupyter.session.runs import end_run as end_run
     from renex_jupyter.session.runs import get_run as get_run
@@ -61,14 +103,24 @@ if TYPE_CHECKING:
     from renex_jupyter.session.runs import start_run as start_run
     from renex_jupyter.session.snapshots import snapshot as snapshot
     from renex_jupyter.session.sql import sql as sql
+    from renex_jupyter.session.tags import delete_tag as delete_tag
     from renex_jupyter.session.tasks import run_task as run_task
     from renex_jupyter.session.verifying import verify as verify
+    from renex_jupyter.session.version_diffs import compare_versions as compare_versions
+    from renex_jupyter.session.version_files import load_model as load_model
+    from renex_jupyter.session.versions import delete_model_version as delete_model_version
+    from renex_jupyter.session.versions import get_model_version as get_model_version
+    from renex_jupyter.session.versions import list_model_versions as list_model_versions
+    from renex_jupyter.session.versions import register_model as register_model
+    from renex_jupyter.session.versions import update_model_version as update_model_version
     from renex_jupyter.views.panel import show
 
     panel = show
 
 _WHERE = {
     "RenexError": "errors",
+    "get_access": "session.access",
+    "set_access": "session.access",
     "delete_artifact": "session.artifacts",
     "get_artifact": "session.artifacts",
     "list_artifacts": "session.artifacts",
@@ -95,6 +147,9 @@ _WHERE = {
     "name_environment": "session.environments",
     "list_environments": "session.environments",
     "metric_history": "session.metrics",
+    "metric_summaries": "session.definitions",
+    "metric_values": "session.metrics",
+    "define_metric": "session.definitions",
     "export_store": "session.keeping",
     "fsck": "session.keeping",
     "gc": "session.keeping",
@@ -120,8 +175,53 @@ _WHERE = {
     "update_snapshot": "session.housekeeping",
     "sql": "session.sql",
     "run_task": "session.tasks",
+    "evaluate_policies": "session.evaluations",
+    "delete_policy": "session.policies",
+    "disable_policy": "session.policies",
+    "enable_policy": "session.policies",
+    "get_policy": "session.policies",
+    "list_policies": "session.policies",
+    "policy_history": "session.policies",
+    "set_policies": "session.policies",
+    "set_policy": "session.policies",
     "rerun": "session.reruns",
     "verify": "session.verifying",
+    "delete_alias": "session.aliases",
+    "delete_label": "session.aliases",
+    "set_alias": "session.aliases",
+    "set_label": "session.aliases",
+    "replace_version": "session.decisions",
+    "restore_version": "session.decisions",
+    "retire_version": "session.decisions",
+    "create_model": "session.models",
+    "delete_model": "session.models",
+    "get_model": "session.models",
+    "list_models": "session.models",
+    "update_model": "session.models",
+    "compare_versions": "session.version_diffs",
+    "load_model": "session.version_files",
+    "delete_model_version": "session.versions",
+    "get_model_version": "session.versions",
+    "list_model_versions": "session.versions",
+    "register_model": "session.versions",
+    "update_model_version": "session.versions",
+    "create_experiment": "session.experiments",
+    "delete_experiment": "session.experiments",
+    "get_experiment": "session.experiments",
+    "list_experiments": "session.experiments",
+    "update_experiment": "session.experiments",
+    "create_namespace": "session.namespaces",
+    "delete_namespace": "session.namespaces",
+    "get_namespace": "session.namespaces",
+    "list_namespaces": "session.namespaces",
+    "update_namespace": "session.namespaces",
+    "add_note": "session.notes",
+    "delete_note": "session.notes",
+    "list_notes": "session.notes",
+    "update_note": "session.notes",
+    "delete_run": "session.run_edits",
+    "update_run": "session.run_edits",
+    "delete_tag": "session.tags",
     "panel": "views.panel:show",
 }
 
