@@ -15,13 +15,15 @@ from renex_jupyter.capture.notebook import notebook_path
 from renex_jupyter.capture.secrets import redact_argv
 from renex_jupyter.config import RUN_STORE_VARIABLE, RUN_VARIABLE, STORE_FOLDER, settings
 from renex_jupyter.errors import RenexError, warn
-from renex_jupyter.ids import content_id, new_id
+from renex_jupyter.ids import new_id
+from renex_jupyter.query import experiments
 from renex_jupyter.records.changes import Change, fields, now
-from renex_jupyter.records.experiments import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE, Experiment
+from renex_jupyter.records.experiments import DEFAULT_EXPERIMENT, DEFAULT_NAMESPACE
 from renex_jupyter.records.paths import to_text
 from renex_jupyter.records.runs import Run
 from renex_jupyter.records.snapshots import CellExecution
 from renex_jupyter.session.family import Family
+from renex_jupyter.session.first_use import Used
 from renex_jupyter.session.purges import Purges
 from renex_jupyter.store import layout as layouts
 from renex_jupyter.store import liveness, run_folders
@@ -31,6 +33,7 @@ from renex_jupyter.tasks.plan import MARKER
 if TYPE_CHECKING:
     from renex_jupyter.capture.recorder import Recorder
     from renex_jupyter.session.active_run import ActiveRun
+    from renex_jupyter.session.points import Points
 
 
 class Session:
@@ -41,6 +44,7 @@ class Session:
         self.started_at = now()
         self.namespace = DEFAULT_NAMESPACE
         self.experiment = DEFAULT_EXPERIMENT
+        self.used = Used()
         self.runs: list[ActiveRun] = []
         self.joined: ActiveRun | None = None  # the run that the parent process opened for this one
         self.family = Family()
@@ -55,6 +59,7 @@ class Session:
         self._unwritten: dict[
             int, list[Change]
         ] = {}  # by process: what a parent could not write is the parent's to write
+        self.points_of_others: dict[tuple[str, str], Points] = {}  # by kind and id: metrics of what is no open run
         self._locks: dict[int, threading.RLock] = {}  # by process: a fork may inherit one that nobody lets go
         self._written: set[int] = set()  # executions of the recorder, by seq, that are in the store
 
@@ -240,13 +245,26 @@ class Session:
             self.unwritten[:0] = [self._session_record(), *map(_record_anew, runs)]
             self._recording = True
 
-    def ensure_experiment(self, namespace: str, name: str) -> None:
-        """Create a namespace and an experiment in it on their first use."""
-        key = content_id([namespace, name])[:32]
-        moment = now()
-        self.store.ensure("namespaces", namespace, {"name": namespace, "created_at": moment}, namespace=namespace)
-        experiment = Experiment(key, namespace, name, moment, owner=self.store.journal.actor)
-        self.store.ensure("experiments", key, fields(experiment), namespace=namespace)
+    def ensure_experiment(self, namespace: str, name: str) -> tuple[str, str]:
+        """Create a namespace and an experiment in it on their first use; return how both are called now.
+
+        An experiment that this session has used, and that somebody renamed or moved since, is gone on with.
+        """
+        if not self.store.exists:
+            self.store.journal.sync()  # it makes the store again that somebody just deleted
+        said = (namespace, name)
+        joined = self.joined.run if self.joined is not None else None
+        if joined is not None and said == (joined.namespace, joined.experiment):
+            namespace, name = experiments.place_of_run(self.store.reader, joined.run_id) or said
+        namespace, name = self.used.names_now(self.store, namespace, name)
+        self.used.ensure(self.store, namespace, name)
+        if said == (self.namespace, self.experiment):
+            self.namespace, self.experiment = namespace, name
+        return namespace, name
+
+    def place_now(self) -> tuple[str, str]:
+        """Return how the namespace and the experiment of this session are called now."""
+        return self.used.names_now(self.store, self.namespace, self.experiment)
 
     def _write_executions(self) -> None:
         fresh = [each for each in self.executions() if each.status != "running" and each.seq not in self._written]

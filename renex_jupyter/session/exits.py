@@ -96,6 +96,8 @@ def _close_what_is_open() -> None:
             close_after(active, _ended_by())
         else:  # a forked child has points of its own that may wait
             active.points.finish()
+    for points in list(current().points_of_others.values()):
+        points.finish()
     _write_what_is_left()
 
 

@@ -204,6 +204,8 @@ def _write_what_waits(session: Session) -> None:
     session.write_what_is_left()
     for active in session.runs:
         active.points.write_what_waits()
+    for points in session.points_of_others.values():
+        points.write_what_waits()
 
 
 def _rename(session: Session, blot: Callable[[str], str]) -> None:

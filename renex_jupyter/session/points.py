@@ -1,4 +1,4 @@
-"""The metric points of one run on their way into the journal: in order, each once, and never in the way of training."""
+"""The metric points of a run, or of another object, on their way into the journal: in order, each once, never in the way."""
 
 from __future__ import annotations
 
@@ -28,35 +28,41 @@ EXACT = 2**53  # whole numbers up to here are exact as DOUBLE
 
 
 class Series:
-    """What a run remembers of one of its metrics."""
+    """What is remembered of one metric of an object."""
 
     __slots__ = ("head", "key", "last", "top")
 
-    def __init__(self, run_id: str, key: str, top: int = -1) -> None:
+    def __init__(self, kind: str, owner_id: str, key: str, top: int = -1) -> None:
         self.key = key
-        self.head = point_head("run", run_id, key)
+        self.head = point_head(kind, owner_id, key)
         self.top = top  # the highest step so far
         self.last: float | str | None = None  # the value there; None: nothing yet, or an array
 
 
 class Points:
-    """Takes the points of one run. Threads may log at once; a forked child goes on with a lock of its own."""
+    """Takes the points of one run, or of another object. Threads may log at once; a forked child goes on with a lock of
+    its own.
+    """
 
     def __init__(
         self,
         store: Store,
-        run_id: str,
+        owner_id: str,
         name: str,
         steps: Mapping[str, int] | None = None,
         mend: Callable[[], None] | None = None,
         on_lost: Callable[[int], None] | None = None,
+        kind: str = "run",
+        title: str = "",
     ) -> None:
         self.store = store
-        self.run_id = run_id
+        self.kind = kind
+        self.owner_id = owner_id
         self.name = name
+        self._title = title  # of what is no open run
         self._mend = mend  # called before points that wait are tried again: the run itself may have to be recorded anew
         self._on_lost = on_lost  # called at the end with how many points are lost
-        self._series = {key: Series(run_id, key, top) for key, top in (steps or {}).items()}
+        self._series = {key: Series(kind, owner_id, key, top) for key, top in (steps or {}).items()}
         self._told: set[tuple[str, str]] = set()  # key and reason of what was refused
         self._begin()
 
@@ -68,6 +74,20 @@ class Points:
         self._failed: RenexError | None = None  # why the store cannot be written, or could not be for a while
         self._next_try = 0.0
         self._emptying = False  # what waits is being written: whoever logs meanwhile is a handler of a signal
+
+    @property
+    def of(self) -> str:
+        """What a message says whose points these are."""
+        return self._title or f"run '{self.name}'"
+
+    def go_on_from(self, steps: Mapping[str, int]) -> None:
+        """Take note of the highest steps that others have recorded, by key: a step that is not given goes on from there."""
+        if os.getpid() != self._pid:
+            self._begin()
+        with self._lock:
+            for key, step in steps.items():
+                series = self._series.get(key) or self._new(key)
+                series.top = max(series.top, step)
 
     def log(self, values: Iterable[tuple[str, Any]], step: int | None, at: int) -> None:
         """Keep one value of each key with one write.
@@ -132,15 +152,15 @@ class Points:
             self._write_waiting()
             lost = self._dropped + len(self._waiting)
             if lost:
-                warn(f"{lost:,} points of run '{self.name}' are lost: {self._failed.line}")
+                warn(f"{lost:,} points of {self.of} are lost: {self._failed.line}")
                 if self._on_lost is not None:
                     self._on_lost(lost)
             else:
-                print(f"renex: all points of run '{self.name}' that had to wait are written.")
+                print(f"renex: all points of {self.of} that had to wait are written.")
             self._begin()
 
     def _new(self, key: str) -> Series:
-        return self._series.setdefault(checked("metric", key), Series(self.run_id, key))
+        return self._series.setdefault(checked("metric", key), Series(self.kind, self.owner_id, key))
 
     def _kept(self, key: str, value: Any) -> Kept | None:
         """Return the columns of a value; one that is refused is told, once per key and reason."""
@@ -150,7 +170,7 @@ class Points:
             reason = (key, f"{error.code} {type(value).__name__}")
             if reason not in self._told:
                 self._told.add(reason)
-                warn(f"{error.message} It is not logged in run '{self.name}'. {error.hint}")
+                warn(f"{error.message} It is not logged in {self.of}. {error.hint}")
             return None
 
     def _write(self, lines: list[bytes]) -> None:
@@ -204,7 +224,7 @@ class Points:
         self._failed = error if isinstance(error, RenexError) else RenexError("permission", f"{error}.")
         if first:
             warn(
-                f"metrics of run '{self.name}' cannot be written, they wait in memory (up to {MOST_WAITING:,} points) "
+                f"metrics of {self.of} cannot be written, they wait in memory (up to {MOST_WAITING:,} points) "
                 f"and are tried again: {self._failed.line}"
             )
 
