@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from renex_jupyter.session.definitions import define_metric as define_metric
     from renex_jupyter.session.definitions import metric_summaries as metric_summaries
     from renex_jupyter.session.diffs import diff as diff
+    from renex_jupyter.session.downloads import download_artifact as download_artifact
+    from renex_jupyter.session.downloads import verify_artifact as verify_artifact
     from renex_jupyter.session.environment_builds import build_environment as build_environment
     from renex_jupyter.session.environments import capture_environment as capture_environment
     from renex_jupyter.session.environments import create_environment as create_environment
@@ -105,6 +107,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.sql import sql as sql
     from renex_jupyter.session.tags import delete_tag as delete_tag
     from renex_jupyter.session.tasks import run_task as run_task
+    from renex_jupyter.session.tracked import track_artifact as track_artifact
     from renex_jupyter.session.verifying import verify as verify
     from renex_jupyter.session.version_diffs import compare_versions as compare_versions
     from renex_jupyter.session.version_files import load_model as load_model
@@ -222,6 +225,9 @@ _WHERE = {
     "delete_run": "session.run_edits",
     "update_run": "session.run_edits",
     "delete_tag": "session.tags",
+    "download_artifact": "session.downloads",
+    "verify_artifact": "session.downloads",
+    "track_artifact": "session.tracked",
     "panel": "views.panel:show",
 }
 

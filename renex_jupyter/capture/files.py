@@ -134,6 +134,7 @@ def upload(
     purged: Collection[str] = (),
     reserved: Collection[str] = (),
     hide_secrets: bool = True,
+    only: Iterable[str] | None = None,
     timeout: float = DAY,
 ) -> Uploaded:
     """Return the entries of one file, or of all in a folder, and keep their contents, whole or not at all.
@@ -145,6 +146,7 @@ def upload(
     purged : SHA-256 of contents that are refused.
     reserved : names, in lower case, of what is left out of a folder wherever it lies.
     hide_secrets : leave out what is named like a secret in a folder.
+    only : paths in the folder, what is not there is passed over; None: all of it.
     timeout : seconds.
 
     Raises
@@ -159,6 +161,7 @@ def upload(
             "purged": sorted(purged),
             "reserved": sorted(reserved),
             "hide_secrets": hide_secrets,
+            "only": None if only is None else [_text(Path(each)) for each in only],
         },
     }
     answer = _ask(request, timeout, lambda _, answer: answer, _uploads)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Upload:
     contents: Contents
     reserved: frozenset[str]  # names, in lower case, of what is left out of a folder
     hide_secrets: bool
+    only: tuple[str, ...] | None  # paths in the folder; None: all of it
     entries: list[Row] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)  # path, reason
 
@@ -70,10 +71,9 @@ class Upload:
 
     def _take_folder(self) -> None:
         self.contents.root = os.path.realpath(self.path)
-        for path, seen in self._walk():
-            mode = stat.S_IMODE(seen.st_mode)
+        for path, seen in self._walk() if self.only is None else self._named(self.only):
             if stat.S_ISDIR(seen.st_mode):
-                self.entries.append((path, "dir", None, 0, mode))
+                self.entries.append((path, "dir", None, 0, stat.S_IMODE(seen.st_mode)))
             elif stat.S_ISLNK(seen.st_mode):
                 sha256, size = self.contents.of_link(path)
                 self.entries.append((path, "link", sha256, size, 0o777))
@@ -84,6 +84,11 @@ class Upload:
             else:
                 self._take_file(path, seen)
         self.entries.sort()
+
+    def _named(self, paths: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result]]:
+        for path in paths:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                yield path, os.lstat(f"{self.contents.root}/{path}")
 
     def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
         """Yield all below the folder; of folders those that have nothing in them. No link is gone through."""
@@ -137,7 +142,8 @@ def upload(request: dict[str, Any], go_on: Callable[[], None]) -> dict[str, Any]
     batch = Batch(Blobs(Path(wanted["blobs"]))) if wanted["blobs"] else None
     contents = Contents("", batch, Index(), NO_LIMIT, frozenset(wanted["purged"]), go_on)
     reserved = frozenset(wanted["reserved"])
-    return Upload(request["root"], contents, reserved, wanted["hide_secrets"]).take()
+    only = None if wanted["only"] is None else tuple(wanted["only"])
+    return Upload(request["root"], contents, reserved, wanted["hide_secrets"], only).take()
 
 
 def _refused(path: str, why: str) -> RenexError:

@@ -69,6 +69,27 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactCheck:
+    """What a look at an artifact found; true where it is what it was."""
+
+    artifact: Artifact
+    verdict: str  # ok, changed, missing, unreachable
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.verdict == "ok"
+
+    @property
+    def title(self) -> str:
+        return f"{self.artifact.title}: {self.verdict}"
+
+    def rows(self) -> Rows:
+        return [("reason", self.reason), ("uri", self.artifact.uri or ""), ("id", self.artifact.artifact_id)]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """An artifact at a step that a run can go on from, or that becomes a model version."""
 

@@ -38,6 +38,7 @@ from renex_jupyter.tasks.plan import RESERVED, safe_parts
 if TYPE_CHECKING:
     import pandas as pd
 
+LEFT_OUT = frozenset(each.casefold() for each in RESERVED)  # names of what no artifact has in it
 MOST_FILES = 50_000  # of one folder: they stand in one record
 NAME_HINT = f'Use a text of 1 to {LONGEST_KEY} characters, such as "models/best.pt", without ".." in it.'
 # What is the caller's own mistake is an error; everything else must not stop a training program.
@@ -152,9 +153,7 @@ def keep_path(
     """
     session.begin()
     store, purged_at = session.store, session.store.layout.purged_at()
-    uploaded = files.upload(
-        path, store.layout.blobs, purged=purges.contents_gone(store), reserved={each.casefold() for each in RESERVED}
-    )
+    uploaded = files.upload(path, store.layout.blobs, purged=purges.contents_gone(store), reserved=LEFT_OUT)
     record = artifact_of(uploaded, name, owner, run_id, mode=UPLOADED, kind=kind, step=step, metadata=metadata)
     record = replace(record, uri=place(session, path))
     if not uploaded.is_folder and is_secret_file(path.name):
@@ -356,7 +355,7 @@ def kept_or_told(what: str) -> Iterator[None]:
         warn(f"{what} is NOT kept: {redact_text(str(error))}")
 
 
-def entries_of(uploaded: files.Uploaded) -> tuple[ArtifactFile, ...]:
+def entries_of(uploaded: files.Uploaded, *, tell: bool = True) -> tuple[ArtifactFile, ...]:
     """Return the entries of a folder that was read; what was left out of it is told.
 
     Raises
@@ -366,7 +365,7 @@ def entries_of(uploaded: files.Uploaded) -> tuple[ArtifactFile, ...]:
     if len(uploaded.entries) > MOST_FILES:
         fact = f"a folder of {len(uploaded.entries):,} files; at most {MOST_FILES:,} of one artifact."
         raise RenexError("too_large", fact, "Pack them into one file (tar, zip), or log its folders one by one.")
-    if uploaded.left_out:
+    if uploaded.left_out and tell:
         first = uploaded.left_out[0]
         more = f", and {len(uploaded.left_out) - 1} more" if uploaded.left_out[1:] else ""
         warn(f"'{first.path}' is left out: {first.reason}{more}. Log a file by its own path to keep it anyway.")
