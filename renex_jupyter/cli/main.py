@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell tells it
-LASTING = frozenset({"task", "stop", "attach", "logs", "rerun", "verify"})  # verbs of which an interrupt has a meaning
+LASTING = frozenset(
+    {"task", "stop", "attach", "logs", "rerun", "verify", "watch"}
+)  # verbs of which an interrupt has a meaning
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -45,8 +45,7 @@ def watch(
     RenexError : `invalid_argument`, `not_found` for a kind that is none; `foreign_store` for the cursor of another store;
         while it waits, what the store cannot be read for.
     """
-    _check_timeout(timeout)
-    return _until_idle(following(since, namespace, kinds, actions), timeout)
+    return until_idle(following(since, namespace, kinds, actions), timeout)
 
 
 def on_change(
@@ -162,15 +161,29 @@ def _several(given: object, what: str) -> list[str]:
     return [str(each) for each in words]
 
 
-def _until_idle(changes: Following, timeout: float | None) -> Iterator[ChangeEvent]:
+def until_idle(changes: Following, timeout: float | None, *, within: float | None = None) -> Iterator[ChangeEvent]:
+    """Give each change until none comes for `timeout` seconds, or `within` seconds are over, whatever comes.
+
+    Raises
+    ------
+    RenexError : `invalid_argument` for what is no number of seconds.
+    """
+    _check_timeout(timeout)
+    _check_timeout(within)
+    return _given(changes, timeout, math.inf if within is None else time.monotonic() + within)
+
+
+def _given(changes: Following, timeout: float | None, until: float) -> Iterator[ChangeEvent]:
     since = time.monotonic()
     while True:
         for change in changes.look():
             yield change
             since = time.monotonic()  # when the reader came back for the next
+            if since >= until:
+                return
         if changes.more:
             continue
-        left = math.inf if timeout is None else since + timeout - time.monotonic()
+        left = min(math.inf if timeout is None else since + timeout, until) - time.monotonic()
         if left <= 0:
             return
         time.sleep(min(POLL, left))

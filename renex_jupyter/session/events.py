@@ -207,6 +207,9 @@ def _asked(run: object) -> tuple[Any, Owner]:
 
 def _owner(session: Session, on: object) -> tuple[Owner, RenexError | None]:
     """Return what an event happened to, and why that is not known for sure."""
+    here = next((each for each in session.runs if each is on), None)
+    if here is not None:
+        return Owner("run", here.run_id, here.run.namespace, f"run '{here.name}'"), None
     try:
         if on is not None:
             return find_owner(session.store.reader, on, session.namespace), None

@@ -3,6 +3,7 @@
 {"key": "loss", "value": 0.3, "step": 1}      a metric; "step" and "wallclock" (seconds since the epoch) may be left out
 {"param": "lr", "value": 0.1}
 {"tag": "who", "value": "ada"}
+{"event": "epoch_start", "source": "trainer"}   "source", "metadata", "wallclock", "phase" and "span_id" may be left out
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from renex_jupyter.tasks.recorder import Recorder
 PIECE = 2**20  # bytes of one read
 AT_ONCE = 4 * PIECE  # of one look
 LONGEST_LINE = 2 * 2**20  # bytes
+OF_EVENTS = ("source", "metadata", "wallclock", "phase", "span_id")
 _FLAGS = os.O_RDONLY
 for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # a container could put anything there
     _FLAGS |= getattr(os, _name, 0)
@@ -113,11 +115,14 @@ class Outside:
             self._recorder.param(told["param"], told["value"])
         elif names == {"tag", "value"}:
             self._recorder.tag(told["tag"], told["value"])
+        elif "event" in names and names <= {"event", *OF_EVENTS}:
+            self._recorder.event(told["event"], **{name: told[name] for name in OF_EVENTS if name in told})
         else:
             hint = (
-                'Write {"key": "loss", "value": 0.3}, {"param": "lr", "value": 0.1} or {"tag": "who", "value": "ada"}.'
+                'Write {"key": "loss", "value": 0.3}, {"param": "lr", "value": 0.1}, {"tag": "who", "value": "ada"} or '
+                '{"event": "epoch_start"}.'
             )
-            raise RenexError("invalid_argument", f"it is neither a metric nor a param nor a tag. {hint}")
+            raise RenexError("invalid_argument", f"it is neither a metric nor a param, a tag or an event. {hint}")
 
     def _refuse(self, line: bytes, why: str) -> None:
         self.bad += 1

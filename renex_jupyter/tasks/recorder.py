@@ -1,4 +1,4 @@
-"""Writes points, params and tags on the run of an order, from another process than the one that opened it."""
+"""Writes points, params, tags and events on the run of an order, from another process than the one that opened it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any
 
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError, invalid_argument
+from renex_jupyter.records import events
 from renex_jupyter.records.arrays import keep
-from renex_jupyter.records.changes import Change, to_json
+from renex_jupyter.records.changes import Change, fields, to_json
 from renex_jupyter.records.keys import checked
+from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.params import keep_param, too_many
 from renex_jupyter.records.values import Kept, checked_text
 from renex_jupyter.store.format import number_line, point_head, value_line
@@ -21,6 +23,7 @@ from renex_jupyter.store.store import Store
 from renex_jupyter.tasks.order import Order
 
 MOST_PARAMS = 10_000  # of one run
+MOST_CHANGES = 100_000  # in memory while the store cannot be written
 MANY = 4 * 2**20  # bytes of points that are not kept in memory for longer than they have to
 MOST_WAITING = 256 * 2**20  # bytes of points in memory while the store cannot be written
 LAST_STEP = 2**63 - 1
@@ -110,6 +113,41 @@ class Recorder:
         """
         text = checked_text(f"tag '{checked('tag', key)}'", str(self._without_secrets(value, key)))
         self._change("tags", key, {"owner_kind": "run", "owner_id": self.run_id, "key": key, "value": text})
+
+    def event(
+        self,
+        name: Any,
+        source: Any = None,
+        metadata: Any = None,
+        wallclock: Any = None,
+        phase: Any = None,
+        span_id: Any = None,
+    ) -> None:
+        """Take an event; the time that its line tells is kept, and now is only taken for one that tells none.
+
+        Raises
+        ------
+        RenexError : for anything that is none.
+        """
+        if len(self._changes) >= MOST_CHANGES:
+            raise RenexError("too_large", f"{MOST_CHANGES:,} records wait to be written.", "Free some space.")
+        if metadata is not None and not isinstance(metadata, dict):
+            raise invalid_argument(
+                "the metadata of an event are no object.", 'Write {"event": "x", "metadata": {"step": 3}}.'
+            )
+        said = {
+            key: self._without_secrets(keep_param(f"'{key}'", value)[0], key) for key, value in (metadata or {}).items()
+        }
+        told = events.event(
+            Owner("run", self.run_id, self.namespace, "the run"),
+            self._without_secrets(name, ""),
+            source=self._without_secrets(source, ""),
+            metadata=said,
+            wallclock=wallclock,
+            phase=phase,
+            span_id=span_id,
+        )
+        self._changes.append(Change("events", told.event_id, "create", fields(told), namespace=self.namespace))
 
     def _take(self, line: bytes) -> None:
         self._lines.append(line)

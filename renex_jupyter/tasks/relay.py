@@ -1,7 +1,7 @@
 """What an action logs in a store of its own, written on the run of its order while it goes on.
 
 So a recorded cell can open its run as it did the first time, and a container needs no more than a folder. Metric points,
-params and tags of that run are passed on, with the order's run in place of its own; nothing else is.
+params, tags and events of that run are passed on, with the order's run in place of its own; nothing else is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from renex_jupyter.errors import RenexError
+from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.store import locks
 from renex_jupyter.store.format import POINTS
 from renex_jupyter.store.layout import Layout
@@ -22,6 +22,7 @@ from renex_jupyter.tasks.foreign_journals import foreign_journals
 from renex_jupyter.tasks.recorder import Recorder
 from renex_jupyter.tasks.relayed import RelayedChange, change_of, number_of, point_of
 
+LATEST = 253_402_300_799_999_999  # microseconds since the epoch: the end of the year 9999
 LAST_LOOKS = 60.0  # seconds that reading on may take after the end, while something goes on to write
 
 Told = TypeVar("Told")
@@ -95,6 +96,12 @@ class Relay:
             self._recorder.param(row.get("key"), row.get("value"), number_of(row.get("value_number")))
         elif change.kind == "tags" and (row.get("owner_kind"), row.get("owner_id")) == ("run", self._meant):
             self._recorder.tag(row.get("key"), row.get("value"))
+        elif change.kind == "events" and (row.get("owner_kind"), row.get("owner_id")) == ("run", self._meant):
+            at = row.get("wallclock")
+            if type(at) is not int or abs(at) > LATEST:
+                raise invalid_argument("an event has no time.")
+            told = {name: row.get(name) for name in ("source", "metadata", "phase", "span_id")}
+            self._recorder.event(row.get("name"), wallclock=at / 1_000_000, **told)
 
     def _take_points(self, lines: list[bytes]) -> None:
         for line in lines:

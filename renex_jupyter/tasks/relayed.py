@@ -17,7 +17,7 @@ from renex_jupyter.records.arrays import SIZES
 from renex_jupyter.records.values import Kept, checked_size, checked_text
 
 NAMED = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # what JSON has no number for
-KINDS = ("runs", "params", "tags")  # of changes that a relay looks at
+KINDS = ("runs", "params", "tags", "events")  # of changes that a relay looks at
 _SHAPE = re.compile(r"\[(?:\d{1,18}(?:,\d{1,18}){0,31})?\]", re.ASCII)
 _EXACT = {  # the text of a number, by its dtype
     "int": re.compile(r"-?\d{1,4300}", re.ASCII),
@@ -27,7 +27,7 @@ _EXACT = {  # the text of a number, by its dtype
 
 @dataclass(frozen=True, slots=True)
 class RelayedChange:
-    """A change of a run, a param or a tag."""
+    """A change of a run, a param, a tag or an event."""
 
     at: int  # microseconds since the epoch
     number: int  # of its writer
