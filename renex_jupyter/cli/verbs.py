@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.cli.environment_verbs import add_environment_verbs
+from renex_jupyter.cli.event_verbs import EVENT_VERBS, add_event_verbs
 from renex_jupyter.cli.parsing import HelpShown, Parser, add_verb
 from renex_jupyter.cli.rerun_verbs import add_rerun_verbs
 from renex_jupyter.cli.snapshot_verbs import add_filters, add_snapshot_verbs, list_snapshots, refuse_filters
@@ -42,6 +43,7 @@ ONE = {
     "doctor": "1 a check failed",
     "rebuild": "1 records were lost in it",
     "export": "1 the file lacks something",
+    "event": "1 a line on standard input was no event",
 }
 
 _QUOTED = r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """
@@ -78,6 +80,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_verb(verbs, "doctor", "check the installation").set_defaults(do=_doctor)
     add_task_verbs(verbs, notebook=notebook)
     add_rerun_verbs(verbs, notebook=notebook)
+    add_event_verbs(verbs, notebook=notebook)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
         for each, name in ({parser: ""} | {each: name for name, each in verbs.choices.items()}).items():
@@ -120,7 +123,7 @@ def _add_keeping(verbs: Any, *, notebook: bool) -> None:
 
 
 ASKING = ("status", "ls", "list", "show", "diff", "edit", "delete", "checkout", "env", "sql", "panel", "doctor")
-VERBS = (*ASKING, "stop", "attach", "logs", "rerun", "verify", "fsck", "rebuild", "gc", "purge", "export", "import")
+VERBS = (*ASKING, *EVENT_VERBS, "stop", "attach", "logs", "rerun", "verify", "fsck", "rebuild", "gc", "purge", "export", "import")
 
 
 def run_verb(
