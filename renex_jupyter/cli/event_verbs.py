@@ -20,8 +20,10 @@ from renex_jupyter.records.times import moment_of
 from renex_jupyter.session import changes, events
 from renex_jupyter.session.current import current
 
+EVENT_VERBS = ("event", "events", "time", "timeline")  # also of a notebook
 LINES = "-"  # as a name: events come as lines of JSON on standard input
 OF_LINES = ("event", "source", "metadata", "wallclock", "phase", "span_id", "on")
+UNSHOWN = ("_id", "_kind", "_at", "wallclock")  # ends of the names of fields
 LINE_HINT = 'Write lines such as {"event": "deploy", "source": "ci", "metadata": {"build": 12}}.'
 
 
@@ -187,7 +189,9 @@ def _watch(args: argparse.Namespace) -> None:
 def _line(change: ChangeEvent) -> str:
     said = change.after or change.before or {}
     shown = [
-        (key, value) for key, value in said.items() if not key.endswith("_id") and isinstance(value, (str, int, float))
+        (key, value)
+        for key, value in said.items()
+        if not key.endswith(UNSHOWN) and isinstance(value, (str, int, float))
     ]
     words = [display.moment(change.at), change.actor, change.action, change.object_kind, short(change.object_id)]
     return display.printable("  ".join([*words, display.pairs(shown[:4])]).rstrip())

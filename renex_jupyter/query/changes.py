@@ -106,9 +106,7 @@ def checked_kinds(kinds: Sequence[str]) -> list[str]:
             hint = "They belong to snapshots and sessions; watch 'snapshots' or 'runs'."
             raise invalid_argument(f"changes of '{kind}' are not told: it holds parts of other objects.", hint)
         if name is None:
-            raise not_found(
-                "kind of object", kind, known, listing="rx.sql('select distinct object_kind from change_events')"
-            )
+            raise not_found("kind of object", kind, known, listing="rx.sql('show tables')")
         found.append(name)
     return found
 
