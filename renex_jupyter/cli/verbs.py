@@ -15,6 +15,7 @@ from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.cli.environment_verbs import add_environment_verbs
 from renex_jupyter.cli.event_verbs import EVENT_VERBS, add_event_verbs
+from renex_jupyter.cli.model_verbs import add_model_verbs, list_models, show_model
 from renex_jupyter.cli.parsing import HelpShown, Parser, add_verb
 from renex_jupyter.cli.rerun_verbs import add_rerun_verbs
 from renex_jupyter.cli.snapshot_verbs import add_filters, add_snapshot_verbs, list_snapshots, refuse_filters
@@ -22,16 +23,18 @@ from renex_jupyter.cli.tables import NOTEBOOK, Table, as_text
 from renex_jupyter.cli.task_verbs import add_task_verbs
 from renex_jupyter.errors import from_os_error, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
-from renex_jupyter.session import checkouts, environments, housekeeping, keeping, runs, status
+from renex_jupyter.records.access import MODES
+from renex_jupyter.session import access, checkouts, environments, housekeeping, keeping, runs, status
 from renex_jupyter.session.current import current
 from renex_jupyter.session.sql import sql, sql_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from renex_jupyter.records.access import Access
     from renex_jupyter.records.keeping import Purged
 
-KINDS = ("runs", "snapshots", "experiments", "environments", "tasks")
+KINDS = ("runs", "snapshots", "experiments", "environments", "tasks", "models")
 RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
 
 # What 1 means of a verb, see docs/terminal.md; of every other verb there is no 1.
@@ -80,6 +83,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_verb(verbs, "doctor", "check the installation").set_defaults(do=_doctor)
     add_task_verbs(verbs, notebook=notebook)
     add_rerun_verbs(verbs, notebook=notebook)
+    add_model_verbs(verbs)
     add_event_verbs(verbs, notebook=notebook)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
@@ -103,6 +107,11 @@ def _add_keeping(verbs: Any, *, notebook: bool) -> None:
         "--accept", action="store_true", help="tell no more of files that were set aside or went missing"
     )
     check.set_defaults(do=lambda args: keeping.fsck(accept=args.accept))
+    who = add_verb(verbs, "access", "say who may enter the store, or change it")
+    who.add_argument("mode", nargs="?", choices=MODES, help="private, or group: a group of this machine too")
+    who.add_argument("--group", help="its name")
+    who.add_argument("--read-only", action="store_true", help="its members may read, and record nothing")
+    who.set_defaults(do=_access)
     add_verb(verbs, "rebuild", "make the index anew").set_defaults(do=lambda _: keeping.rebuild())
     free = add_verb(verbs, "gc", "say which contents nothing names any more, or free them")
     free.add_argument("-y", "--yes", action="store_true", help="free them")
@@ -122,8 +131,23 @@ def _add_keeping(verbs: Any, *, notebook: bool) -> None:
     take.set_defaults(do=lambda args: keeping.import_store(args.file))
 
 
-ASKING = ("status", "ls", "list", "show", "diff", "edit", "delete", "checkout", "env", "sql", "panel", "doctor")
-VERBS = (*ASKING, *EVENT_VERBS, "stop", "attach", "logs", "rerun", "verify", "fsck", "rebuild", "gc", "purge", "export", "import")
+ASKING = ("status", "ls", "list", "show", "diff", "edit", "delete", "checkout", "env", "model", "sql", "panel", "doctor")
+VERBS = (
+    *ASKING,
+    *EVENT_VERBS,
+    "stop",
+    "attach",
+    "logs",
+    "rerun",
+    "verify",
+    "fsck",
+    "access",
+    "rebuild",
+    "gc",
+    "purge",
+    "export",
+    "import",
+)
 
 
 def run_verb(
@@ -206,6 +230,8 @@ def _list(args: argparse.Namespace) -> pd.DataFrame:
     if args.kind == "runs":
         frame = runs.search_runs(limit=args.limit)
         return frame[RUN_COLUMNS + [name for name in map(str, frame) if name.startswith(("metrics.", "params."))]]
+    if args.kind == "models":
+        return list_models(args)
     if args.kind == "environments":
         return environments.list_environments().head(args.limit)
     return sql(f"select * from {args.kind} order by created_at desc limit {args.limit}", frames={})
@@ -232,6 +258,12 @@ def _panel(_args: argparse.Namespace) -> Any:
     from renex_jupyter.views import panel
 
     return panel.show()
+
+
+def _access(args: argparse.Namespace) -> Access:
+    if args.mode is None:
+        return access.get_access()
+    return access.set_access(args.mode, group=args.group, write=not args.read_only)
 
 
 def _doctor(_args: argparse.Namespace) -> Report:

@@ -13,6 +13,7 @@ from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.diffs import last_snapshot
 from renex_jupyter.session.runs import mark_vanished
 from renex_jupyter.session.unfinished import unfinished
+from renex_jupyter.store.access import declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Status:
     snapshots: int
     metric_points: int
     store_bytes: int
+    access: str = "private"  # who may enter the store
     unfinished_checkout: str | None = None  # what to do about it
 
     @property
@@ -45,6 +47,7 @@ class Status:
         return [
             ("store", f"{self.store} ({display.size(self.store_bytes)})"),
             ("holds", ", ".join([*kept, display.count(self.metric_points, "metric point")])),
+            ("access", self.access),
             ("notebook", self.notebook or "unknown"),
             ("experiment", self.experiment),
             ("open run", self.active_run or "none"),
@@ -81,6 +84,7 @@ def status() -> Status:
         snapshots=counts["snapshots"],
         metric_points=counts["points"],
         store_bytes=sum(path.stat().st_size for path in store.layout.root.rglob("*") if path.is_file()),
+        access=declared(store.layout).words,
         unfinished_checkout=left.line if left else None,
     )
 

@@ -19,6 +19,7 @@ import zstandard
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
 from renex_jupyter.ids import SHA256
 from renex_jupyter.store.layout import os_errors, sync_folder
+from renex_jupyter.store.sharing import make_folder, share
 from renex_jupyter.store.sought import Sought
 
 CHUNK = 2**20  # bytes that are in memory at one time
@@ -182,7 +183,7 @@ class Blobs:
         try:
             temporary.replace(path)
         except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            make_folder(path.parent)
             temporary.replace(path)
             changed = (path.parent, self.folder)
         except PermissionError:
@@ -251,6 +252,7 @@ def write_content(path: Path, source: Readable, *, sync: bool = True) -> tuple[s
             write_all(file, first if squeeze else chunk)
         if sync:
             os.fsync(file.fileno())
+    share(path)
     return digest, size, ".zst" if squeeze else ""
 
 

@@ -17,6 +17,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.store import archive, generation, parquet, tables
 from renex_jupyter.store.layout import Layout, put_in_place, sync_file
 from renex_jupyter.store.loading import Fresh
+from renex_jupyter.store.sharing import share
 
 _SORTED = "owner_kind, owner_id, key, step, wallclock"
 _IN_ORDER = "order by o, i, k, s, w"  # the same of lines
@@ -161,6 +162,7 @@ class Building:
         self.connection.execute("checkpoint")
         self.connection.close()
         self._temporary.chmod(0o600)
+        share(self._temporary)
         sync_file(self._temporary)
         name = f"{self.number:010d}.{parquet.digest(self._temporary)}.duckdb"
         put_in_place(self._temporary, self.layout.generations / name)

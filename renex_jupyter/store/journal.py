@@ -25,6 +25,7 @@ from renex_jupyter.records.metrics import Point
 from renex_jupyter.store import locks
 from renex_jupyter.store.format import CHANGES, POINTS, change_line, point_line, seal_line
 from renex_jupyter.store.layout import os_errors, sync_folder
+from renex_jupyter.store.sharing import share
 
 
 class JournalFile:
@@ -125,6 +126,7 @@ class JournalFile:
         descriptor = None
         try:
             descriptor = os.open(temporary, flags, 0o600)
+            share(temporary)
             locks.take(descriptor)
             temporary.rename(path)
             sync_folder(self.folder)

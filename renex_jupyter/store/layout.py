@@ -16,6 +16,7 @@ from uuid import uuid4
 from renex_jupyter.config import STORE_FOLDER
 from renex_jupyter.errors import RenexError, from_os_error, user_name, warn
 from renex_jupyter.ids import new_id
+from renex_jupyter.store.sharing import bits_of, make_folder, share
 
 FORMAT = 1  # of journal records and public tables
 MARKS = (".git", "pyproject.toml", ".renexignore")  # what lies at the top of a project
@@ -106,6 +107,11 @@ class Layout:
         return self.root / "runs"
 
     @property
+    def downloads(self) -> Path:
+        """Folder of artifacts as files that can be opened; a collection removes them, and the next question makes them again."""
+        return self.root / "downloads"
+
+    @property
     def unfinished_checkout(self) -> Path:
         """File that names the checkout in place that is under way, or was when its process died."""
         return self.root / "CHECKOUT"
@@ -114,6 +120,12 @@ class Layout:
     def checkout_lock(self) -> Path:
         """File whose `flock` lets one checkout in place work at a time."""
         return self.root / "checkout.lock"
+
+    @property
+    def shared(self) -> tuple[Path, ...]:
+        """Every folder in which whoever records may have to make something."""
+        names = (self.journal, self.blobs, self.segments, self.generations, self.archive, self.runs, self.index)
+        return (*names, self.superseded, self.damaged, self.downloads)
 
     @property
     def project(self) -> Path:
@@ -200,7 +212,7 @@ def create(root: Path) -> Layout:
     with os_errors("the store cannot be created"):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (layout.journal, layout.blobs, layout.segments, layout.generations):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            make_folder(folder)
         ignore = root / ".gitignore"
         if not ignore.exists():
             write_whole(ignore, b"*\n")
@@ -218,14 +230,22 @@ def check(layout: Layout) -> None:
     ------
     RenexError : `foreign_store`, `newer_store`.
     """
-    if hasattr(os, "getuid") and layout.root.stat().st_uid != os.getuid():
-        owner = user_name(layout.root.stat().st_uid)
-        hint = "Set RENEX_STORE to a folder of your own."
+    found = layout.root.stat()
+    if hasattr(os, "getuid") and found.st_uid != os.getuid() and not _is_of_our_group(found):
+        owner = user_name(found.st_uid)
+        hint = (
+            "Set RENEX_STORE to a folder of your own; its owner lets a group in with: renex access group --group NAME"
+        )
         raise RenexError("foreign_store", f"{layout.root} belongs to {owner}.", hint)
     version = int(describe(layout)["format"])
     if version > FORMAT:
         hint = "Upgrade with: pip install -U renex_jupyter"
         raise RenexError("newer_store", f"{layout.root} has format {version}, this program knows {FORMAT}.", hint)
+
+
+def _is_of_our_group(found: os.stat_result) -> bool:
+    """Say whether a folder is given to a group that we are in."""
+    return bool(bits_of(found)) and found.st_gid in (os.getegid(), *os.getgroups())
 
 
 def describe(layout: Layout) -> dict[str, Any]:
@@ -283,6 +303,7 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True, mode: int = 0o
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        share(temporary)
         put_in_place(temporary, path, replace=replace)
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,10 +8,11 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from renex_jupyter.errors import RenexError
+from renex_jupyter.store.sharing import share
 
 if sys.platform == "win32":
     import msvcrt
@@ -49,7 +50,9 @@ else:
         descriptor = _open_regular(path)
         if descriptor is None:
             return False  # a link or a pipe is none of ours: no client was ever given it, and its target is not touched
-        os.fchmod(descriptor, 0o600)  # published files are read-only, and the lock asks for one that may write
+        with suppress(PermissionError):  # of another user of the group
+            mode = os.fstat(descriptor).st_mode
+            os.fchmod(descriptor, mode & 0o060 | 0o600)  # published files are read-only, and the lock asks to write
         os.close(descriptor)
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
@@ -115,6 +118,7 @@ def hold(path: Path, *, timeout: float) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
+        share(path)
         deadline = time.monotonic() + timeout
         while not take(descriptor):
             if time.monotonic() >= deadline:

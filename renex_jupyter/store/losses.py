@@ -16,6 +16,7 @@ from renex_jupyter.records import display
 from renex_jupyter.store import archive, generation, lines, parquet
 from renex_jupyter.store.format import POINTS
 from renex_jupyter.store.layout import Layout, json_object, sync_folder, write_whole
+from renex_jupyter.store.sharing import make_folder
 
 NOTE = ".json"  # what the name of a note ends with, after that of the file
 ACCEPTED = "ACCEPTED"  # file that names the losses nobody wants to hear of again: files, ids, SHA-256
@@ -67,7 +68,7 @@ def losses_of(layout: Layout) -> Iterator[Loss]:
 
 def set_aside(layout: Layout, path: Path) -> None:
     """Move a file in which something is damaged to where `fsck` finds it."""
-    layout.damaged.mkdir(mode=0o700, exist_ok=True)
+    make_folder(layout.damaged)
     with suppress(FileNotFoundError):
         path.rename(layout.damaged / path.name)
         sync_folder(layout.damaged)
@@ -81,7 +82,7 @@ def note(layout: Layout, name: str, *, records: int | None, back: int) -> None:
     records : how many were lost with it, where that is known.
     back : how many of these are elsewhere now.
     """
-    layout.damaged.mkdir(mode=0o700, exist_ok=True)
+    make_folder(layout.damaged)
     text = json.dumps({"records": records, "back": back})
     write_whole(layout.damaged / f"{name}{NOTE}", text.encode())
 
@@ -100,7 +101,7 @@ def accept(layout: Layout, more: Iterable[str] = ()) -> None:
     """
     names = sorted(accepted(layout) | {loss.path.name for loss in losses_of(layout)} | {*more})
     if names:
-        layout.damaged.mkdir(mode=0o700, exist_ok=True)
+        make_folder(layout.damaged)
         write_whole(layout.damaged / ACCEPTED, json.dumps(names).encode())
 
 

@@ -15,6 +15,7 @@ import duckdb
 
 from renex_jupyter.store import tables
 from renex_jupyter.store.layout import put_in_place, sync_file
+from renex_jupyter.store.sharing import make_folder, share
 
 FANOUT = 8
 LARGEST = 64_000_000  # rows: files are not merged into larger ones
@@ -50,11 +51,12 @@ def write(
     connection: duckdb.DuckDBPyConnection, query: str, folder: Path, kind: str, *, level: int, number: int
 ) -> tuple[str, int]:
     """Write the rows of a query as a durable file; return its name and the number of rows."""
-    folder.mkdir(mode=0o700, exist_ok=True)
+    make_folder(folder)
     temporary = folder / f".L{level}-{number:010d}{kind}.tmp"
     temporary.unlink(missing_ok=True)
     rows = copy(connection, query, temporary)
     temporary.chmod(0o400)
+    share(temporary)
     sync_file(temporary)
     name = f"L{level}-{number:010d}.{digest(temporary)}{kind}.parquet"
     put_in_place(temporary, folder / name)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from renex_jupyter.store import generation, tables
 from renex_jupyter.store import layout as layouts
 from renex_jupyter.store.layout import Layout, json_object, put_in_place, sync_file, write_whole
+from renex_jupyter.store.sharing import make_folder, share
 
 
 def publish(layout: Layout) -> None:
@@ -28,6 +29,7 @@ def publish(layout: Layout) -> None:
             connection.execute(statement)
         connection.execute("checkpoint")
     temporary.chmod(0o600)  # or its owner could not open it but read-only: what a client adds goes with the next copy
+    share(temporary)
     sync_file(temporary)
     _keep_for_its_clients(layout)
     # An outside client that opened the old file read-write may have left a log that would keep the new one from opening.
@@ -60,7 +62,7 @@ def _keep_for_its_clients(layout: Layout) -> None:
     """Keep a second name for the file that is replaced: while a client has it open, its segments must stay."""
     if not layout.history.exists():
         return
-    layout.superseded.mkdir(mode=0o700, exist_ok=True)
+    make_folder(layout.superseded)
     number = json_object(layout.published).get("generation") or "none"
     kept = layout.superseded / f"{number}"
     kept.with_suffix(".json").unlink(missing_ok=True)

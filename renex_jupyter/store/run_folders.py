@@ -84,7 +84,7 @@ def left_over(store: Store) -> list[Path]:
     from renex_jupyter.store.liveness import is_gone  # loads psutil, for which no supervisor waits with its action
 
     try:
-        folders = sorted(each for each in store.layout.runs.iterdir() if each.is_dir() and not each.is_symlink())
+        folders = sorted(each for each in store.layout.runs.iterdir() if _is_ours(each))
     except FileNotFoundError:
         return []
     if not folders:
@@ -95,6 +95,12 @@ def left_over(store: Store) -> list[Path]:
         if not is_gone(row["pid"], row["pid_started"], row["boot_id"], row["host"])
     }
     return [each for each in folders if each.name not in running]
+
+
+def _is_ours(folder: Path) -> bool:
+    """Say whether something is a folder, and ours: in a store of a group everybody looks after their own."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
 
 
 def chunks_of(path: Path) -> Generator[bytes, None, None]:

@@ -86,7 +86,13 @@ class Schema:
     @property
     def views(self) -> dict[str, str]:
         """The statement that creates each public table, by its name, in order."""
-        return {statement.split()[2]: statement for statement in self.create_views}
+        return {_view_name(statement): statement for statement in self.create_views}
+
+
+def _view_name(statement: str) -> str:
+    found = re.search(r"^create view (\w+)", statement, re.MULTILINE)  # a comment may stand before it
+    assert found is not None, statement
+    return found[1]
 
 
 @cache

@@ -334,3 +334,19 @@ def test_what_is_shown_is_escaped_and_says_what_counts() -> None:
 def test_the_report_of_the_child_process_is_that_of_the_check_itself(project: Path) -> None:
     current().store.fold()
     assert rx.fsck() == fsck(current().store.layout)
+
+
+def test_who_may_enter_is_told_and_changed_from_a_terminal(project: Path) -> None:
+    assert "access: private" in renex(project, "access").stdout
+    refused = renex(project, "access", "group")
+    assert (refused.returncode, "a group belongs to the access 'group'" in refused.stderr) == (2, True)
+    assert answer(project, "status")["access"] == "private"
+    if os.name == "posix":
+        import grp
+
+        own = grp.getgrgid(os.getegid()).gr_name
+        assert answer(project, "access", "group", "--group", own, "--read-only")["group"] == own
+        assert f"group '{own}' (read)" in renex(project, "status").stdout
+        assert (project / ".renex").stat().st_mode & 0o7777 == 0o2750
+        assert renex(project, "access", "private").returncode == 0
+    assert (project / ".renex").stat().st_mode & 0o7777 == 0o700

@@ -13,7 +13,7 @@ import duckdb
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records import display
 from renex_jupyter.records.keeping import Damage, FsckReport
-from renex_jupyter.store import archive, generation, journal, lines, locks, losses, parquet, tables
+from renex_jupyter.store import access, archive, generation, journal, lines, locks, losses, parquet, tables
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.format import line_is_whole
 from renex_jupyter.store.generation import Books
@@ -28,6 +28,7 @@ HARMLESS = (
     "stale",
     "mended",
     "unknown",
+    "open",
 )  # what a kill leaves behind, or a rebuild brought back: nothing is lost
 
 
@@ -75,6 +76,7 @@ def fsck(layout: Layout, *, accept: bool = False) -> FsckReport:
         _check_damaged(check)
         _check_blobs(check)
         _check_references(check, accept=accept)
+        _check_access(check)
     ok = all(each.kind in HARMLESS for each in check.damages)
     return FsckReport(ok, dict(check.checked), tuple(check.damages))
 
@@ -96,6 +98,18 @@ def _check_about(check: _Check) -> None:
             check.found("about", about, "format or store_id is missing")
     except (OSError, ValueError, AttributeError) as error:
         check.found("about", about, f"it cannot be read: {error}")
+
+
+def _check_access(check: _Check) -> None:
+    """Compare who may enter with what is declared; an open door that nobody said is closed is told, and no damage."""
+    layout = check.layout
+    kind = "access" if access.is_declared(layout) else "open"
+    found = list(access.differences(layout))
+    for path, detail in found[:SHOWN]:
+        more = (
+            f"; so it is with {len(found) - SHOWN:,} more" if len(found) > SHOWN and path == found[SHOWN - 1][0] else ""
+        )
+        check.found(kind, path, detail + more)
 
 
 def _check_journals(check: _Check) -> None:

@@ -1,0 +1,36 @@
+"""What a store that is given to a group makes is given to it as well: see access.py."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def shared_bits(*, write: bool) -> int:
+    """Return what the mode of a folder that a group may enter has beside what its owner may."""
+    return stat.S_ISGID | (0o070 if write else 0o050)
+
+
+def bits_of(folder: os.stat_result) -> int:
+    """Return what a group may do in a folder, 0 in a private one: one that hands its group on is given to it."""
+    return folder.st_mode & 0o070 if folder.st_mode & stat.S_ISGID else 0
+
+
+def share(path: Path) -> None:
+    """Give what was just made to the group that its folder is given to, whatever our umask says; else leave it private."""
+    bits = bits_of(path.parent.stat())
+    if bits:
+        found = path.stat()
+        bits = bits | stat.S_ISGID if stat.S_ISDIR(found.st_mode) else bits & 0o060
+        if found.st_mode & bits != bits and found.st_uid == os.getuid():
+            path.chmod(stat.S_IMODE(found.st_mode) | bits)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of a store, unless it is there."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    share(folder)
