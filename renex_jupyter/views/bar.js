@@ -11,24 +11,23 @@ class BarView {
   constructor(model, el) {
     this.model = model;
     this.root = element('div', 'rx-Bar');
-    this.title = element('h2', 'rx-Bar-title');
+    this.filters = element('div', 'rx-Bar-filters');
+    this.filters.setAttribute('role', 'group');
     this.input = element('input', 'rx-Bar-search');
     this.input.type = 'search';
-    this.input.placeholder = 'Search: name, status, lr=0.1';
-    this.input.setAttribute('aria-label', 'Search runs');
     this.input.addEventListener('input', () => this.typed());
-    this.metric = element('select', 'rx-Bar-metric');
-    this.metric.setAttribute('aria-label', 'Metric in the list');
-    this.metric.addEventListener('change', () => this.tell('metric', this.metric.value));
-    this.filter = element('div', 'rx-Bar-filter');
-    this.root.append(this.title, this.input, this.metric, this.filter);
+    this.choice = element('select', 'rx-Bar-choice');
+    this.choice.addEventListener('change', () => this.tell('choice', this.choice.value));
+    this.words = element('div', 'rx-Bar-words');
+    this.root.append(this.filters, this.input, this.choice, this.words);
     el.append(this.root);
     this.draw();
   }
 
+  /** Shown at once, and said in a message of its own: `save_changes` keeps a value back until the kernel was idle. */
   tell(name, value) {
     this.model.set(name, value);
-    this.model.save_changes();
+    this.model.send({ asked: { [name]: value } });
   }
 
   typed() {
@@ -38,26 +37,53 @@ class BarView {
 
   draw() {
     const search = this.model.get('search');
-    this.title.textContent = this.model.get('project');
-    this.title.title = this.model.get('place');
+    const noun = this.model.get('noun');
+    this.input.placeholder = this.model.get('hint');
+    this.input.setAttribute('aria-label', `Search ${noun}`);
+    this.filters.setAttribute('aria-label', `Which ${noun}`);
     if (this.input.value.trim() !== search && document.activeElement !== this.input) this.input.value = search;
-    this.drawMetrics();
-    this.input.hidden = this.model.get('total') === 0;
+    this.drawChoices();
+    this.drawFilters();
+    this.root.hidden = this.model.get('total') === 0;
     const words = search.split(/\s+/).filter(Boolean);
-    this.filter.hidden = words.length === 0;
-    const count = element('span', 'rx-Bar-count', `${this.model.get('shown')} of ${this.model.get('total')} shown`);
+    this.words.hidden = words.length === 0;
+    const numbers = ['shown', 'total'].map(name => this.model.get(name).toLocaleString('en'));
+    const count = element('span', 'rx-Bar-count', `${numbers[0]} of ${numbers[1]} shown`);
     count.setAttribute('role', 'status');
-    this.filter.replaceChildren(...words.map((word, place) => this.chip(words, place)), count);
+    this.words.replaceChildren(...words.map((word, place) => this.chip(words, place)), count);
   }
 
-  drawMetrics() {
-    const keys = this.model.get('metrics');
-    if (this.drawn !== keys.join('\n')) {
-      this.drawn = keys.join('\n');
-      this.metric.replaceChildren(new Option('metric: auto', ''), ...keys.map(key => new Option(key, key)));
+  drawChoices() {
+    const keys = this.model.get('choices');
+    const told = JSON.stringify([this.model.get('unchosen'), keys]);
+    if (this.drawn !== told) {
+      this.drawn = told;
+      this.choice.replaceChildren(new Option(this.model.get('unchosen'), ''), ...keys.map(key => new Option(key, key)));
     }
-    this.metric.value = this.model.get('metric');
-    this.metric.hidden = keys.length < 2;
+    this.choice.setAttribute('aria-label', this.model.get('about'));
+    this.choice.value = this.model.get('choice');
+    this.choice.hidden = keys.length < 2;
+  }
+
+  drawFilters() {
+    const filters = this.model.get('filters');
+    const told = JSON.stringify(filters);
+    if (this.drawnFilters !== told) {
+      this.drawnFilters = told;
+      this.filters.replaceChildren(...filters.map(each => this.filterButton(each)));
+    }
+    this.filters.hidden = filters.length === 0;
+    for (const button of this.filters.children) {
+      button.setAttribute('aria-pressed', String(button.dataset.filter === this.model.get('filter')));
+    }
+  }
+
+  filterButton({ name, label }) {
+    const button = element('button', 'rx-Bar-chip', label);
+    button.type = 'button';
+    button.dataset.filter = name;
+    button.addEventListener('click', () => this.tell('filter', name));
+    return button;
   }
 
   chip(words, place) {
@@ -75,39 +101,15 @@ class BarView {
   }
 }
 
-/** Tell the kernel when this view comes into sight and when it goes, so that nobody works for a hidden panel. */
-function watchSight(model, node) {
-  const view = Math.random().toString(36).slice(2);
-  let told = false;
-  const tell = visible => {
-    if (visible === told) return;
-    told = visible;
-    try {
-      model.send({ view, visible });
-    } catch {
-      // The kernel is gone, and with it the work.
-    }
-  };
-  const look = () => tell(!document.hidden && node.offsetWidth > 0);
-  const sizes = new ResizeObserver(look);
-  sizes.observe(node);
-  document.addEventListener('visibilitychange', look);
-  return () => {
-    sizes.disconnect();
-    document.removeEventListener('visibilitychange', look);
-    tell(false);
-  };
-}
+const SHOWN = ['noun', 'hint', 'search', 'shown', 'total', 'filters', 'filter', 'choices', 'choice', 'unchosen', 'about'];
 
 function render({ model, el }) {
   const view = new BarView(model, el);
   const draw = () => view.draw();
-  const unwatch = watchSight(model, view.root);
-  const events = ['project', 'place', 'search', 'shown', 'total', 'metrics', 'metric'].map(name => `change:${name}`);
+  const events = SHOWN.map(name => `change:${name}`);
   for (const event of events) model.on(event, draw);
   return () => {
     clearTimeout(view.timer);
-    unwatch();
     for (const event of events) model.off(event, draw);
   };
 }

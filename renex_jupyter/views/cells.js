@@ -47,6 +47,29 @@ function sparkPath(values) {
   return path;
 }
 
+const SIGNS = {
+  event: { d: 'M8 3l5 5-5 5-5-5z', label: 'event' },
+  span: { d: 'M3 4v8M13 4v8M3 8h10', label: 'event that took time' },
+  change: { d: 'M3 13l1-3 7-7 2 2-7 7z', label: 'change' }
+};
+/** What stands under the text of a row's main cell. */
+function linesOf({ chips, verdict, under }) {
+  const lines = [];
+  if (chips?.length) lines.push(chipsNode(chips));
+  if (verdict) lines.push(verdictNode(verdict));
+  if (under) {
+    const line = element('span', 'rx-Table-under');
+    if (under.text) line.append(element('span', '', under.text));
+    if (under.at) {
+      const at = element('span', 'rx-Table-at', agoText(under.at));
+      at.dataset.at = under.at;
+      line.append(at);
+    }
+    lines.push(line);
+  }
+  return lines;
+}
+
 const FILL = {
   /** How long a run has been running, beside its name where the column of durations has no room. */
   since(place, value) {
@@ -73,6 +96,16 @@ const FILL = {
     badge.append(statusIcon(value), element('span', 'rx-Status-text', value));
     cell.replaceChildren(badge);
     cell.title = value;
+  },
+  sign(cell, value) {
+    const { d, label } = SIGNS[value] ?? SIGNS.change;
+    const icon = drawing('svg', { viewBox: '0 0 16 16', width: 14, height: 14, 'aria-hidden': true });
+    icon.append(drawing('path', { d }));
+    const sign = element('span', 'rx-Sign');
+    sign.dataset.sign = value;
+    sign.append(icon, element('span', 'rx-hidden', label));
+    cell.replaceChildren(sign);
+    cell.title = label;
   },
   spark(cell, value) {
     const known = (value ?? []).filter(each => each !== null);

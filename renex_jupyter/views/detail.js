@@ -25,9 +25,10 @@ async function copy(text) {
   area.remove();
 }
 
-function section(label, body, count) {
+function section(label, body, count, open = true) {
   const details = element('details', 'rx-Detail-section');
-  details.open = true;
+  details.open = open;
+  details.dataset.label = label;
   details.append(element('summary', '', count === undefined ? label : `${label} (${count})`), body);
   return details;
 }
@@ -56,12 +57,16 @@ const PARTS = {
     const head = element('div', 'rx-Detail-head');
     const name = element('h3', '', title.text);
     name.title = title.text;
+    if (title.wraps) name.dataset.wraps = '';
     head.append(name);
     if (title.closable) head.append(button('✕', () => view.model.send({ action: 'close' }), 'Close the details'));
     const under = element('div', 'rx-Detail-under');
-    const status = element('span', 'rx-Detail-status', title.status);
-    status.dataset.status = title.status;
-    under.append(status, element('code', '', title.id));
+    if (title.status) {
+      const status = element('span', 'rx-Detail-status', title.status);
+      status.dataset.status = title.status;
+      under.append(status);
+    }
+    under.append(element('code', '', title.id));
     if (title.since) {
       const elapsed = element('span', 'rx-Detail-elapsed', elapsedText(title.since));
       elapsed.dataset.since = title.since;
@@ -74,11 +79,17 @@ const PARTS = {
     return box;
   },
   error: error => element('pre', 'rx-Detail-error', error),
+  chips: chips => chipsNode(chips),
   facts: facts => table(null, facts),
   metrics(metrics) {
     const rows = metrics.map(each => [each.key, each.last, each.low, each.high, each.points]);
     return section('Metrics', table(['metric', 'last', 'min', 'max', 'points'], rows), metrics.length);
   },
+  values: values => section('Metrics', table(null, values), values.length),
+  changes(changes) {
+    return section('Changes', table(['field', 'before', 'after'], changes), changes.length);
+  },
+  metadata: metadata => section('Metadata', table(null, metadata), metadata.length),
   params: params => section('Parameters', table(null, params), params.length),
   tags: tags => section('Tags', table(null, tags), tags.length),
   files({ changes, count }) {
@@ -101,6 +112,20 @@ const PARTS = {
       list.append(item);
     }
     return section('Snapshots', list);
+  },
+  said(sections) {
+    const box = element('div');
+    for (const { label, open, items } of sections) {
+      const list = element('ul');
+      for (const each of items) {
+        const item = element('li');
+        const text = each.state ? verdictNode(each) : element('span', 'rx-Detail-said', each.text);
+        item.append(text, element('span', 'rx-Detail-holds', each.by));
+        list.append(item);
+      }
+      box.append(section(label, list, items.length, open));
+    }
+    return box;
   }
 };
 
@@ -129,12 +154,13 @@ class DetailView {
       const told = JSON.stringify(content[part] ?? null);
       if (told === entry.told) continue;
       entry.told = told;
-      const open = entry.place.querySelector('details')?.open ?? true;
+      const open = new Map([...entry.place.querySelectorAll('details')].map(each => [each.dataset.label, each.open]));
       const value = content[part];
       const some = value !== undefined && value !== null && value.length !== 0;
       entry.place.replaceChildren(...(some ? [PARTS[part](value, this)] : []));
-      const details = entry.place.querySelector('details');
-      if (details) details.open = open;
+      for (const details of entry.place.querySelectorAll('details')) {
+        details.open = open.get(details.dataset.label) ?? details.open;
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-"""The panel: the list of runs, and the run selected in it, as widgets that follow the store."""
+"""The panel: lists of runs, models and events, and what is selected in them, as widgets that follow the store."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store.store import Store
 from renex_jupyter.views import page
+from renex_jupyter.views.event import EventDetail
+from renex_jupyter.views.events import EventsList
 from renex_jupyter.views.facts import code_for
+from renex_jupyter.views.head import Head
+from renex_jupyter.views.lists import Tab
 from renex_jupyter.views.live import Watcher
+from renex_jupyter.views.model import ModelDetail
+from renex_jupyter.views.models import ModelsList
 from renex_jupyter.views.notice import Notice
 from renex_jupyter.views.place import Place
 from renex_jupyter.views.run import RunDetail
@@ -26,6 +32,12 @@ import renex_jupyter as rx
 
 for step in range(50):
     rx.log_metric("loss", 1 / (step + 1), step=step)"""
+MODEL_EXAMPLE = """import renex_jupyter as rx
+
+rx.register_model("digits", path="model.pt")"""
+EVENT_EXAMPLE = """import renex_jupyter as rx
+
+rx.log_event("deployed", source="airflow")"""
 
 
 class Panel:
@@ -47,19 +59,41 @@ class Panel:
         self._shown: Store | None = None
         self._views: set[str] = set()
         self._go: Callable[[], None] = self._wake
-        self.runs = RunsList(self._wake)
-        self.run = RunDetail(self._wake, self._act, hosted=hosted)
+        self.runs, self.run = RunsList(self._wake), RunDetail(self._wake, self._act, hosted=hosted)
+        self.models = ModelsList(self._wake)
+        self.model = ModelDetail(self._wake, self._act_on_model, hosted=hosted)
+        self.events, self.event = EventsList(self._wake), EventDetail(self._act_on_event)
+        self.tabs = {each.name: each for each in self._made_tabs()}
+        self.head = Head(tabs=[{"name": each.name, "label": each.label} for each in self.tabs.values()], tab="runs")
+        self.head.observe(lambda _: self._wake(), "tab")
+        self.head.on_msg(self._on_sight)
         self.notice.on_msg(lambda *_: self._go())
-        self.runs.bar.on_msg(self._on_sight)
-        parts = [self.runs.bar, self.notice, self.runs.table, *self.run.widgets]
-        for part in parts:
+        self._parts = [self.head, self.notice, *(part for tab in self.tabs.values() for part in tab.widgets)]
+        for part in self._parts:
             _one_at_a_time(part, self._lock)
             part.layout.min_width = "0"
         layout = ipywidgets.Layout(width="auto", min_width="0", overflow="visible")
-        self.root = ipywidgets.VBox(parts, layout=layout)
+        self.root = ipywidgets.VBox(self._parts, layout=layout)
         self.root.observe(self._on_comm, "comm")
         self._watcher = Watcher(self._marker, self.refresh, self._glance, self._failed)
-        self._show_parts(False)
+        self._show_parts(None)
+
+    def _made_tabs(self) -> list[Tab]:
+        task = "Begin a cell of a notebook in {project} with %%task, and its run shows here."
+        model = (
+            'rx.register_model("digits", path="model.pt") keeps a trained model as its next version, and it shows here.'
+        )
+        event = 'What is done to runs and models shows here, and what rx.log_event("deployed", source="airflow") says.'
+        return [
+            Tab("runs", "Runs", self.runs, self.run, "No runs yet", task, EXAMPLE),
+            Tab("models", "Models", self.models, self.model, "No models yet", model, MODEL_EXAMPLE),
+            Tab("events", "Events", self.events, self.event, "No events yet", event, EVENT_EXAMPLE),
+        ]
+
+    @property
+    def tab(self) -> Tab:
+        """The list that is shown."""
+        return self.tabs[self.head.tab]
 
     def start(self) -> None:
         """Begin to follow the store."""
@@ -86,36 +120,38 @@ class Panel:
             self._wake()
 
     def refresh(self) -> None:
-        """Ask the store for what is shown, and show it: the list first, then the run."""
-        store = self.place.store()
+        """Ask the store for what is shown, and show it: the list first, then what is selected in it."""
+        tab, store = self.tab, self.place.store()
         self._switch_to(store)
-        listed = self.runs.ask(store.reader) if store else None
-        if store is None or listed is None or listed.total == 0:
-            with self._lock:
-                self._draw_empty()
-            return
+        listed = tab.listing.ask(store.reader) if store else None
         with self._lock:
+            if tab is not self.tab:
+                return  # the reader went on, and woke us
+            if store is None or listed is None or listed.total == 0:
+                self._draw_empty(tab)
+                return
             self._draw_project()
-            self.runs.draw(listed)
+            tab.listing.draw(listed)
             self._draw_notice("", "")
-            self._show_parts(True)
-        selected = self.runs.selected
-        picture = self.run.ask(store.reader, selected) if selected else None
+            self._show_parts(tab)
+        selected = tab.listing.selected
+        picture = tab.selected.ask(store.reader, selected) if selected else None
         with self._lock:
-            if selected == self.runs.selected:  # else the reader went on, and woke us
-                self.run.draw(picture)
+            if tab is self.tab and selected == tab.listing.selected:  # else the reader went on, and woke us
+                tab.selected.draw(picture)
 
     def _switch_to(self, store: Store | None) -> None:
         with self._lock:
             if store is not self._shown:
                 if self._shown is not None:
-                    self.runs.forget()
+                    for tab in self.tabs.values():
+                        tab.listing.forget()
                 self._shown = store
 
     def _draw_project(self) -> None:
         project = self.place.project
-        with self.runs.bar.hold_sync():
-            self.runs.bar.project, self.runs.bar.place = project.name or str(project), str(project)
+        with self.head.hold_sync():
+            self.head.project, self.head.place = project.name or str(project), str(project)
 
     def _marker(self) -> object:
         store = self.place.store()
@@ -124,18 +160,17 @@ class Panel:
     def _glance(self) -> None:
         store = self.place.store()
         with self._lock:
-            if store is not None and store is self._shown:
+            if store is not None and store is self._shown and self.head.tab == "runs":
                 self.run.look(store)
 
-    def _draw_empty(self) -> None:
+    def _draw_empty(self, tab: Tab) -> None:
         self._draw_project()
-        self._go = self._insert_example
+        self._go = lambda: page.send_command("insert-cell", code=tab.code)
         action = "Insert example cell" if self._hosted else ""
-        hint = f"Begin a cell of a notebook in {self.place.project.name} with %%task, and its run shows here."
-        self._draw_notice("No runs yet", hint, action)
-        with self.runs.bar.hold_sync():
-            self.runs.bar.total, self.runs.bar.shown, self.runs.bar.metrics = 0, 0, []
-        self._show_parts(False)
+        self._draw_notice(tab.nothing, tab.hint.replace("{project}", self.place.project.name), action)
+        with tab.listing.bar.hold_sync():
+            tab.listing.bar.total, tab.listing.bar.shown, tab.listing.bar.choices = 0, 0, []
+        self._show_parts(None)
 
     def _failed(self, error: Exception) -> None:
         text = str(error) if isinstance(error, RenexError) else f"{type(error).__name__}: {error}"
@@ -143,17 +178,20 @@ class Panel:
             self._draw_project()
             self._go = self._wake
             self._draw_notice("The store cannot be read", text, "Retry", level="error")
-            self._show_parts(False)
+            self._show_parts(None)
 
     def _draw_notice(self, title: str, text: str, action: str = "", *, level: str = "info") -> None:
         with self.notice.hold_sync():
             self.notice.title, self.notice.text, self.notice.action, self.notice.level = title, text, action, level
 
-    def _show_parts(self, visible: bool) -> None:
-        for part in (self.runs.table, *self.run.widgets):
-            part.layout.display = "" if visible else "none"
+    def _show_parts(self, shown: Tab | None) -> None:
+        for tab in self.tabs.values():
+            for part in tab.widgets:
+                part.layout.display = "" if tab is shown else "none"
 
     def _on_sight(self, _: Any, message: dict[str, Any], __: Any) -> None:
+        if "view" not in message:
+            return
         (self._views.add if message["visible"] else self._views.discard)(message["view"])
         self._watcher.resting = not self._views
         if message["visible"]:
@@ -179,6 +217,23 @@ class Panel:
         elif action == "open" and self._hosted and run.notebook:
             self._open(run.notebook)
 
+    def _act_on_model(self, action: str, what: str) -> None:
+        if action == "close":
+            self.models.table.selected = []
+        elif action == "insert" and self._hosted:
+            page.send_command("insert-cell", code=what)
+        elif action == "show-run":
+            self._show_run(what)
+
+    def _act_on_event(self, action: str, run_id: str) -> None:
+        if action == "close":
+            self.events.table.selected = []
+        elif action == "show-run" and run_id:
+            self._show_run(run_id)
+
+    def _show_run(self, run_id: str) -> None:
+        self.head.tab, self.runs.table.selected = "runs", [run_id]
+
     def _open(self, notebook: str) -> None:
         path = self.place.in_contents(notebook)
         if path is None:
@@ -186,9 +241,6 @@ class Panel:
             page.send_command("notify", level="warning", message=message)
         else:
             page.send_command("open-file", path=path)
-
-    def _insert_example(self) -> None:
-        page.send_command("insert-cell", code=EXAMPLE)
 
     def _wake(self) -> None:
         self._watcher.wake()

@@ -55,7 +55,9 @@ class RunsList:
     """The bar and the table of runs; `changed` is called when their reader asks for something else."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        self.bar = Bar()
+        self.bar = Bar(
+            noun="runs", hint="Search: name, status, lr=0.1", unchosen="metric: auto", about="Metric in the list"
+        )
         self.table = Table(
             columns=list(COLUMNS),
             page_size=settings().panel_rows,
@@ -65,7 +67,7 @@ class RunsList:
             empty="No run matches.",
         )
         self.bar.observe(lambda _: self._start_over(), "search")
-        self.bar.observe(lambda _: changed(), ["search", "metric"])
+        self.bar.observe(lambda _: changed(), ["search", "choice"])
         self.table.observe(lambda _: changed(), ["page", "sort_key", "sort_descending", "selected"])
 
     @property
@@ -88,7 +90,7 @@ class RunsList:
             offset=page * size,
         )
         metrics = telling_first(runs, metric_keys(read, [run["run_id"] for run in runs]))
-        metric = self.bar.metric if self.bar.metric in metrics else (metrics or [""])[0]
+        metric = self.bar.choice if self.bar.choice in metrics else (metrics or [""])[0]
         keys = {run["run_id"]: key_of(run, [metric, *metrics]) for run in runs}
         lines = sparks(read, keys)
         rows = [_row(run, lines.get(run["run_id"], []), keys[run["run_id"]], metric) for run in runs]
@@ -97,7 +99,7 @@ class RunsList:
     def draw(self, page: RunsPage) -> None:
         """Show a page; what the reader has set stays, save a page number beyond the end."""
         with self.bar.hold_sync():
-            self.bar.total, self.bar.shown, self.bar.metrics = page.total, page.shown, page.metrics
+            self.bar.total, self.bar.shown, self.bar.choices = page.total, page.shown, page.metrics
         with self.table.hold_sync():
             self.table.total = page.shown
             self.table.page = min(self.table.page, max(0, (page.shown - 1) // self.table.page_size))

@@ -84,6 +84,7 @@ class TableView {
     cell.dataset.kind = column.kind;
     cell.dataset.width = column.width ?? 0;
     if (column.main) cell.dataset.main = '';
+    if (column.wraps) cell.dataset.wraps = '';
     if (column.align) cell.style.textAlign = column.align;
     return cell;
   }
@@ -115,18 +116,19 @@ class TableView {
     tr.dataset.kind = this.model.get('kind');
     const cells = new Map();
     const since = element('span', 'rx-Table-since');
+    const lines = element('div', 'rx-Table-lines');
     for (const column of this.model.get('columns')) {
       const cell = this.placed(element('td'), column);
       let node = cell;
       if (column.main) {
         node = element('button', 'rx-Table-main');
         node.type = 'button';
-        cell.append(node, since);
+        cell.append(node, since, lines);
       }
       cells.set(column.key, { node, told: undefined });
       tr.append(cell);
     }
-    const entry = { tr, cells, since };
+    const entry = { tr, cells, since, lines, told: undefined };
     this.rows.set(id, entry);
     return entry;
   }
@@ -144,6 +146,10 @@ class TableView {
     }
     entry.since.value = row.since ?? null;
     FILL.since(entry.since, entry.since.value);
+    const told = JSON.stringify([row.chips, row.verdict, row.under]);
+    if (entry.told === told) return;
+    entry.told = told;
+    entry.lines.replaceChildren(...linesOf(row));
   }
 
   drawSelected() {
@@ -169,13 +175,17 @@ class TableView {
     this.empty.textContent = this.model.get('empty');
     this.empty.hidden = shown.length > 0;
     this.table.hidden = shown.length === 0;
+    this.root.hidden = shown.length === 0 && !this.model.get('empty');
     this.caption.textContent = this.model.get('caption');
   }
 
   /** Time goes on between two messages of the kernel. */
   tick() {
     if (document.hidden) return;
-    for (const { since } of this.rows.values()) FILL.since(since, since.value);
+    for (const { since, lines } of this.rows.values()) {
+      FILL.since(since, since.value);
+      for (const node of lines.querySelectorAll('[data-at]')) node.textContent = agoText(Number(node.dataset.at));
+    }
     for (const column of this.model.get('columns')) {
       if (column.kind !== 'time' && column.kind !== 'duration') continue;
       for (const { cells } of this.rows.values()) {
@@ -219,8 +229,10 @@ class TableView {
   }
 }
 
+const shape = ({ key, kind, width }) => [key, kind, width];
+
 function sameKeys(before, after) {
-  return before.map(column => column.key + column.kind).join() === after.map(column => column.key + column.kind).join();
+  return JSON.stringify(before.map(shape)) === JSON.stringify(after.map(shape));
 }
 
 function render({ model, el }) {

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-from traitlets import Bool, Dict, Int, List, TraitError, Unicode
+from traitlets import Bool, Dict, Int, List, Unicode
+
+from renex_jupyter.views.asked import take_asked
 
 _HERE = Path(__file__).parent
 ASKED = frozenset({"page", "sort_key", "sort_descending", "selected"})  # what a page may ask for
@@ -17,21 +19,26 @@ class Table(anywidget.AnyWidget):
 
     A page asks for them with a custom message `{"asked": {trait: value}}`.
 
-    A column is a dict: `key`, `label`, `kind` (text, number, time, duration, status, spark), `sortable`, `align`,
-    `main` (its cell is the button that selects the row) and `width` (0, 360 or 480: pixels of the table from which on
-    the column is shown).
+    A column is a dict: `key`, `label`, `kind` (text, number, time, duration, status, spark, sign), `sortable`, `align`,
+    `main` (its cell is the button that selects the row), `wraps` (a long text takes more lines) and `width` (0, 360, 480
+    or 640: pixels of the table from which on the column is shown).
     A row is a dict of an `id`, optional `notes` (key -> tooltip), optional `since` (milliseconds; a ticking time beside
-    the main cell where durations have no column) and one plain value per column key:
+    the main cell where durations have no column), optional lines under the text of the main cell, and one plain value
+    per column key. Lines are `chips` [[text, tooltip, "" or "quiet"]], `verdict` {text, state}, and `under` {text, at}
+    with a moment in milliseconds, which is shown where times have no column. Values are:
 
     - text, number: text, as it is to be read;
     - time: milliseconds since the epoch;
     - duration: seconds, or `{"since": milliseconds}` for one that still runs;
     - status: a run status;
+    - sign: event, span or change;
     - spark: numbers in order, None for a gap.
     """
 
-    _esm = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("times.js", "cells.js", "table.js"))
-    _css = _HERE / "table.css"
+    _esm = "".join(
+        (_HERE / name).read_text(encoding="utf-8") for name in ("times.js", "chips.js", "cells.js", "table.js")
+    )
+    _css = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("chips.css", "table.css"))
 
     columns = List(Dict()).tag(sync=True)
     rows = List(Dict()).tag(sync=True)
@@ -43,18 +50,8 @@ class Table(anywidget.AnyWidget):
     selected = List(Unicode(), help="Ids of the selected rows.").tag(sync=True)
     kind = Unicode("", help="What a row is, for context menus: run.").tag(sync=True)
     caption = Unicode("", help="Read out by screen readers.").tag(sync=True)
-    empty = Unicode("Nothing to show.").tag(sync=True)
+    empty = Unicode("Nothing to show.", help="Said where there are no rows; nothing at all without it.").tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        self.on_msg(self._take)
-
-    def _take(self, _: Any, message: dict[str, Any], __: Any) -> None:
-        """Take what a page asks for; a value that is none changes nothing."""
-        with self.hold_trait_notifications():
-            for name, value in message.get("asked", {}).items():
-                try:
-                    if name in ASKED:
-                        setattr(self, name, value)
-                except TraitError:
-                    continue
+        take_asked(self, ASKED)

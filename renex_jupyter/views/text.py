@@ -22,9 +22,9 @@ def value(what: Any) -> str:
     return clipped(what if isinstance(what, str) else json.dumps(what, ensure_ascii=False, default=str))
 
 
-def clipped(what: str) -> str:
-    """Return at most `LONGEST` characters."""
-    return what if len(what) <= LONGEST else what[:LONGEST] + " …"
+def clipped(what: str, longest: int = LONGEST) -> str:
+    """Return at most so many characters of a text."""
+    return what if len(what) <= longest else what[:longest] + " …"
 
 
 def milliseconds(moment: datetime | None) -> float | None:
@@ -37,3 +37,9 @@ def plain(what: str) -> str:
     if "\r" in what:
         what = "\n".join(line.rpartition("\r")[2] for line in what.replace("\r\n", "\n").split("\n"))
     return _UNSEEN.sub("", what)
+
+
+def line(what: str, longest: int = LONGEST) -> str:
+    """Return a text for one line of a list: without controls, its whitespace as single spaces, of a long one its beginning."""
+    said = " ".join(_UNSEEN.sub("", what[: 4 * longest]).split())
+    return said if len(said) <= longest else said[:longest] + " …"

@@ -83,7 +83,7 @@ def project_tab(lab: Lab, tab: Tab, writer: Writer, request: pytest.FixtureReque
     folder = request.node.name.split("[")[0][:40]
     lab.write_notebook(f"{folder}/train.ipynb", "1 + 1")
     tab.open(f"{folder}/train.ipynb").show_panel()
-    expect(tab.page.locator("#renex-panel .rx-Bar-title")).to_have_text(folder, timeout=KERNEL_MS)
+    expect(tab.page.locator("#renex-panel .rx-Head-title")).to_have_text(folder, timeout=KERNEL_MS)
     return tab
 
 

@@ -42,7 +42,7 @@ def test_the_metric_of_most_runs_stands_in_the_head_and_others_show_their_own(pr
     page = runs.ask(project.store.reader)
     assert page.metric == "loss"
     assert {row["name"]: row["metric"] for row in page.rows} == {"a": "0.5", "b": "0.5", "c": "accuracy 0.75"}
-    runs.bar.metric = "accuracy"
+    runs.bar.choice = "accuracy"
     assert runs.ask(project.store.reader).metric == "accuracy"
 
 

@@ -21,6 +21,7 @@ from renex_jupyter.store.store import Store
 from renex_jupyter.views import live
 from renex_jupyter.views import panel as panels
 from renex_jupyter.views.panel import Panel
+from renex_jupyter.views.table import Table
 
 LOG_ONE_POINT = """
 import sys
@@ -147,7 +148,7 @@ def test_the_store_follows_the_active_notebook(
     until(lambda: names(panel) == ["of-two"])
     until(lambda: not panel.run.head.content)
     assert panel.runs.table.selected == []
-    assert panel.runs.bar.project == "two"
+    assert panel.head.project == "two"
 
 
 def test_a_store_that_cannot_be_read_says_why_and_comes_back(
@@ -213,13 +214,13 @@ def test_a_panel_that_nobody_sees_rests_and_one_that_is_shown_again_is_up_to_dat
     panel = new_panel(project.root)
     until(lambda: names(panel) == ["seen"])
     pauses = with_pauses(panel)
-    panel.runs.bar._handle_custom_msg({"view": "v", "visible": True}, [])
-    panel.runs.bar._handle_custom_msg({"view": "v", "visible": False}, [])
+    panel.head._handle_custom_msg({"view": "v", "visible": True}, [])
+    panel.head._handle_custom_msg({"view": "v", "visible": False}, [])
     pauses.begins(live.IDLE)  # after the look that was under way
     project.run("unseen")
     time.sleep(1.5)
     assert names(panel) == ["seen"]
-    panel.runs.bar._handle_custom_msg({"view": "v", "visible": True}, [])
+    panel.head._handle_custom_msg({"view": "v", "visible": True}, [])
     until(lambda: names(panel) == ["unseen", "seen"])
 
 
@@ -238,7 +239,7 @@ def test_the_panel_in_a_cell_is_one_however_often_it_is_asked_for(
     root = panels.show()
     assert [panels.show() for _ in range(4)] == [root] * 4
     assert len(watchers() - before) == 1  # one of an earlier test may end meanwhile
-    table = root.children[2]
+    table = next(part for part in root.children if isinstance(part, Table))
     until(lambda: [row["name"] for row in table.rows] == ["of-one"])
     monkeypatch.chdir(two.root)
     assert panels.show() is root

@@ -1,0 +1,141 @@
+"""The feed: what happened, outside and to the objects here, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from renex_jupyter.config import settings
+from renex_jupyter.query import feeds as questions
+from renex_jupyter.query.feeds import CHANGE, EVENT, EVERYTHING, Wanted
+from renex_jupyter.records import display
+from renex_jupyter.store.reader import Reader
+from renex_jupyter.views import text
+from renex_jupyter.views.bar import Bar
+from renex_jupyter.views.sentences import owners, sentences
+from renex_jupyter.views.table import Table
+
+FILTERS = (
+    {"name": "", "label": "All"},
+    {"name": EVENT, "label": "Events"},
+    {"name": CHANGE, "label": "Changes"},
+)
+ALL_KINDS = "everything"  # as a choice: also the changes that the feed leaves out unasked
+UNCHOSEN = {"": "", EVENT: "source: any", CHANGE: "kind: most"}
+NOTHING_YET = 'No event yet. rx.log_event("deployed", source="airflow") writes one.'
+COLUMNS: tuple[dict[str, Any], ...] = (
+    {"key": "sign", "label": "", "kind": "sign"},
+    {"key": "what", "label": "What happened", "kind": "text", "main": True, "wraps": True},
+    {"key": "took", "label": "Took", "kind": "duration", "width": 480, "align": "right"},
+    {"key": "at", "label": "When", "kind": "time", "width": 480},
+)
+
+
+@dataclass(frozen=True)
+class EventsPage:
+    """What the feed shows of the store at one moment."""
+
+    total: int
+    shown: int
+    choices: list[str]  # sources of events, or kinds of changed objects
+    rows: list[dict[str, Any]]
+
+
+class EventsList:
+    """The bar and the table of the feed; `changed` is called when its reader asks for something else."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.bar = Bar(
+            noun="events",
+            hint="Search: name, who, object",
+            filters=list(FILTERS),
+            about="Kind of changes or source of events",
+        )
+        self.table = Table(columns=list(COLUMNS), page_size=settings().panel_rows, kind="event", caption="Events")
+        self.bar.observe(lambda _: self._start_over(), ["search", "filter", "choice"])
+        self.bar.observe(lambda _: self._choose_anew(), "filter")
+        self.bar.observe(lambda _: changed(), ["search", "filter", "choice"])
+        self.table.observe(lambda _: changed(), ["page", "selected"])
+
+    @property
+    def selected(self) -> str | None:
+        """What the entry is that was selected last, and its id: `event:ID` or `change:ID`."""
+        return self.table.selected[-1] if self.table.selected else None
+
+    def ask(self, read: Reader) -> EventsPage:
+        """Return the page that the widgets ask for."""
+        size, wanted = self.table.page_size, self._wanted()
+        total = questions.count_feed(read, Wanted())
+        shown = questions.count_feed(read, wanted) if wanted != Wanted() else total
+        page = min(self.table.page, max(0, (shown - 1) // size))
+        entries = questions.list_feed(read, wanted, limit=size, offset=page * size)
+        told = zip(entries, sentences(read, entries), owners(read, entries), strict=True)
+        choices = {EVENT: questions.event_sources, CHANGE: questions.change_kinds}.get(wanted.what)
+        names = choices(read) if choices else []
+        return EventsPage(
+            total, shown, [*([ALL_KINDS] if wanted.what == CHANGE else []), *names], [_row(*each) for each in told]
+        )
+
+    def draw(self, page: EventsPage) -> None:
+        """Show a page; what the reader has set stays, save a page number beyond the end."""
+        with self.bar.hold_sync():
+            self.bar.total, self.bar.shown, self.bar.choices = page.total, page.shown, page.choices
+            self.bar.unchosen = UNCHOSEN[self.bar.filter if self.bar.filter in UNCHOSEN else ""]
+        narrowed = self.bar.search or self.bar.choice
+        with self.table.hold_sync():
+            self.table.total = page.shown
+            self.table.page = min(self.table.page, max(0, (page.shown - 1) // self.table.page_size))
+            self.table.empty = NOTHING_YET if self.bar.filter == EVENT and not narrowed else "Nothing matches."
+            self.table.rows = page.rows
+
+    def forget(self) -> None:
+        """Let go of what was chosen in another store."""
+        self.bar.choice = ""
+        with self.table.hold_sync():
+            self.table.selected, self.table.page = [], 0
+
+    def _wanted(self) -> Wanted:
+        what = self.bar.filter if self.bar.filter in (EVENT, CHANGE) else ""
+        kind = self.bar.choice if what else ""
+        return Wanted(what, EVERYTHING if what == CHANGE and kind == ALL_KINDS else kind, self.bar.search)
+
+    def _choose_anew(self) -> None:
+        self.bar.choice = ""
+
+    def _start_over(self) -> None:
+        self.table.page = 0
+
+
+def id_of(entry: Mapping[str, Any]) -> str:
+    """Return what tells an entry of the feed from all others."""
+    return f"{entry['what']}:{entry['id']}"
+
+
+def takes_time(entry: Mapping[str, Any]) -> bool:
+    """Say whether an entry is an event with a beginning."""
+    return bool(entry["what"] == EVENT and entry["phase"] == "start")
+
+
+def seconds_of(entry: Mapping[str, Any]) -> float | None:
+    """Return how long an event took; None for one that goes on, or takes no time."""
+    ended = entry["ended"] if takes_time(entry) else None
+    return None if ended is None else float((ended - entry["began"]).total_seconds())
+
+
+def _row(entry: Mapping[str, Any], sentence: str, owner: str) -> dict[str, Any]:
+    at = text.milliseconds(entry["moment"])
+    seconds = seconds_of(entry)
+    began = text.milliseconds(entry["began"]) if takes_time(entry) else None
+    goes_on = began is not None and seconds is None
+    source = text.line(entry["source"] or "", 60) if entry["what"] == EVENT else ""
+    took = display.seconds(seconds) if seconds is not None else "goes on" if goes_on else ""
+    return {
+        "id": id_of(entry),
+        "sign": "span" if began is not None else entry["what"],
+        "what": sentence,
+        "took": {"since": began} if goes_on else seconds,
+        "at": at,
+        "under": {"text": " · ".join(each for each in (source, took, owner) if each), "at": at},
+        "notes": {"what": sentence},
+    }
