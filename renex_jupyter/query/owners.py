@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from renex_jupyter import ids
 from renex_jupyter.errors import ambiguous, invalid_argument, not_found, shown
-from renex_jupyter.query import models
+from renex_jupyter.query import experiments, models
 from renex_jupyter.query.objects import find_object
 from renex_jupyter.records.experiments import DEFAULT_NAMESPACE, Namespace
 from renex_jupyter.records.owners import Owner
@@ -52,7 +52,7 @@ def find_owner(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE)
     if isinstance(wanted, Owner):
         return wanted
     if isinstance(wanted, Namespace):
-        return _namespace(read, wanted.name)
+        return _namespace(read, wanted.namespace_id)
     for attribute, kind in _ATTRIBUTES.items():
         found = getattr(wanted, attribute, None)
         if isinstance(found, str) and found:
@@ -85,27 +85,15 @@ def _of_object(kind: str, object_id: str, read: Reader) -> Owner:
 
 def _experiment(read: Reader, word: str, namespace: str) -> Owner:
     """Return an experiment by `NAME`, `NAMESPACE/NAME`, or id."""
-    rows = read.rows(
-        """select experiment_id, namespace, name from inside.experiments
-        where (namespace = $namespace and name = $word) or namespace || '/' || name = $word or experiment_id = $word
-            or ($prefix is not null and starts_with(experiment_id, $prefix))
-        order by experiment_id = $word desc, namespace = $namespace and name = $word desc,
-            namespace || '/' || name = $word desc""",
-        {"namespace": namespace, "word": word, "prefix": ids.prefix(word)},
-    )
-    if not rows:
-        known = [row["name"] for row in read.rows("select name from inside.experiments")]
-        raise not_found("experiment", word, known, listing="%renex ls experiments")
-    row = rows[0]
-    return Owner("experiment", row["experiment_id"], row["namespace"], f"experiment '{row['namespace']}/{row['name']}'")
+    found = word if experiments.place_of_experiment(read, word) else experiments.find_experiment(read, word, namespace)
+    home, name = experiments.place_of_experiment(read, found) or (namespace, word)
+    return Owner("experiment", found, home, f"experiment '{home}/{name}'")
 
 
 def _namespace(read: Reader, word: str, *_: object) -> Owner:
-    rows = read.rows("select namespace_id, name from inside.namespaces where name = ?", [word])
-    if not rows:
-        known = [row["name"] for row in read.rows("select name from inside.namespaces")]
-        raise not_found("namespace", word, known, listing="%renex ls namespaces")
-    return Owner("namespace", rows[0]["namespace_id"], rows[0]["name"], f"namespace '{word}'")
+    found = experiments.find_namespace(read, word)
+    name = experiments.name_of_namespace(read, found) or word
+    return Owner("namespace", found, name, f"namespace '{name}'")
 
 
 def _model(read: Reader, word: str, namespace: str) -> Owner:

@@ -7,6 +7,7 @@ from typing import Any
 
 from renex_jupyter.errors import invalid_argument
 from renex_jupyter.session.runs import run_to_log_on
+from renex_jupyter.session.tags import put_tags
 
 
 def log_param(key: str, value: Any) -> None:
@@ -32,15 +33,28 @@ def log_params(params: Mapping[str, Any]) -> None:
         run.set_params(params)
 
 
-def set_tag(key: str, value: Any) -> None:
-    """Put a tag on the open run; see `set_tags`."""
-    set_tags({key: value})
+def set_tag(key: str, value: Any, on: object = None) -> None:
+    """Put a tag on the open run, or on anything; see `set_tags`."""
+    set_tags({key: value}, on)
 
 
-def set_tags(tags: Mapping[str, Any]) -> None:
-    """Put tags on the open run; a value is kept as text. Warns and raises as `log_params` does."""
+def set_tags(tags: Mapping[str, Any], on: object = None) -> None:
+    """Put tags on the open run, or on anything; a value is kept as text, one that is set again is overwritten.
+
+    Parameters
+    ----------
+    on : what they are put on: what our functions return, or a word such as 'run:train', 'experiment:digits',
+        'vision/digits:3'; None: the open run. Then this warns and raises as `log_params` does.
+
+    Raises
+    ------
+    RenexError : `invalid_argument` for what is no mapping, or a key that is none; `not_found`, `ambiguous` for `on`.
+    """
     if not isinstance(tags, Mapping):
         raise invalid_argument(f"tags are no {type(tags).__name__}.", "Give a dict, such as {'who': 'ada'}.")
+    if on is not None:
+        put_tags(tags, on)
+        return
     run = run_to_log_on("tags")
     if run is not None:
         run.set_tags(tags)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ def set_experiment(name: str, namespace: str | None = None) -> None:
     if namespace is not None:
         namespace = checked_name("namespace", namespace, 'set_experiment("digits", namespace="vision")')
     session = current()
+    session.used.forget(namespace, experiment)
     session.experiment, session.namespace = experiment, namespace or session.namespace
 
 
@@ -170,8 +172,7 @@ def open_run(
     parent = session.around or _run_of_parent_process(session)
     session.begin()
     belongs = rerun_of or session
-    namespace, experiment = belongs.namespace, belongs.experiment
-    session.ensure_experiment(namespace, experiment)
+    namespace, experiment = session.ensure_experiment(belongs.namespace, belongs.experiment)
     run_id, store = new_id(), session.store
     task = _ensure_task(session, namespace, name, kind, source) if source is not None else None
     before = before or snapshot_for(session, run_id, "before", {})
@@ -200,6 +201,7 @@ def open_run(
     active = ActiveRun(session, run)
     active.around, active.begun = parent, time.monotonic()
     with _opening(active, Change("runs", run_id, "create", after, namespace=run.namespace)):
+        _follow(active)
         if params:
             active.set_params(params)
         if tags:
@@ -207,6 +209,18 @@ def open_run(
         if executor == "kernel":
             active.watch = Watch(store, run_id, kind, {})
     return active
+
+
+def _follow(active: ActiveRun) -> None:
+    """Have a run that just opened go along with its experiment, if that was renamed or moved in this moment."""
+    session, run = active.session, active.run
+    with never_in_the_way("that its experiment was renamed"):
+        namespace, experiment = session.ensure_experiment(run.namespace, run.experiment)
+        if (namespace, experiment) != (run.namespace, run.experiment):
+            after = {"namespace": namespace, "experiment": experiment}
+            before = {"namespace": run.namespace, "experiment": run.experiment}
+            session.store.write(Change("runs", run.run_id, "update", after, before, run.namespace))
+            active.run = replace(run, namespace=namespace, experiment=experiment)
 
 
 @contextmanager
