@@ -15,13 +15,14 @@ from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.cli.environment_verbs import add_environment_verbs
 from renex_jupyter.cli.event_verbs import EVENT_VERBS, add_event_verbs
-from renex_jupyter.cli.model_verbs import add_model_verbs, list_models, show_model
+from renex_jupyter.cli.model_verbs import add_model_verbs, find_model, list_models
 from renex_jupyter.cli.parsing import HelpShown, Parser, add_verb
+from renex_jupyter.cli.policy_verbs import add_policy_verbs
 from renex_jupyter.cli.rerun_verbs import add_rerun_verbs
 from renex_jupyter.cli.snapshot_verbs import add_filters, add_snapshot_verbs, list_snapshots, refuse_filters
 from renex_jupyter.cli.tables import NOTEBOOK, Table, as_text
 from renex_jupyter.cli.task_verbs import add_task_verbs
-from renex_jupyter.errors import from_os_error, invalid_argument
+from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.records.access import MODES
 from renex_jupyter.session import access, checkouts, environments, housekeeping, keeping, runs, status
@@ -64,8 +65,8 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     listing.add_argument("-n", "--limit", type=int, default=20, help="at most this many (default 20)")
     add_filters(listing)
     listing.set_defaults(do=_list)
-    show = add_verb(verbs, "show", "show a run or a snapshot")
-    show.add_argument("id", help="id, unique prefix, name or label")
+    show = add_verb(verbs, "show", "show a run, a snapshot, a model or a version of one")
+    show.add_argument("id", help="id, unique prefix, name or label; digits@champion, digits:3")
     show.set_defaults(do=_show)
     add_snapshot_verbs(verbs, notebook=notebook)
     add_environment_verbs(verbs, notebook=notebook)
@@ -84,6 +85,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_task_verbs(verbs, notebook=notebook)
     add_rerun_verbs(verbs, notebook=notebook)
     add_model_verbs(verbs)
+    add_policy_verbs(verbs)
     add_event_verbs(verbs, notebook=notebook)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
@@ -131,7 +133,21 @@ def _add_keeping(verbs: Any, *, notebook: bool) -> None:
     take.set_defaults(do=lambda args: keeping.import_store(args.file))
 
 
-ASKING = ("status", "ls", "list", "show", "diff", "edit", "delete", "checkout", "env", "model", "sql", "panel", "doctor")
+ASKING = (
+    "status",
+    "ls",
+    "list",
+    "show",
+    "diff",
+    "edit",
+    "delete",
+    "checkout",
+    "env",
+    "model",
+    "sql",
+    "panel",
+    "doctor",
+)
 VERBS = (
     *ASKING,
     *EVENT_VERBS,
@@ -246,7 +262,13 @@ def _sql_table(args: argparse.Namespace) -> Table:
 
 
 def _show(args: argparse.Namespace) -> Any:
-    kind, object_id = find_object(current().store.reader, args.id)
+    try:
+        kind, object_id = find_object(current().store.reader, args.id)
+    except RenexError as unknown:
+        found = find_model(args.id) if unknown.code == "not_found" else None
+        if found is None:
+            raise
+        return found
     return runs.get_run(object_id) if kind == RUN else housekeeping.get_snapshot(object_id)
 
 

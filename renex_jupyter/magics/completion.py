@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from renex_jupyter.cli.environment_verbs import ENVIRONMENT_VERBS
+from renex_jupyter.cli.model_verbs import MODEL_VERBS
 from renex_jupyter.cli.verbs import KINDS, VERBS
 from renex_jupyter.session.current import current
 
@@ -45,6 +46,8 @@ def _for_renex(before: list[str]) -> list[str]:
         return list(KINDS)
     if before == ["env"]:
         return list(ENVIRONMENT_VERBS)
+    if before == ["model"]:
+        return list(MODEL_VERBS)
     if before[0] in WITH_OBJECTS:
         return _objects()
     return []

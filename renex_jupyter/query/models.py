@@ -222,7 +222,7 @@ def _unknown_model(read: Reader, meant: Reference) -> RenexError:
 
 
 def _listing(model: str) -> str:
-    return f"%renex model show {model}"
+    return f"%renex model ls {model}"
 
 
 def _by_prefix(read: Reader, table: str, key: str, word: str) -> list[dict[str, Any]]:

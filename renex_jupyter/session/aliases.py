@@ -182,7 +182,7 @@ def _take_away(kind: str, model: str | Model, word: str, reason: str | None) -> 
                 [row["model_id"]],
             )
             said = f"{row['namespace']}/{row['name']}"
-            raise not_found(kind, word, [each["word"] for each in known], listing=f"%renex model show {said}")
+            raise not_found(kind, word, [each["word"] for each in known], listing=f"%renex model ls {said}")
         session.store.write(*changes)
 
 

@@ -18,7 +18,7 @@ from renex_jupyter.records.artifacts import UPLOADED, Artifact
 from renex_jupyter.records.metrics import SYSTEM
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session import artifacts, purges, runs
+from renex_jupyter.session import artifact_words, artifacts, purges, runs
 from renex_jupyter.session.current import Session
 from renex_jupyter.tasks.plan import RESERVED
 
@@ -73,14 +73,14 @@ def find_source(
 
 
 def _of_path(session: Session, version: Owner, given: object, run: Run | None) -> Source:
-    path = artifacts.checked_path(given)
-    name = artifacts.default_name(path)
+    path = artifact_words.checked_path(given)
+    name = artifact_words.default_name(path)
     store, purged_at = session.store, session.store.layout.purged_at()
     reserved = {each.casefold() for each in RESERVED}
     uploaded = files.upload(path, store.layout.blobs, purged=purges.contents_gone(store), reserved=reserved)
     run_id = run.run_id if run else None
     contents = artifacts.artifact_of(uploaded, name, version, run_id, mode=UPLOADED, kind=MODEL_KIND)
-    contents = dataclasses.replace(contents, uri=artifacts.place(session, path))
+    contents = dataclasses.replace(contents, uri=artifact_words.place(session, path))
     return Source(contents, run, None, uploaded=True, metrics=_run_metrics(run), purged_at=purged_at)
 
 
