@@ -24,9 +24,16 @@ if TYPE_CHECKING:
     from renex_jupyter.session.attaching import run_files as run_files
     from renex_jupyter.session.attaching import run_output as run_output
     from renex_jupyter.session.attaching import stop as stop
+    from renex_jupyter.session.autolog.for_torch import watch_model as watch_model
+    from renex_jupyter.session.autolog.switches import autolog as autolog
     from renex_jupyter.session.changes import on_change as on_change
     from renex_jupyter.session.changes import watch as watch
     from renex_jupyter.session.checkouts import checkout as checkout
+    from renex_jupyter.session.checkpoints import best_checkpoint as best_checkpoint
+    from renex_jupyter.session.checkpoints import delete_checkpoint as delete_checkpoint
+    from renex_jupyter.session.checkpoints import last_checkpoint as last_checkpoint
+    from renex_jupyter.session.checkpoints import list_checkpoints as list_checkpoints
+    from renex_jupyter.session.checkpoints import log_checkpoint as log_checkpoint
     from renex_jupyter.session.decisions import replace_version as replace_version
     from renex_jupyter.session.decisions import restore_version as restore_version
     from renex_jupyter.session.decisions import retire_version as retire_version
@@ -64,6 +71,14 @@ if TYPE_CHECKING:
     from renex_jupyter.session.keeping import import_store as import_store
     from renex_jupyter.session.keeping import purge as purge
     from renex_jupyter.session.keeping import rebuild as rebuild
+    from renex_jupyter.session.lineage import lineage as lineage
+    from renex_jupyter.session.media import load_table as load_table
+    from renex_jupyter.session.media import log_dict as log_dict
+    from renex_jupyter.session.media import log_figure as log_figure
+    from renex_jupyter.session.media import log_histogram as log_histogram
+    from renex_jupyter.session.media import log_image as log_image
+    from renex_jupyter.session.media import log_table as log_table
+    from renex_jupyter.session.media import log_text as log_text
     from renex_jupyter.session.metrics import log_metric as log_metric
     from renex_jupyter.session.metrics import log_metrics as log_metrics
     from renex_jupyter.session.metrics import metric_history as metric_history
@@ -94,6 +109,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.policies import policy_history as policy_history
     from renex_jupyter.session.policies import set_policies as set_policies
     from renex_jupyter.session.policies import set_policy as set_policy
+    from renex_jupyter.session.progress import track as track
     from renex_jupyter.session.reruns import rerun as rerun
     from renex_jupyter.session.run_edits import delete_run as delete_run
     from renex_jupyter.session.run_edits import update_run as update_run
@@ -132,6 +148,9 @@ _WHERE = {
     "run_files": "session.attaching",
     "run_output": "session.attaching",
     "stop": "session.attaching",
+    "watch_model": "session.autolog.for_torch",
+    "autolog": "session.autolog.switches",
+    "track": "session.progress",
     "on_change": "session.changes",
     "watch": "session.changes",
     "event": "session.events",
@@ -159,6 +178,13 @@ _WHERE = {
     "import_store": "session.keeping",
     "purge": "session.keeping",
     "rebuild": "session.keeping",
+    "load_table": "session.media",
+    "log_dict": "session.media",
+    "log_figure": "session.media",
+    "log_histogram": "session.media",
+    "log_image": "session.media",
+    "log_table": "session.media",
+    "log_text": "session.media",
     "log_metric": "session.metrics",
     "log_metrics": "session.metrics",
     "active_run": "session.runs",
@@ -228,6 +254,12 @@ _WHERE = {
     "download_artifact": "session.downloads",
     "verify_artifact": "session.downloads",
     "track_artifact": "session.tracked",
+    "best_checkpoint": "session.checkpoints",
+    "delete_checkpoint": "session.checkpoints",
+    "last_checkpoint": "session.checkpoints",
+    "list_checkpoints": "session.checkpoints",
+    "log_checkpoint": "session.checkpoints",
+    "lineage": "session.lineage",
     "panel": "views.panel:show",
 }
 

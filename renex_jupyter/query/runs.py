@@ -33,6 +33,10 @@ _MAPS = {  # what a condition of `search_runs` may name beside the columns of ru
     "tags": ("owner_id", {"tags": "value"}, "tags where owner_kind = 'run' and value is not null"),
 }
 NUMBER_OF_PARAM = "params.lr < 0.1"
+# Of runs; one is archived by itself, or with its experiment or namespace.
+NOT_ARCHIVED = """(not coalesce(archived, false)
+    and (namespace, experiment) not in (select (namespace, name) from experiments where archived)
+    and namespace not in (select name from namespaces where archived))"""
 _SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
 
 
@@ -58,6 +62,27 @@ def find_runs(read: Reader, wanted: Sequence[str]) -> dict[str, str | None]:
 def _names(read: Reader, run_ids: Sequence[str]) -> dict[str, str | None]:
     query = f"select run_id, name from inside.runs where {among('run_id', run_ids)}"
     return {row["run_id"]: row["name"] for row in read.rows(query)}
+
+
+def unfinished_run(read: Reader, namespace: str, experiment: str, name: str, parent: str | None) -> str | None:
+    """Return the id of the newest run of a name that a program opened, if it did not come to its end.
+
+    Parameters
+    ----------
+    parent : the run around it; None: it has none, or one that is a task.
+    """
+    rows = read.rows(
+        """select run_id, status from inside.runs r
+        where namespace = $namespace and experiment = $experiment and name = $name and kind = 'block'
+            and rerun_of is null and not coalesce(archived, false)
+            and case when $parent is null
+                then parent_run_id is null
+                    or parent_run_id not in (select run_id from inside.runs where kind = 'block')
+                else parent_run_id = $parent end
+        order by started_at desc, run_id limit 1""",
+        {"namespace": namespace, "experiment": experiment, "name": name, "parent": parent},
+    )
+    return rows[0]["run_id"] if rows and rows[0]["status"] in ("lost", "failed", "stopped") else None
 
 
 def get_run(read: Reader, run_id: str) -> Run:
@@ -289,8 +314,11 @@ def _widened(read: Reader, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _matching(read: Reader, search: str) -> tuple[str, dict[str, Any]]:
-    """Return a relation of the runs that have every word of the search, and its parameters; `lost` is told already."""
-    clauses = ["true"]
+    """Return a relation of the runs that have every word of the search, and its parameters; `lost` is told already.
+
+    What is archived is passed over.
+    """
+    clauses = [NOT_ARCHIVED]
     params: dict[str, Any] = {"gone": lost_runs(read)}
     for place, word in enumerate(search.split()):
         params[f"word{place}"] = word

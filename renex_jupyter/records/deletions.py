@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
-from renex_jupyter.records.artifacts import TRACKED, Artifact
+from renex_jupyter.records.artifacts import TRACKED, Artifact, Checkpoint
 from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.snapshots import Snapshot
 
@@ -57,6 +57,29 @@ class DeletedArtifact:
             ("size", "" if artifact.size is None else display.size(artifact.size)),
             ("created", display.moment(artifact.created_at)),
             ("next", "to delete it, add --yes (dry_run=False)" if self.dry_run else free),
+        ]
+
+    __str__, _repr_pretty_, _repr_html_ = text, pretty, html
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedCheckpoint:
+    """A checkpoint that was deleted, or would be."""
+
+    dry_run: bool
+    checkpoint: Checkpoint
+    artifact: Artifact
+
+    @property
+    def title(self) -> str:
+        return f"{self.checkpoint.title} {'would be deleted' if self.dry_run else 'is deleted'}"
+
+    def rows(self) -> Rows:
+        size = self.artifact.size
+        return [
+            ("metrics", display.pairs(self.checkpoint.metrics.items())),
+            ("size", "" if size is None else display.size(size)),
+            ("next", "to delete it, add --yes (dry_run=False)" if self.dry_run else FREE),
         ]
 
     __str__, _repr_pretty_, _repr_html_ = text, pretty, html

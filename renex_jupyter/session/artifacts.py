@@ -7,29 +7,36 @@ nothing names, which a collection frees, and never a record whose contents are m
 from __future__ import annotations
 
 import hashlib
-import mimetypes
-import operator
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.capture import files
-from renex_jupyter.capture.secrets import is_secret_file, redact, redact_text
+from renex_jupyter.capture.secrets import is_secret_file, redact_text
 from renex_jupyter.errors import RenexError, invalid_argument, shown, text_argument, warn
 from renex_jupyter.ids import content_id, new_id, short
 from renex_jupyter.query import artifacts as query
 from renex_jupyter.query.owners import find_owner
 from renex_jupyter.records.artifacts import TRACKED, UPLOADED, Artifact, ArtifactFile
-from renex_jupyter.records.changes import Change, fields, now, plain
+from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.deletions import DeletedArtifact
-from renex_jupyter.records.keys import LONGEST_KEY
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.paths import to_text
 from renex_jupyter.session import purges
 from renex_jupyter.session.alone import alone
+from renex_jupyter.session.artifact_words import (
+    checked_kind,
+    checked_name,
+    checked_path,
+    checked_step,
+    default_name,
+    kept_metadata,
+    mime_of,
+    place,
+)
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.runs import active_run, start_run
 from renex_jupyter.store.store import Store
@@ -40,7 +47,6 @@ if TYPE_CHECKING:
 
 LEFT_OUT = frozenset(each.casefold() for each in RESERVED)  # names of what no artifact has in it
 MOST_FILES = 50_000  # of one folder: they stand in one record
-NAME_HINT = f'Use a text of 1 to {LONGEST_KEY} characters, such as "models/best.pt", without ".." in it.'
 # What is the caller's own mistake is an error; everything else must not stop a training program.
 MISTAKES = frozenset({"invalid_argument", "not_found", "ambiguous", "unsupported_value", "unsafe_path"})
 
@@ -143,13 +149,13 @@ def keep_path(
     kind: str | None = None,
     step: int | None = None,
     metadata: Mapping[str, Any] | None = None,
-    more: tuple[Change, ...] = (),
+    more: Callable[[Artifact], Sequence[Change]] = lambda _: (),
 ) -> Artifact:
     """Keep a file or a folder as an artifact of an owner; see `log_artifact`, but everything that fails is an error.
 
     Parameters
     ----------
-    more : changes that name the artifact by `"artifact_id": None`, written at once with it.
+    more : called when its contents are kept; returns the changes that are written at once with its record.
     """
     session.begin()
     store, purged_at = session.store, session.store.layout.purged_at()
@@ -158,7 +164,7 @@ def keep_path(
     record = replace(record, uri=place(session, path))
     if not uploaded.is_folder and is_secret_file(path.name):
         warn(f"'{to_text(path.name)}' is named like a secret and is kept, because it was named itself.")
-    return write(session, record, owner, purged_at, more)
+    return write(session, record, owner, purged_at, more(record))
 
 
 def artifact_of(
@@ -233,15 +239,16 @@ def keep_again(
     return write(session, record, owner, purged_at)
 
 
-def write(session: Session, record: Artifact, owner: Owner, purged_at: int, more: tuple[Change, ...] = ()) -> Artifact:
-    """Write the record of an artifact whose contents are in the store, together with what else names it."""
+def write(session: Session, record: Artifact, owner: Owner, purged_at: int, more: Sequence[Change] = ()) -> Artifact:
+    """Write the record of an artifact whose contents are in the store, together with what else names it.
+
+    Parameters
+    ----------
+    purged_at : when something was last purged, as it was before the contents were put.
+    """
     store = session.store
     action = "track" if record.mode == TRACKED else "upload"
-    changes = [Change("artifacts", record.artifact_id, action, fields(record), namespace=owner.namespace)]
-    for each in more:
-        after = {**each.after, "artifact_id": record.artifact_id}
-        changes.append(Change(each.kind, each.id, each.action, after, each.before, each.namespace))
-    store.write(*changes)
+    store.write(Change("artifacts", record.artifact_id, action, fields(record), namespace=owner.namespace), *more)
     if store.layout.purged_at() != purged_at and record.mode == UPLOADED:  # beside us: its content may be gone
         purges.note_again(store, contents_of(record))
     return record
@@ -383,98 +390,3 @@ def contents_of(artifact: Artifact) -> list[str]:
     """Return the SHA-256 of all contents that an artifact names."""
     named = [each.sha256 for each in artifact.files] if artifact.files is not None else [artifact.sha256]
     return [each for each in named if each]
-
-
-def place(session: Session, path: Path) -> str:
-    """Return where a thing lies, relative to the project if it is in it, so that both can be moved."""
-    return redact_text(to_text(session.relative(Path(os.path.normpath(path))) or str(path)))
-
-
-def checked_path(path: object) -> Path:
-    """Return an absolute path.
-
-    Raises
-    ------
-    RenexError : `invalid_argument`; `not_found` where nothing is.
-    """
-    hint = "Give the path of a file or a folder."
-    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise invalid_argument(f"{shown(path)} is no path.", hint)
-    text = os.fspath(path)
-    if not isinstance(text, str) or "\0" in text:
-        raise invalid_argument(f"{shown(path)} is no path.", hint)
-    found = Path(text).expanduser().absolute()
-    if not os.path.exists(found):  # noqa: PTH110  a path that is too long is none, and no error
-        raise RenexError(
-            "not_found", f"nothing is at {to_text(str(found))}.", f"Check the path; it is relative to {Path.cwd()}."
-        )
-    return found
-
-
-def default_name(path: Path) -> str:
-    """Return the name of an artifact that nobody named."""
-    return checked_name(to_text(Path(os.path.normpath(path)).name or "root"))
-
-
-def checked_name(name: object) -> str:
-    """Return the name of an artifact, if it can be one.
-
-    Raises
-    ------
-    RenexError : `invalid_argument`.
-    """
-    text = text_argument(name, "the name of an artifact", NAME_HINT)
-    wrong = next((part for part in text.split("/") if part in ("", ".", "..")), None)
-    if wrong is not None or "\0" in text or not text.strip() or len(text) > LONGEST_KEY:
-        raise invalid_argument(f"{shown(name)} cannot be the name of an artifact.", NAME_HINT)
-    return text
-
-
-def checked_kind(kind: object) -> str:
-    """Return a kind, if it can be one."""
-    text = text_argument(kind, "the kind of an artifact", 'Use a word, such as "model".')
-    if not text.strip() or len(text) > LONGEST_KEY:
-        raise invalid_argument(f"{shown(kind)} cannot be the kind of an artifact.", 'Use a word, such as "model".')
-    return text
-
-
-def checked_step(step: object) -> int | None:
-    """Return a step as a whole number."""
-    try:
-        if step is None or isinstance(step, bool):
-            raise TypeError
-        number = operator.index(step)  # type: ignore[arg-type]
-    except TypeError:
-        if step is None:
-            return None
-        raise invalid_argument(
-            f"step {shown(step)} is no whole number.", "Use one such as the number of the epoch."
-        ) from None
-    if not -(2**63) <= number < 2**63:
-        raise invalid_argument(f"step {shown(step)} is too large.", "Use at most 63 bits.")
-    return number
-
-
-def kept_metadata(metadata: object, name: str) -> dict[str, Any] | None:
-    """Return metadata as JSON can hold it, without secrets; what cannot be kept is told and left out.
-
-    Raises
-    ------
-    RenexError : `invalid_argument` for what is no mapping.
-    """
-    if metadata is None:
-        return None
-    if not isinstance(metadata, Mapping):
-        raise invalid_argument(f"metadata are no {type(metadata).__name__}.", "Give a dict, such as {'epoch': 3}.")
-    kept = {}
-    for key, value in metadata.items():
-        try:
-            kept[str(key)] = plain(redact(value, str(key)))
-        except RenexError as error:
-            warn(f"'{key}' of the metadata of '{name}' is not kept: {error.line}")
-    return kept
-
-
-def mime_of(name: str) -> str | None:
-    """Return the media type that a name says, on every machine the same."""
-    return mimetypes.MimeTypes().guess_type(name)[0]

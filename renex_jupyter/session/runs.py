@@ -28,7 +28,7 @@ from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.keys import LONGEST_KEY, checked
 from renex_jupyter.records.runs import STATUSES, Run, Task
 from renex_jupyter.records.snapshots import Snapshot
-from renex_jupyter.session import exits
+from renex_jupyter.session import exits, resuming
 from renex_jupyter.session.active_run import ActiveRun, close, close_after, snapshot_for, tell_children
 from renex_jupyter.session.closing import end_of_vanished
 from renex_jupyter.session.current import Session, current, never_in_the_way
@@ -64,6 +64,7 @@ def start_run(
     run_id: str | Run | ActiveRun | None = None,
     nested: bool = False,
     tags: Mapping[str, str] | None = None,
+    resume: bool = False,
 ) -> ActiveRun:
     """Open a run; use it as `with rx.start_run("train") as run:` or close it with `end_run()`.
 
@@ -75,15 +76,19 @@ def start_run(
     name : a text of 1 to 500 characters; None: the name of the notebook or of the script.
     run_id : go on with this recorded run (id, unique prefix, or what `start_run` or `get_run` returned) instead of a
         new one. Where another process of this machine has it open, that process ends it, and this one only logs on it.
+    resume : go on with the newest run of this name in this experiment if it was lost, failed or was stopped, or is still
+        open here; else open a new one. See `last_checkpoint`, by which a training goes on where it was.
 
     Raises
     ------
     RenexError : `invalid_argument` for an argument that is none, `not_found`, `ambiguous` for `run_id`; `permission`,
         `disk_full` when the store cannot be written. No run is open then that was not open before.
     """
-    _check_new(name, run_id, tags, nested=nested)
+    _check_new(name, run_id, tags, nested=nested, resume=resume)
     session = current()
     active = _at_hand(session, run_id, nested=nested)
+    if resume and active is None:
+        active = resuming.left_open(session, name or _default_name(session))
     if active is not None:
         if tags:
             active.set_tags(tags)
@@ -91,10 +96,16 @@ def start_run(
     finish_what_was_left(session, nested=nested)
     if run_id is not None:
         return _reopen(session, run_id, tags)
+    if resume and session.store.exists:
+        mark_vanished(session)
+        with resuming.alone(session.store):
+            unfinished = resuming.unfinished(session, name or _default_name(session))
+            if unfinished is not None:
+                return _reopen(session, unfinished, tags)
     return open_run(session, name or _default_name(session), tags=tags)
 
 
-def _check_new(name: object, run_id: object, tags: object, *, nested: object) -> None:
+def _check_new(name: object, run_id: object, tags: object, *, nested: object, resume: object = False) -> None:
     """Refuse what a run cannot be opened with.
 
     Raises
@@ -111,6 +122,10 @@ def _check_new(name: object, run_id: object, tags: object, *, nested: object) ->
         checked("tag", key)
     if not isinstance(nested, bool):
         raise invalid_argument(f"nested={shown(nested)} is neither True nor False.", "Use nested=True.")
+    if not isinstance(resume, bool):
+        raise invalid_argument(f"resume={shown(resume)} is neither True nor False.", "Use resume=True.")
+    if resume and run_id is not None:
+        raise invalid_argument("both run_id and resume.", "A run_id says by itself which run goes on.")
 
 
 def finish_what_was_left(session: Session, *, nested: bool = False) -> None:

@@ -26,7 +26,7 @@ from renex_jupyter.records.artifacts import TRACKED, Artifact, ArtifactCheck
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.paths import from_text, to_text
-from renex_jupyter.session import artifacts
+from renex_jupyter.session import artifact_words, artifacts
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.store.blobs import CHUNK, Blobs, Readable
 
@@ -73,20 +73,20 @@ def track_artifact(
         raise invalid_argument(f"size {shown(size)} is no number of bytes.", "Give a whole number from 0.")
     local = _local(given)
     if local is not None and known is None:
-        artifacts.checked_path(local)
-    chosen = artifacts.checked_name(name) if name is not None else _default_name(given, local)
+        artifact_words.checked_path(local)
+    chosen = artifact_words.checked_name(name) if name is not None else _default_name(given, local)
     session = current()
     with artifacts.kept_or_told(f"artifact '{chosen}'"):
         owner, run_id = artifacts.owner_of(session, on)
         session.begin()
-        record = _empty(chosen, owner, run_id, artifacts.place(session, local) if local else redact_text(given))
+        record = _empty(chosen, owner, run_id, artifact_words.place(session, local) if local else redact_text(given))
         record = replace(
             record,
             sha256=known,
             size=size,
-            kind=artifacts.checked_kind(kind) if kind is not None else "file",
-            mime=artifacts.mime_of(chosen),
-            metadata=artifacts.kept_metadata(metadata, chosen),
+            kind=artifact_words.checked_kind(kind) if kind is not None else "file",
+            mime=artifact_words.mime_of(chosen),
+            metadata=artifact_words.kept_metadata(metadata, chosen),
         )
         if known is None:
             record = _with_checksum(record, given, local, named=kind is not None)
@@ -276,9 +276,9 @@ def _local(uri: str) -> Path | None:
 
 def _default_name(uri: str, local: Path | None) -> str:
     if local is not None:
-        return artifacts.default_name(local)
+        return artifact_words.default_name(local)
     parts = urlsplit(uri)
-    return artifacts.checked_name(redact_text(parts.path.rstrip("/").rpartition("/")[2] or parts.netloc or uri))
+    return artifact_words.checked_name(redact_text(parts.path.rstrip("/").rpartition("/")[2] or parts.netloc or uri))
 
 
 def _checked_sha256(sha256: object) -> str | None:
