@@ -18,9 +18,8 @@ from renex_jupyter.records.snapshots import FileEntry
 from renex_jupyter.session import purges, tracked
 from renex_jupyter.session.artifacts import contents_of, get_artifact
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.store import download_folders
 from renex_jupyter.store.blobs import Blobs
-from renex_jupyter.store.layout import os_errors
-from renex_jupyter.store.sharing import make_folder
 from renex_jupyter.tasks import downloads
 from renex_jupyter.tasks.plan import Plan, folded
 
@@ -92,10 +91,7 @@ def _goal(session: Session, record: Artifact, to: Path | None) -> Path:
     """Return the path that an artifact gets."""
     name = Path(from_text(record.name)).name
     if to is None:
-        place = session.store.layout.downloads / content_id([record.sha256, name])[:32]
-        with os_errors("a place for downloads cannot be made"):
-            make_folder(place.parent)
-            make_folder(place)
+        place = download_folders.folder_for(session.store.layout, content_id([record.sha256, name])[:32])
         return place / name
     is_file = record.files is None
     goal = to / name if is_file and to.is_dir() else to

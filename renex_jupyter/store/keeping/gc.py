@@ -21,7 +21,7 @@ from pathlib import Path
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.keeping import Collected
-from renex_jupyter.store import archive, generation, locks, run_folders, tables
+from renex_jupyter.store import archive, download_folders, generation, locks, run_folders, tables
 from renex_jupyter.store.blobs import FRESH, away_name
 from renex_jupyter.store.fold import unfolded
 from renex_jupyter.store.layout import Layout, os_errors, put_in_place
@@ -97,6 +97,7 @@ def collect(store: Store, *, dry_run: bool = True, grace: float = GRACE) -> Coll
             for path, _ in left:
                 path.unlink(missing_ok=True)
             run_folders.sweep(store, grace=max(grace, run_folders.GRACE) if grace else 0.0)
+            download_folders.clear(layout, before=deadline)
         size = sum(each.size for each in freed) + sum(size for _, size in left)
         return Collected(dry_run, len(freed), size, len(left), young)
 

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from renex_jupyter.records.keeping import Holder
-from renex_jupyter.store import run_folders
+from renex_jupyter.store import download_folders, run_folders
 from renex_jupyter.store.keeping.doomed import Doomed
 from renex_jupyter.store.store import Store
 
@@ -31,7 +31,7 @@ class Left:
 
 def clear(store: Store, doomed: Doomed) -> int:
     """Remove the folders of purged runs, for a secret those of all runs but for what is kept; return how many files went."""
-    files = 0
+    files = download_folders.clear(store.layout)  # they are made again when somebody asks
     for folder in run_folders.left_over(store):
         if doomed.secret or folder.name in doomed.owners:
             files += _files_in(folder)
