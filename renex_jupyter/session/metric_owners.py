@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import RenexError, invalid_argument, warn
-from renex_jupyter.query.metrics import Owned, evaluations_of
 from renex_jupyter.query.owners import find_owner
 from renex_jupyter.records.keys import checked
 from renex_jupyter.records.owners import Owner
@@ -18,6 +17,9 @@ from renex_jupyter.session import exits
 from renex_jupyter.session.current import Session, never_in_the_way
 from renex_jupyter.session.points import Points
 from renex_jupyter.session.runs import active_run, run_to_log_on
+
+if TYPE_CHECKING:
+    from renex_jupyter.query.metrics import Owned
 
 MISTAKES = frozenset({"invalid_argument", "not_found", "ambiguous", "unsupported_value"})  # of the caller
 _WATCHED = frozenset({"model_version", "checkpoint", evaluations.KIND})  # policies look at what these reach
@@ -86,6 +88,8 @@ def owners_to_read(session: Session, on: object, dataset: str | None) -> list[Ow
     ------
     RenexError : `not_found`, `ambiguous`, `invalid_argument`.
     """
+    from renex_jupyter.query.metrics import Owned, evaluations_of
+
     name = evaluations.checked_dataset(dataset) if dataset is not None else None
     read = session.store.reader
     given = active_run() if on is None else on
