@@ -71,7 +71,7 @@ def create_model(
         else:
             row = there
             _check_same(query.as_model(session.store.reader, row), facts)
-    return query.as_model(session.store.reader, row)
+    return query.as_model(session.store.reader, query.find_model(session.store.reader, row["model_id"]))
 
 
 def get_model(model: str | Model | ModelVersion, namespace: str | None = None) -> Model:

@@ -20,7 +20,6 @@ from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.runs import Run
 from renex_jupyter.session import artifact_words, artifacts, purges, runs
 from renex_jupyter.session.current import Session
-from renex_jupyter.tasks.plan import RESERVED
 
 MODEL_KIND = "model"  # the kind of an artifact that a run registers by itself
 DATASET = "dataset"  # a param of a run that names what it was trained on
@@ -76,10 +75,8 @@ def _of_path(session: Session, version: Owner, given: object, run: Run | None) -
     path = artifact_words.checked_path(given)
     name = artifact_words.default_name(path)
     store, purged_at = session.store, session.store.layout.purged_at()
-    reserved = {each.casefold() for each in RESERVED}
-    uploaded = files.upload(path, store.layout.blobs, purged=purges.contents_gone(store), reserved=reserved)
-    run_id = run.run_id if run else None
-    contents = artifacts.artifact_of(uploaded, name, version, run_id, mode=UPLOADED, kind=MODEL_KIND)
+    uploaded = files.upload(path, store.layout.blobs, purged=purges.contents_gone(store), reserved=artifacts.LEFT_OUT)
+    contents = artifacts.artifact_of(uploaded, name, version, None, mode=UPLOADED, kind=MODEL_KIND)
     contents = dataclasses.replace(contents, uri=artifact_words.place(session, path))
     return Source(contents, run, None, uploaded=True, metrics=_run_metrics(run), purged_at=purged_at)
 
@@ -97,8 +94,15 @@ def _of_checkpoint(session: Session, version: Owner, checkpoint_id: str) -> Sour
 
 
 def _of_artifact(session: Session, version: Owner, found: Artifact, given_run: object) -> Source:
-    run = _known_run(session, found.run_id) if given_run is None else _run(session, given_run)
+    run = _known_run(session, _made_in(session, found)) if given_run is None else _run(session, given_run)
     return _again(session, version, found, run, None, _run_metrics(run))
+
+
+def _made_in(session: Session, found: Artifact) -> str | None:
+    """Return the id of the run in which an artifact was made; the contents of a version say it by their version."""
+    query = "select run_id from inside.model_versions where artifact_id = ?"
+    rows = session.store.reader.rows(query, [found.artifact_id])
+    return rows[0]["run_id"] if rows else found.run_id
 
 
 def _of_run(session: Session, version: Owner, run: Run | None) -> Source:
@@ -146,7 +150,7 @@ def _again(
         owner_kind=version.kind,
         owner_id=version.id,
         kind=MODEL_KIND,
-        run_id=run.run_id if run else None,
+        run_id=None,  # a version outlives its run: what names the run goes with it
     )
     return Source(contents, run, checkpoint_id, metrics=metrics, purged_at=purged_at)
 
