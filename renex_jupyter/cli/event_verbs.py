@@ -11,7 +11,7 @@ from typing import Any
 
 from renex_jupyter.cli.answers import jsonable
 from renex_jupyter.cli.parsing import add_verb
-from renex_jupyter.errors import RenexError, from_os_error, invalid_argument, warn
+from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
 from renex_jupyter.ids import short
 from renex_jupyter.records import display
 from renex_jupyter.records.cards import Rows, html, pretty, text
@@ -115,7 +115,7 @@ def _lines(args: argparse.Namespace) -> Event | Logged:
             logged += 1
         except RenexError as error:
             bad += 1
-            warn(f"line {number:,} is no event: {error.line}")
+            print(display.printable(f"renex: line {number:,} is no event: {error.line}"), file=sys.stderr, flush=True)
     _write_out()
     return Logged(logged, bad)
 
