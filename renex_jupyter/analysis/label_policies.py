@@ -82,7 +82,7 @@ def _of_holder(question: Question, held: Subject, winner: Subject | None) -> Sai
     if winner is None:
         said = f"{held.name} is {question.alias} though it is {held.status}: no other version may follow it"
         return Said(held, UNMET, said, facts)
-    gives = "gives" if question.acted else "would give"
+    gave = "gave" if question.acted else "would give"
     other = winner.metrics[question.metric]
     if held.status != ACTIVE:
         number = f"it is {held.status}"
@@ -90,7 +90,7 @@ def _of_holder(question: Question, held: Subject, winner: Subject | None) -> Sai
         shown = side_by_side(value, other)
         number = f"{question.key} {shown[0]} vs {shown[1]} of {winner.name}"
     facts |= {"winner": winner.name, "winner_value": other}
-    return Said(held, UNMET, f"{held.name} {gives} {question.alias} to {winner.name}: {number}", facts)
+    return Said(held, UNMET, f"{held.name} {gave} {question.alias} to {winner.name}: {number}", facts)
 
 
 def _findings(question: Question, each: Subject, holder: Subject | None, nobody: str = NOBODY) -> Findings:

@@ -15,6 +15,9 @@ from renex_jupyter import ids
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.cli.environment_verbs import add_environment_verbs
 from renex_jupyter.cli.event_verbs import EVENT_VERBS, add_event_verbs
+from renex_jupyter.cli.experiment_verbs import KINDS as GROUPS
+from renex_jupyter.cli.experiment_verbs import VERBS as EXPERIMENT_VERBS
+from renex_jupyter.cli.experiment_verbs import add_experiment_verbs, list_kind, list_runs, show_named
 from renex_jupyter.cli.model_verbs import add_model_verbs, find_model, list_models
 from renex_jupyter.cli.parsing import HelpShown, Parser, add_verb
 from renex_jupyter.cli.policy_verbs import add_policy_verbs
@@ -35,8 +38,7 @@ if TYPE_CHECKING:
     from renex_jupyter.records.access import Access
     from renex_jupyter.records.keeping import Purged
 
-KINDS = ("runs", "snapshots", "experiments", "environments", "tasks", "models")
-RUN_COLUMNS = ["run_id", "name", "status", "experiment", "started_at", "duration_s"]
+KINDS = ("runs", "snapshots", *GROUPS, "environments", "tasks", "models")
 
 # What 1 means of a verb, see docs/terminal.md; of every other verb there is no 1.
 ONE = {
@@ -87,6 +89,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_model_verbs(verbs)
     add_policy_verbs(verbs)
     add_event_verbs(verbs, notebook=notebook)
+    add_experiment_verbs(verbs)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
         for each, name in ({parser: ""} | {each: name for name, each in verbs.choices.items()}).items():
@@ -144,6 +147,7 @@ ASKING = (
     "checkout",
     "env",
     "model",
+    "policy",
     "sql",
     "panel",
     "doctor",
@@ -151,6 +155,7 @@ ASKING = (
 VERBS = (
     *ASKING,
     *EVENT_VERBS,
+    *EXPERIMENT_VERBS,
     "stop",
     "attach",
     "logs",
@@ -244,8 +249,9 @@ def _list(args: argparse.Namespace) -> pd.DataFrame:
         return list_snapshots(args)
     refuse_filters(args)
     if args.kind == "runs":
-        frame = runs.search_runs(limit=args.limit)
-        return frame[RUN_COLUMNS + [name for name in map(str, frame) if name.startswith(("metrics.", "params."))]]
+        return list_runs(args)
+    if args.kind in GROUPS:
+        return list_kind(args)
     if args.kind == "models":
         return list_models(args)
     if args.kind == "environments":
@@ -262,6 +268,9 @@ def _sql_table(args: argparse.Namespace) -> Table:
 
 
 def _show(args: argparse.Namespace) -> Any:
+    named = show_named(args.id)
+    if named is not None:
+        return named
     try:
         kind, object_id = find_object(current().store.reader, args.id)
     except RenexError as unknown:

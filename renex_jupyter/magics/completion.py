@@ -7,6 +7,7 @@ from typing import Any
 
 from renex_jupyter.cli.environment_verbs import ENVIRONMENT_VERBS
 from renex_jupyter.cli.model_verbs import MODEL_VERBS
+from renex_jupyter.cli.policy_verbs import POLICY_VERBS
 from renex_jupyter.cli.verbs import KINDS, VERBS
 from renex_jupyter.session.current import current
 
@@ -48,6 +49,8 @@ def _for_renex(before: list[str]) -> list[str]:
         return list(ENVIRONMENT_VERBS)
     if before == ["model"]:
         return list(MODEL_VERBS)
+    if before == ["policy"]:
+        return list(POLICY_VERBS)
     if before[0] in WITH_OBJECTS:
         return _objects()
     return []

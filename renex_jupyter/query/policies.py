@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.ids import short
 from renex_jupyter.records.models import ACTIVE
-from renex_jupyter.records.policies import Policy, Subject
+from renex_jupyter.records.policies import RELEASED, Policy, Subject
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.store.tables import among
 
@@ -101,8 +101,9 @@ def goal_of(read: Reader, rule: Mapping[str, Any]) -> str:
 def versions_of(read: Reader, model_id: str) -> list[Subject]:
     """Return the versions of a model with everything that a policy may ask of them, the oldest first."""
     rows = read.rows(
-        """select model_version_id, version, status, description, metrics, checkpoint_id, artifact_id, created_at
-        from inside.model_versions where model_id = ? order by version""",
+        """select model_version_id, version, status, description, metrics, checkpoint_id, artifact_id, created_at,
+            exists (select 1 from inside.artifacts a where a.artifact_id = v.artifact_id) as has_contents
+        from inside.model_versions v where model_id = ? order by version""",
         [model_id],
     )
     metrics = _metrics_of_versions(read, model_id)
@@ -115,7 +116,7 @@ def versions_of(read: Reader, model_id: str) -> list[Subject]:
             row["created_at"],
             metrics={**_numbers(row["metrics"]), **metrics.get(row["model_version_id"], {})},
             number=row["version"],
-            status=row["status"] or ACTIVE,
+            status=(row["status"] or ACTIVE) if row["has_contents"] else RELEASED,
             aliases=aliases.get(row["version"], ()),
             labels=labels.get(row["version"], ()),
             description=row["description"],

@@ -51,7 +51,7 @@ def test_label_a_better_version_is_promoted_with_both_numbers() -> None:
     rule = {**CHAMPION, "where": "latency_ms < 20"}
     versions = [version(5, 0.940), version(7, 0.944, metrics={"latency_ms": 12.0})]
     assert reasons(rule, versions, 5) == [
-        "v5 gives champion to v7: accuracy 0.940 vs 0.944 of v7",
+        "v5 gave champion to v7: accuracy 0.940 vs 0.944 of v7",
         "v7 promoted to champion: accuracy 0.944 vs 0.940 of v5 (+0.004, needs +0.002), latency_ms 12 < 20",
     ]
 
@@ -95,7 +95,7 @@ def test_label_less_is_better_where_the_goal_is_min() -> None:
         version(3, metrics={"loss": 0.25}),
     ]
     assert reasons(rule, versions, 1, goal="min") == [
-        "v1 gives champion to v3: loss 0.30 vs 0.25 of v3",
+        "v1 gave champion to v3: loss 0.30 vs 0.25 of v3",
         "v2 not promoted: loss 0.295 vs 0.250 of v3, needs -0.01",
         "v3 promoted to champion: loss 0.25 vs 0.30 of v1 (-0.05, needs -0.01)",
     ]
@@ -119,7 +119,7 @@ def test_label_a_version_that_is_not_active_never_wins(status: str) -> None:
 def test_label_a_holder_that_is_retired_is_followed_by_the_best() -> None:
     versions = [version(1, 0.99, status="retired"), version(2, 0.9), version(3, 0.8)]
     assert reasons(CHAMPION, versions, 1) == [
-        "v1 gives champion to v2: it is retired",
+        "v1 gave champion to v2: it is retired",
         "v2 promoted to champion: accuracy 0.9, v1, which had it, is retired",
         "v3 not promoted: accuracy 0.8 vs 0.9 of v2, needs +0.002",
     ]
