@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,9 @@ def changes_after(
         **({"kinds": list(kinds)} if kinds is not None else {}),
         **({"actions": list(actions)} if actions is not None else {}),
     }
-    return [Read(row["writer"], row["seq"], row["wanted"], _told(row)) for row in read.rows(query, params)]
+    rows = read.rows(query, params)
+    known = _known_before(read, [row for row in rows if row["wanted"] and row["before"] is None])
+    return [Read(row["writer"], row["seq"], row["wanted"], _told(row, known)) for row in rows]
 
 
 def position_now(read: Reader) -> Position:
@@ -111,7 +113,33 @@ def checked_kinds(kinds: Sequence[str]) -> list[str]:
     return found
 
 
-def _told(row: dict[str, Any]) -> dict[str, Any]:
+def _known_before(read: Reader, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return the fields as they were before changes whose writers did not know, by writer and number.
+
+    They are asked of the earlier changes of the same objects; of a deletion they are all fields that these set.
+    """
+    asked = {(row["writer"], row["seq"]): row for row in rows if row["action"] != "create"}
+    if not asked:
+        return {}
+    query = """
+        select writer, seq, action, kind, id, after from inside.changes
+        where (kind, id) in (select unnest($kinds::varchar[]), unnest($ids::varchar[])) order by at_us, writer, seq"""
+    objects = {(row["kind"], row["id"]) for row in asked.values()}
+    params = {"kinds": [kind for kind, _ in objects], "ids": [each for _, each in objects]}
+    fields: dict[tuple[str, str], dict[str, Any]] = {each: {} for each in objects}
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in read.rows(query, params):
+        was, after = fields[row["kind"], row["id"]], _object(row["after"]) or {}
+        place = row["writer"], row["seq"]
+        if place in asked:
+            found[place] = (
+                dict(was) if row["action"] == "delete" else {name: was[name] for name in after if name in was}
+            )
+        was.update(after)
+    return found
+
+
+def _told(row: dict[str, Any], known: Mapping[tuple[str, int], dict[str, Any]]) -> dict[str, Any]:
     return {
         "at": row["at"],
         "actor": row["actor"],
@@ -119,7 +147,7 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
         "object_kind": row["kind"],
         "object_id": row["id"],
         "namespace": row["namespace"],
-        "before": _object(row["before"]),
+        "before": _object(row["before"]) or known.get((row["writer"], row["seq"])) or None,
         "after": _object(row["after"]),
     }
 

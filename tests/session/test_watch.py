@@ -16,6 +16,7 @@ import pytest
 
 import renex_jupyter as rx
 from renex_jupyter.errors import RenexError
+from renex_jupyter.records.changes import Change
 from renex_jupyter.records.events import ChangeEvent
 from renex_jupyter.session import current
 from renex_jupyter.session.following import Following
@@ -64,6 +65,24 @@ def test_a_change_says_who_when_before_and_after(project: Path) -> None:
     assert (updated.before, updated.after) == ({"label": "a"}, {"label": "b"})
     assert updated.namespace == "default"
     assert "update of snapshots" in str(updated)
+
+
+def test_what_the_writer_did_not_know_is_told_of_the_changes_before(project: Path) -> None:
+    with rx.start_run("train"):
+        rx.log_params({"lr": 0.1, "depth": 3})
+        rx.log_param("lr", 0.2)
+        rx.set_tag("who", "ada")
+        rx.set_tag("who", "bob")
+    params = [each for each in changes(kinds="params") if each.object_id.endswith("/lr")]
+    assert [(each.before or {}).get("value") for each in params] == [None, 0.1]
+    assert [(each.after or {}).get("value") for each in params] == [0.1, 0.2]
+    tags = changes(kinds="tags")
+    assert [(each.before or {}).get("value") for each in tags] == [None, "ada"]
+    current.current().store.write(Change("tags", tags[0].object_id, "delete", {}))
+    deleted = changes(tags[-1])[-1]
+    assert deleted.before is not None
+    assert (deleted.before["key"], deleted.before["value"]) == ("who", "bob")
+    assert changes(kinds="runs")[0].before is None
 
 
 def test_nothing_given_means_from_now_on_which_is_when_it_is_called(project: Path) -> None:
