@@ -115,7 +115,7 @@ _CHANGE_TEXT = "concat_ws(' ', actor, action, object_kind, object_id, namespace,
 # What an object is called is said where it was made, and not by what happened to it later.
 _NAMED = """
     or object_id in (select run_id from runs where contains(lower(name), lower({word})))
-    or split_part(object_id, '/', 1) in (
+    or coalesce(json_extract_string(after, '$.model_id'), split_part(object_id, '/', 1)) in (
         select model_id from models where contains(lower(namespace || '/' || name), lower({word})))"""
 
 

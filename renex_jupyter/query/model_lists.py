@@ -204,7 +204,7 @@ def _measured() -> str:
         left join (
             select model_version_id, arg_max(value, wallclock) as logged from model_metrics where {_KEY} = $key group by all
         ) using (model_version_id),
-        lateral (select coalesce(logged, try_cast(json_extract_string(metrics, '$."' || $key || '"') as double)) as value)"""
+        lateral (select coalesce(logged, try_cast(from_json(metrics, '"MAP(VARCHAR,VARCHAR)"')[$key] as double)) as value)"""
 
 
 def _told(read: Reader, model_id: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -52,6 +52,11 @@ const SIGNS = {
   span: { d: 'M3 4v8M13 4v8M3 8h10', label: 'event that took time' },
   change: { d: 'M3 13l1-3 7-7 2 2-7 7z', label: 'change' }
 };
+const PART = {
+  at: value => agoText(value),
+  took: value => (typeof value === 'object' ? `${elapsedText(value.since)} so far` : durationText(value))
+};
+
 /** What stands under the text of a row's main cell. */
 function linesOf({ chips, verdict, under }) {
   const lines = [];
@@ -60,10 +65,12 @@ function linesOf({ chips, verdict, under }) {
   if (under) {
     const line = element('span', 'rx-Table-under');
     if (under.text) line.append(element('span', '', under.text));
-    if (under.at) {
-      const at = element('span', 'rx-Table-at', agoText(under.at));
-      at.dataset.at = under.at;
-      line.append(at);
+    for (const kind of ['took', 'at']) {
+      if (under[kind] === null || under[kind] === undefined) continue;
+      const part = element('span', 'rx-Table-part', PART[kind](under[kind]));
+      part.dataset.kind = kind;
+      part.value = under[kind];
+      line.append(part);
     }
     lines.push(line);
   }

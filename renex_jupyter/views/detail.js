@@ -119,7 +119,7 @@ const PARTS = {
       const list = element('ul');
       for (const each of items) {
         const item = element('li');
-        const text = each.state ? verdictNode(each) : element('span', 'rx-Detail-said', each.text);
+        const text = each.state ? verdictNode(each) : element('span', 'rx-Detail-words', each.text);
         item.append(text, element('span', 'rx-Detail-holds', each.by));
         list.append(item);
       }

@@ -98,14 +98,14 @@ def content_of(picture: EventPicture) -> dict[str, Any]:
         ]
         if of_event
         else [],
-        "changes": [] if of_event else compared(entry["before"], entry["after"]),
+        "changes": [] if of_event else compared(entry),
     }
 
 
 def _event(picture: EventPicture) -> list[tuple[str, str]]:
     entry = picture.entry
     seconds = seconds_of(entry)
-    took = display.seconds(seconds) if seconds is not None else "goes on" if takes_time(entry) else ""
+    took = text.duration(seconds) if seconds is not None else "goes on" if takes_time(entry) else ""
     return [
         ("at", display.moment(entry["began"])),
         ("ended", display.moment(entry["ended"])),
@@ -127,10 +127,11 @@ def _change(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def compared(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[list[str]]:
-    """Return field, value before and value after, of each field that a change set."""
-    old, new = before or {}, after or {}
-    names = [*new, *(name for name in old if name not in new)]
+def compared(entry: Mapping[str, Any]) -> list[list[str]]:
+    """Return field, value before and value after, of each field that a change set; first those of which both are known."""
+    old, new = entry["before"] or {}, entry["after"] or {}
+    names = [name for name in {**new, **old} if new.get(name, old.get(name)) != entry["object_id"]]  # no id of its own
+    names.sort(key=lambda name: old.get(name) is None)
     return [[text.line(name), _value(name, old), _value(name, new)] for name in names[:MOST_FIELDS]]
 
 

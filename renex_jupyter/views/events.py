@@ -9,7 +9,6 @@ from typing import Any
 from renex_jupyter.config import settings
 from renex_jupyter.query import feeds as questions
 from renex_jupyter.query.feeds import CHANGE, EVENT, EVERYTHING, Wanted
-from renex_jupyter.records import display
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
@@ -127,15 +126,14 @@ def _row(entry: Mapping[str, Any], sentence: str, owner: str) -> dict[str, Any]:
     at = text.milliseconds(entry["moment"])
     seconds = seconds_of(entry)
     began = text.milliseconds(entry["began"]) if takes_time(entry) else None
-    goes_on = began is not None and seconds is None
+    took = {"since": began} if began is not None and seconds is None else seconds
     source = text.line(entry["source"] or "", 60) if entry["what"] == EVENT else ""
-    took = display.seconds(seconds) if seconds is not None else "goes on" if goes_on else ""
     return {
         "id": id_of(entry),
         "sign": "span" if began is not None else entry["what"],
         "what": sentence,
-        "took": {"since": began} if goes_on else seconds,
+        "took": took,
         "at": at,
-        "under": {"text": " · ".join(each for each in (source, took, owner) if each), "at": at},
+        "under": {"text": " · ".join(each for each in (source, owner) if each), "took": took, "at": at},
         "notes": {"what": sentence},
     }

@@ -15,7 +15,7 @@ from renex_jupyter.views.models import headline
 from renex_jupyter.views.table import Table
 
 PAGE = 20  # versions on one
-METRIC_WIDTHS = (0, 360, 480, 640, 640)
+METRIC_WIDTHS = (0, 0, 480, 640, 640)
 
 
 @dataclass(frozen=True)
@@ -122,14 +122,14 @@ def _is_for(message: Any, object_id: str) -> bool:
 def columns(keys: Sequence[str]) -> list[dict[str, Any]]:
     """Return the columns of versions with their metrics side by side; by each of these they can be ordered."""
     metrics = [
-        {"key": f"{questions.METRIC}{key}", "label": key, "kind": "number", "sortable": True, "align": "right",
+        {"key": f"{questions.METRIC}{key}", "label": text.line(key, 80), "kind": "number", "sortable": True, "align": "right",
          "width": METRIC_WIDTHS[place]}
         for place, key in enumerate(keys)
     ]  # fmt: skip
     return [
         {"key": "version", "label": "Version", "kind": "text", "sortable": True, "main": True},
         *metrics,
-        {"key": "created_at", "label": "Registered", "kind": "time", "sortable": True, "width": 360},
+        {"key": "created_at", "label": "When", "kind": "time", "sortable": True, "width": 360},
         {"key": "registered_by", "label": "By", "kind": "number", "width": 640},
     ]
 
@@ -143,9 +143,12 @@ def row(version: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {
         "id": version["model_version_id"],
         "version": number,
-        **{f"{questions.METRIC}{key}": text.number(version["metrics"].get(key)) for key in keys},
+        **{f"{questions.METRIC}{key}": text.short_number(version["metrics"].get(key)) for key in keys},
         "created_at": text.milliseconds(version["created_at"]),
         "registered_by": text.line(version["registered_by"] or "", 60),
         "chips": [*model_facts.version_chips(version), *status_chip],
-        "notes": {"version": "\n".join(about)},
+        "notes": {
+            "version": "\n".join(about),
+            **{f"{questions.METRIC}{key}": f"{value:.8g}" for key, value in version["metrics"].items() if key in keys},
+        },
     }

@@ -124,7 +124,7 @@ def sections(said: Said, *, of_model: bool = False) -> list[dict[str, Any]]:
     """Return verdicts, decisions and notes as sections; of a model most are closed, since its versions come below."""
     found = {
         "Verdicts": [
-            {"text": text.plain(text.clipped(each["reason"] or "")), "state": each["verdict"],
+            {"text": text.plain(text.clipped(each["reason"] or "")), "state": text.line(each["verdict"] or "", 20),
              "by": _by(each, f"policy {each['policy']}" if each["policy"] else "")}
             for each in said["verdicts"]
         ],

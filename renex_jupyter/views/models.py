@@ -94,14 +94,20 @@ class ModelsList:
 def columns(keys: Sequence[str]) -> list[dict[str, Any]]:
     """Return the columns, the first few metrics each with one of its own."""
     metrics = [
-        {"key": f"metric{place}", "label": key, "kind": "number", "align": "right", "width": METRIC_WIDTHS[place]}
+        {
+            "key": f"metric{place}",
+            "label": text.line(key, 80),
+            "kind": "number",
+            "align": "right",
+            "width": METRIC_WIDTHS[place],
+        }
         for place, key in enumerate(keys[: len(METRIC_WIDTHS)])
     ]
     return [
         {"key": "name", "label": "Model", "kind": "text", "sortable": True, "main": True},
         *metrics,
         {"key": "versions", "label": "Versions", "kind": "number", "sortable": True, "width": 480, "align": "right"},
-        {"key": "registered_at", "label": "Registered", "kind": "time", "sortable": True, "width": 480},
+        {"key": "registered_at", "label": "When", "kind": "time", "sortable": True, "width": 480},
     ]
 
 
@@ -115,19 +121,22 @@ def headline(rows: Sequence[Mapping[str, Any]], chosen: str) -> list[str]:
 def _row(model: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     name = text.line(f"{model['namespace']}/{model['name']}")
     versions = display.count(model["versions"], "version") if model["versions"] else "no version yet"
-    verdict = model["verdict"]
+    own = [] if not keys or keys[0] in model["metrics"] else headline([model], "")[:1]
     return {
         "id": model["model_id"],
         "name": name,
         "versions": f"{model['versions']:,}",
         "registered_at": text.milliseconds(model["registered_at"]),
-        **{f"metric{place}": text.number(model["metrics"].get(key)) for place, key in enumerate(keys)},
+        **{f"metric{place}": text.short_number(model["metrics"].get(key)) for place, key in enumerate(keys)},
         "chips": [
             *alias_chips(model),
             *([["archived", "", "label"]] if model["archived"] else []),
             [versions, "", "quiet"],
         ],
-        "verdict": {"text": text.line(verdict["reason"] or ""), "state": verdict["verdict"]} if verdict else None,
+        "verdict": {"text": text.line(verdict["reason"] or ""), "state": text.line(verdict["verdict"] or "", 20)}
+        if verdict
+        else None,
+        "under": {"text": f"{text.line(own[0], 80)} {text.number(model['metrics'][own[0]])}"} if own else None,
         "notes": _notes(model, name, keys),
     }
 
@@ -138,6 +147,12 @@ def alias_chips(model: Mapping[str, Any]) -> list[list[str]]:
     chips = [[text.line(f"{alias} v{version}", 60), f"{alias} is version {version}", ""] for alias, version in some]
     more = [[f"+{len(some) - MOST_CHIPS}", ", ".join(each[0] for each in chips[MOST_CHIPS:]), "label"]]
     return chips[:MOST_CHIPS] + (more if len(chips) > MOST_CHIPS else [])
+
+
+def _told(verdict: Mapping[str, Any] | None) -> dict[str, str] | None:
+    if verdict is None:
+        return None
+    return {"text": text.line(verdict["reason"] or ""), "state": text.line(verdict["verdict"] or "", 20)}
 
 
 def _notes(model: Mapping[str, Any], name: str, keys: Sequence[str]) -> dict[str, str]:

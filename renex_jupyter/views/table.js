@@ -184,7 +184,7 @@ class TableView {
     if (document.hidden) return;
     for (const { since, lines } of this.rows.values()) {
       FILL.since(since, since.value);
-      for (const node of lines.querySelectorAll('[data-at]')) node.textContent = agoText(Number(node.dataset.at));
+      for (const part of lines.querySelectorAll('.rx-Table-part')) part.textContent = PART[part.dataset.kind](part.value);
     }
     for (const column of this.model.get('columns')) {
       if (column.kind !== 'time' && column.kind !== 'duration') continue;

@@ -24,8 +24,8 @@ class Table(anywidget.AnyWidget):
     or 640: pixels of the table from which on the column is shown).
     A row is a dict of an `id`, optional `notes` (key -> tooltip), optional `since` (milliseconds; a ticking time beside
     the main cell where durations have no column), optional lines under the text of the main cell, and one plain value
-    per column key. Lines are `chips` [[text, tooltip, "" or "quiet"]], `verdict` {text, state}, and `under` {text, at}
-    with a moment in milliseconds, which is shown where times have no column. Values are:
+    per column key. Lines are `chips` [[text, tooltip, "" or "quiet"]], `verdict` {text, state}, and `under` {text,
+    took, at} with a duration and a time, which are shown where these have no column. Values are:
 
     - text, number: text, as it is to be read;
     - time: milliseconds since the epoch;

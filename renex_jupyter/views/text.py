@@ -7,6 +7,8 @@ import re
 from datetime import datetime
 from typing import Any
 
+from renex_jupyter.records import display
+
 LONGEST = 300  # characters of a value or a tooltip
 # What is not seen but changes how the rest is: control characters, and those that turn the direction of writing.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -15,6 +17,19 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202
 def number(value: float | None) -> str:
     """Return four significant digits; NaN and infinities by name."""
     return "" if value is None else f"{value:.4g}"
+
+
+def short_number(value: float | None, longest: int = 8) -> str:
+    """Return up to four significant digits, as many as a narrow column has room for."""
+    if value is None:
+        return ""
+    forms = [f"{value:.{digits}g}" for digits in (4, 3, 2)]
+    return next((each for each in forms if len(each) <= longest), forms[-1])
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took, with milliseconds where it was quick."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else display.seconds(seconds)
 
 
 def value(what: Any) -> str:
