@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from renex_jupyter.records.dry_run import DryRun
     from renex_jupyter.records.snapshots import Snapshot
 
+NOWHERE = ("environments", "tasks")  # kinds that are in no namespace
 FILTERS = ("message", "label", "notebook", "namespace", "run", "since", "until")
 COLUMNS = ["snapshot_id", "label", "message", "created_at", "cells", "files", "notebook", "partial", "run_id"]
 WHICH = "id, unique prefix or label"
@@ -30,12 +31,14 @@ WHICH = "id, unique prefix or label"
 
 def add_filters(listing: argparse.ArgumentParser) -> None:
     """Add what chooses among snapshots to `ls`."""
+    listing.add_argument("-a", "--all", action="store_true", help="archived ones, too, and the states of runs")
+    listing.add_argument("--namespace", metavar="NAME", help="of this namespace")
+    listing.add_argument("--experiment", metavar="NAME", help="runs in it: NAME or NAMESPACE/NAME")
+    listing.add_argument("--starred", action="store_true", help="only starred runs, or experiments")
     group = listing.add_argument_group("snapshots only")
-    group.add_argument("-a", "--all", action="store_true", help="hidden ones, too, as runs make them by themselves")
     group.add_argument("--message", metavar="TEXT", help="whose message has this text in it")
     group.add_argument("--label", help="with this label")
     group.add_argument("--notebook", metavar="PATH", help="of this notebook: its path in the project, or its name")
-    group.add_argument("--namespace", metavar="NAME", help="of this namespace")
     group.add_argument("--run", metavar="ID", help="taken in, before or after this run")
     group.add_argument("--since", metavar="WHEN", help=f"taken from then on. {EXAMPLES}")
     group.add_argument("--until", metavar="WHEN", help="taken before then")
@@ -62,6 +65,8 @@ def refuse_filters(args: argparse.Namespace) -> None:
     RenexError : `invalid_argument`.
     """
     given = [f"--{name}" for name in FILTERS if getattr(args, name) is not None]
+    if args.kind not in NOWHERE and "--namespace" in given:
+        given.remove("--namespace")
     if given:
         raise invalid_argument(f"{given[0]} chooses among snapshots, not {args.kind}.", "Use it with: ls snapshots")
 

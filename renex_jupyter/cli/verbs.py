@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter import ids
+from renex_jupyter.cli.artifact_verbs import ARTIFACT_VERBS, add_artifact_verbs
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.cli.environment_verbs import add_environment_verbs
 from renex_jupyter.cli.event_verbs import EVENT_VERBS, add_event_verbs
@@ -49,6 +50,7 @@ ONE = {
     "doctor": "1 a check failed",
     "rebuild": "1 records were lost in it",
     "export": "1 the file lacks something",
+    "artifact": "1 it is not what it was (verify)",
     "event": "1 a line on standard input was no event",
 }
 
@@ -86,6 +88,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_verb(verbs, "doctor", "check the installation").set_defaults(do=_doctor)
     add_task_verbs(verbs, notebook=notebook)
     add_rerun_verbs(verbs, notebook=notebook)
+    add_artifact_verbs(verbs)
     add_model_verbs(verbs)
     add_policy_verbs(verbs)
     add_event_verbs(verbs, notebook=notebook)
@@ -154,6 +157,7 @@ ASKING = (
 )
 VERBS = (
     *ASKING,
+    *ARTIFACT_VERBS,
     *EVENT_VERBS,
     *EXPERIMENT_VERBS,
     "stop",

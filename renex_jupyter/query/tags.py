@@ -16,6 +16,11 @@ def tags_of(read: Reader, owner_id: str) -> dict[str, str]:
     return {row["key"]: row["value"] for row in rows}
 
 
+def list_tags(read: Reader, owner_id: str) -> pd.DataFrame:
+    """Return key and value of the tags of one object, by key."""
+    return read.frame("select key, value from tags where owner_id = ? order by key", [owner_id])
+
+
 def with_tags(read: Reader, frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Return a frame of objects of a kind, its first column their ids, with a column `tags.KEY` for each key that any has."""
     query = (

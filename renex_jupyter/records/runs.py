@@ -132,6 +132,8 @@ class Run:
                 " → ".join(short(each) for each in (self.before_snapshot_id, self.after_snapshot_id) if each),
             ),
             ("rerun of", short(self.rerun_of) if self.rerun_of else ""),
+            ("part of", short(self.parent_run_id) if self.parent_run_id else ""),
+            ("marks", ", ".join(word for word in ("starred", "archived") if getattr(self, word))),
             ("environment", short(self.environment_id) if self.environment_id else ""),
             ("id", self.run_id),
         ]

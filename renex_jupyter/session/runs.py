@@ -40,6 +40,7 @@ from renex_jupyter.store.interrupts import interrupts_held_back
 if TYPE_CHECKING:
     import pandas as pd
 
+PLACE = ("namespace", "experiment")  # columns that say where a run belongs
 NOT_COLUMNS = ("params", "metrics", "tags", "files")
 
 
@@ -228,14 +229,18 @@ def open_run(
 
 def _follow(active: ActiveRun) -> None:
     """Have a run that just opened go along with its experiment, if that was renamed or moved in this moment."""
-    session, run = active.session, active.run
+    session = active.session
     with never_in_the_way("that its experiment was renamed"):
-        namespace, experiment = session.ensure_experiment(run.namespace, run.experiment)
-        if (namespace, experiment) != (run.namespace, run.experiment):
-            after = {"namespace": namespace, "experiment": experiment}
-            before = {"namespace": run.namespace, "experiment": run.experiment}
-            session.store.write(Change("runs", run.run_id, "update", after, before, run.namespace))
-            active.run = replace(run, namespace=namespace, experiment=experiment)
+        # Until it is still so after it was written: whoever renames looks for runs of the old name, too, when that is done.
+        while (found := session.ensure_experiment(active.run.namespace, active.run.experiment)) != _place(active.run):
+            after = dict(zip(PLACE, found, strict=True))
+            before = dict(zip(PLACE, _place(active.run), strict=True))
+            session.store.write(Change("runs", active.run_id, "update", after, before, active.run.namespace))
+            active.run = replace(active.run, namespace=found[0], experiment=found[1])
+
+
+def _place(run: Run) -> tuple[str, str]:
+    return run.namespace, run.experiment
 
 
 @contextmanager
