@@ -133,9 +133,7 @@ def _row(model: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
             *([["archived", "", "label"]] if model["archived"] else []),
             [versions, "", "quiet"],
         ],
-        "verdict": {"text": text.line(verdict["reason"] or ""), "state": text.line(verdict["verdict"] or "", 20)}
-        if verdict
-        else None,
+        "verdict": _told(model["verdict"]),
         "under": {"text": f"{text.line(own[0], 80)} {text.number(model['metrics'][own[0]])}"} if own else None,
         "notes": _notes(model, name, keys),
     }
