@@ -60,6 +60,53 @@ def test_the_nth_run_of_a_store_of_its_own_is_written_on_the_run(tmp_path: Path,
     assert rows(tmp_path, "select count(*) from runs") == [(0,)]  # neither it nor another one of its runs
 
 
+EVENTS = """
+import renex_jupyter as rx
+with rx.start_run("train"):
+    with rx.event("epoch", "trainer", {"n": 1}):
+        rx.log_event("deploy", metadata={"api_key": "hunter2"}, wallclock=1700000000.123456)
+rx.log_event("of the experiment")
+"""
+
+
+def test_events_of_the_run_are_passed_on_with_their_times(tmp_path: Path, scratch: str) -> None:
+    outcome = python(tmp_path, EVENTS, relay=Relay(scratch, nth=0))
+    assert outcome.status == "finished", outcome.error
+    found = rows(tmp_path, "select owner_id, run_id, name, phase from events order by logged_at")
+    assert found == [(RUN, RUN, "epoch", "start"), (RUN, RUN, "deploy", None), (RUN, RUN, "epoch", "finish")]
+    assert rows(tmp_path, "select epoch_us(wallclock) from events where name = 'deploy'") == [(1700000000123456,)]
+    spans = rows(tmp_path, "select name, source, metadata, duration_s >= 0 from event_spans")
+    assert spans == [("epoch", "trainer", '{"n":1}', True)]
+
+
+def test_an_event_that_is_none_is_counted_and_stops_nothing(tmp_path: Path) -> None:
+    journal = Layout(tmp_path / "scratch").journal
+    journal.mkdir(parents=True)
+    row = {"owner_kind": "run", "owner_id": RUN, "name": "x", "wallclock": 1}
+    wrong = [
+        {"wallclock": 10**400},
+        {"wallclock": "now"},
+        {"name": 3},
+        {"name": None},
+        {"metadata": [1]},
+        {"phase": "middle"},
+        {"source": {}},
+        {"span_id": 1},
+    ]
+    changes = [
+        {"v": 1, "n": n, "at": n, "u": "a", "a": "create", "t": "events", "i": f"e{n}", "d": {**row, **each}}
+        for n, each in enumerate([*wrong, {}], 1)
+    ]
+    (journal / "1-00000001.000000.jsonl").write_bytes(b"".join(seal_line(json.dumps(each)) for each in changes))
+    told = Relay(str(tmp_path / "scratch"), nth=None)
+    recorder = Recorder(Order(RUN, str(tmp_path / "store"), ("x",), "/", relay=told))
+    relay = relays.Relay(told, recorder)
+    relay.finish()
+    recorder.finish()
+    assert relay.bad == len(wrong)
+    assert rows(tmp_path, "select name, epoch_us(wallclock) from events") == [("x", 1)]
+
+
 @pytest.mark.parametrize(("nth", "loss"), [(0, [100.0]), (2, [200.0]), (3, [300.0]), (4, [])])
 def test_runs_are_counted_as_they_are_opened(tmp_path: Path, scratch: str, nth: int, loss: list[float]) -> None:
     python(tmp_path, THREE_RUNS, relay=Relay(scratch, nth=nth))
