@@ -1,6 +1,8 @@
 """Conditions on runs: real SQL, in which a key of a metric, param or tag is read as what it is compared with."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -224,6 +226,14 @@ def test_an_argument_that_is_none_is_refused(ask: Callable[..., list[str]], wron
     with pytest.raises(RenexError) as caught:
         ask(**wrong)
     assert caught.value.code == "invalid_argument"
+
+
+def test_every_condition_of_the_documentation_is_answered(ask: Callable[..., list[str]]) -> None:
+    page = (Path(__file__).parents[2] / "docs/metrics.md").read_text().partition("| condition | means |")[2]
+    conditions = re.findall(r"^\| `(.+?)` \|", page, re.MULTILINE)
+    assert len(conditions) >= 12
+    for each in conditions:
+        assert set(ask(each)) <= set(RUNS), each
 
 
 def test_only_the_keys_that_are_named_are_asked_for(project: Project) -> None:

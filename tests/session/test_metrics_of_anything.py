@@ -390,3 +390,41 @@ def test_what_is_logged_is_in_the_published_history_too(owners: dict[str, Any]) 
     assert rx.metric_history(on="digits:1", dataset="test")["value"].tolist() == [0.9]
     rx.log_metric("accuracy", 0.8, on="digits:1", dataset="test")
     assert rx.metric_history(on="digits:1", dataset="test")["step"].tolist() == [0, 1]
+
+
+def test_metrics_can_be_logged_for_experiments_and_models(owners: dict[str, Any]) -> None:
+    for kind in ("experiment", "model"):
+        rx.log_metric("users", 7, on=owners[kind])
+        assert rx.metric_history(on=owners[kind])["value"].tolist() == [7.0]
+
+
+def test_metrics_are_key_value_pairs_the_value_being_a_series_of_float_tensor_or_bytes_over_time(
+    owners: dict[str, Any],
+) -> None:
+    series: dict[str, list[Any]] = {
+        "float": [0.5, 0.25],
+        "tensor": [np.eye(2), np.zeros((3, 1))],
+        "bytes": [b"a", b"\x00"],
+    }
+    for key, values in series.items():
+        for value in values:
+            rx.log_metric(key, value, on=owners["model_version"])
+        found = rx.metric_values(key, owners["model_version"])
+        assert [each.step for each in found] == [0, 1]
+        for each, value in zip(found, values, strict=True):
+            check(each.value, value)
+
+
+def test_every_metric_log_can_have_a_step_and_wallclock_attribute(owners: dict[str, Any]) -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+    rx.log_metric("accuracy", 0.5, step=3, wallclock=at, on=owners["model"])
+    rx.log_metric("accuracy", 0.6, step=4, wallclock=at.timestamp(), on=owners["model"])
+    history = rx.metric_history(on=owners["model"])
+    assert history["step"].tolist() == [3, 4]
+    assert [abs(each - at).total_seconds() < 1e-5 for each in history["wallclock"]] == [True, True]
+
+
+def test_model_metrics_can_be_expressed_as_simple_key_value_pairs(owners: dict[str, Any]) -> None:
+    rx.log_metrics({"accuracy": 0.9, "f1": 0.8}, on=owners["model"])
+    summaries = rx.metric_summaries(on=owners["model"])
+    assert dict(zip(summaries["key"], summaries["summary"], strict=True)) == {"accuracy": 0.9, "f1": 0.8}
