@@ -76,8 +76,13 @@ class ArtifactCheck:
     verdict: str  # ok, changed, missing, unreachable
     reason: str
 
-    def __bool__(self) -> bool:
+    @property
+    def ok(self) -> bool:
+        """Whether it is what it was."""
         return self.verdict == "ok"
+
+    def __bool__(self) -> bool:
+        return self.ok
 
     @property
     def title(self) -> str:

@@ -33,6 +33,7 @@ from renex_jupyter.store.blobs import CHUNK, Blobs, Readable
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 URI_HINT = 'Give a path, or a URI such as "s3://bucket/data.csv" or "https://host/data.csv".'
 INSTALL = "pip install fsspec, with s3fs for s3://, gcsfs for gs://, aiohttp for http(s)://."
+CREDENTIALS = "Look at the URI, the connection, and the credentials that fsspec finds in the environment."
 CHECKSUM_HINT = "Give the 64 hex digits that sha256sum prints."
 
 
@@ -228,12 +229,18 @@ def _opened(uri: str) -> Iterator[Readable]:
         with fsspec.open(uri, "rb") as source:
             yield source
     except FileNotFoundError as error:
+        cause = error.__cause__  # fsspec says so of a server that cannot be reached, too
+        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+            fact = f"{redact_text(uri)} cannot be reached: {redact_text(told(cause))}."
+            raise RenexError("environment_unavailable", fact, "Look whether the machine is connected.") from error
         raise _MissingError(f"nothing is at {redact_text(uri)}") from error
     except RenexError:
         raise
     except Exception as error:
         fact = f"{redact_text(uri)} cannot be read: {redact_text(told(error))}."
-        raise RenexError("environment_unavailable", fact, INSTALL if isinstance(error, ImportError) else "") from error
+        raise RenexError(
+            "environment_unavailable", fact, INSTALL if isinstance(error, ImportError) else CREDENTIALS
+        ) from error
 
 
 def _empty(name: str, owner: Owner, run_id: str | None, uri: str) -> Artifact:
