@@ -12,6 +12,7 @@ import pytest
 
 import renex_jupyter as rx
 from renex_jupyter import RenexError
+from renex_jupyter.records.changes import Change
 from renex_jupyter.session import current as sessions
 from renex_jupyter.session import triggers, verdicts
 
@@ -22,10 +23,7 @@ ASKED = "champion by accuracy on test"
 @pytest.fixture
 def digits(project: Path) -> Any:
     (project / "model.bin").write_bytes(b"weights")
-    try:
-        return rx.create_model("digits")
-    except TypeError:
-        return rx.get_model("digits")
+    return rx.create_model("digits")
 
 
 def registered(accuracy: float | None = None, **metrics: float) -> Any:
@@ -348,8 +346,6 @@ def test_a_fault_in_one_policy_is_a_warning_and_the_others_are_asked(
 
 def test_a_rule_of_a_newer_version_does_not_stop_a_training_program(digits: Any) -> None:
     made = rx.set_policy("digits", "label", **LABEL)
-    from renex_jupyter.records.changes import Change
-
     sessions.current().store.write(
         Change("policies", made.policy_id, "update", {"rule": {**LABEL, "where": "later(accuracy) > 3"}})
     )
@@ -386,14 +382,90 @@ with hold(Path(sys.argv[1]), timeout=60):
 """
 
 
-def test_a_store_without_policies_is_asked_one_question(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_without_policies_is_asked_once_however_many_points_are_logged(
+    digits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(triggers, "_about_owner", lambda *_: asked.append("about"))
-    registered(0.9)
+    has, about = triggers._seen, triggers._about_owner
+    monkeypatch.setattr(triggers, "_about_owner", lambda *given: (asked.append("about"), about(*given)))
+    made = registered(0.9)
+    rx.log_metric("accuracy", 0.91, on=made, dataset="test")
+    marker = dict(has)
+    for value in range(20):
+        rx.log_metric("accuracy", value / 20, on=made, dataset="test")
+    assert has == marker
     assert asked == []
     rx.set_policy("digits", "label", **LABEL)
-    registered(0.9)
+    rx.log_metric("accuracy", 0.9, on=made, dataset="test")
     assert asked
+    assert champion() == 1
+
+
+def test_datasets_to_evaluate_all_trained_models_of_a_task_can_be_tracked_using_the_model(digits: Any) -> None:
+    rx.set_policy("digits", "evaluate", datasets=["test", "unseen"])
+    for _ in range(3):
+        registered(0.9)
+    reasons = [each.reason for each in rx.evaluate_policies("digits")]
+    assert reasons == [f"v{number} waits: it is not measured on dataset 'unseen'" for number in (1, 2, 3)]
+    assert json.loads(rx.list_policies("digits")["rule"][0]) == {"datasets": ["test", "unseen"]}
+
+
+def test_rules_around_retention_policies_of_trained_versions_can_be_added(digits: Any) -> None:
+    rx.set_policy("digits", "retain", keep_last=1)
+    registered()
+    registered()
+    assert [each.verdict for each in rx.evaluate_policies("digits")] == ["met", "unmet"]
+
+
+def test_a_trained_model_is_labelled_if_it_has_better_metrics_on_a_dataset_and_meets_all_other_criterion(
+    digits: Any,
+) -> None:
+    rx.set_policy("digits", "label", **LABEL, where="latency_ms < 20")
+    rx.set_policy("digits", "require", alias="champion", description=True)
+    made = registered(0.9, latency_ms=10.0)
+    assert champion() is None
+    rx.update_model_version(made, description="by hand")
+    rx.evaluate_policies("digits", dry_run=False)
+    assert champion() == 1
+
+
+def test_all_the_policies_created_for_a_model_are_applied_to_model_versions(digits: Any) -> None:
+    rx.set_policy("digits", "evaluate", datasets=["test"])
+    rx.set_policy("digits", "require", description=True)
+    rx.set_policy("digits", "label", **LABEL)
+    rx.set_policy("digits", "retain", keep_last=3)
+    registered(0.9)
+    frame = rx.policy_history("digits")
+    assert set(frame["kind"]) == {"evaluate", "require", "label", "retain"}
+    assert set(frame["version"]) == {1}
+
+
+def test_a_version_whose_contents_are_gone_never_gets_the_alias(digits: Any) -> None:
+    made = registered(0.99)
+    gone = Change("artifacts", rx.get_model_version(made).artifact_id, "delete", {})
+    sessions.current().store.write(gone)
+    rx.set_policy("digits", "label", **LABEL)
+    rx.evaluate_policies("digits", dry_run=False)
+    assert champion() is None
+
+
+KILLED = """
+import os, signal
+import renex_jupyter as rx
+from renex_jupyter.session import verdicts
+verdicts.record = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+rx.log_metric("accuracy", 0.9, on="digits:1", dataset="test")
+"""
+
+
+def test_a_process_that_is_killed_at_its_policies_leaves_them_to_the_next(digits: Any) -> None:
+    registered()
+    rx.set_policy("digits", "label", **LABEL)
+    killed = subprocess.run([sys.executable, "-c", KILLED], check=False)
+    assert killed.returncode == -9
+    assert champion() == 1
+    rx.evaluate_policies("digits", dry_run=False)
+    assert said() == ["v1 stays champion: accuracy 0.9, no other version beats it"]
 
 
 def test_policies_of_a_deleted_model_are_asked_no_more(digits: Any) -> None:
@@ -401,6 +473,27 @@ def test_policies_of_a_deleted_model_are_asked_no_more(digits: Any) -> None:
     rx.delete_model("digits")
     rx.register_model("digits", path="model.bin")
     assert len(rx.list_policies()) == 0
+
+
+def test_an_alias_that_somebody_moves_to_a_better_version_meanwhile_is_not_taken_back(
+    digits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered(0.9)
+    registered(0.95)
+    rx.set_alias("digits", "champion", 1)
+    rx.set_policy("digits", "label", **LABEL)
+    real = verdicts.alone
+
+    def late(*given: Any, **more: Any) -> Any:
+        monkeypatch.setattr(verdicts, "alone", real)
+        made = registered(0.99)
+        rx.set_alias("digits", "champion", made, reason="by hand")
+        return real(*given, **more)
+
+    monkeypatch.setattr(verdicts, "alone", late)
+    found = rx.evaluate_policies("digits", dry_run=False)
+    assert champion() == 3
+    assert "v2 not promoted: accuracy 0.95 vs 0.99 of v3, needs +0.002" in [each.reason for each in found]
 
 
 RACE = """
