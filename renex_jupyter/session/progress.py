@@ -87,7 +87,9 @@ class _Loop:
         """Show and log how far it came; `why` it did not come to its end."""
         self._log(done)
         self._event("finish", {"items": done} if why is None else {"items": done, "ended": why})
-        self._show(done, why)
+        outermost = _shown.loops[:1] == [self]
+        if outermost or time.perf_counter() >= _shown.at + SHOW:  # else short loops inside would fill the page
+            self._show(done, why)
         with suppress(ValueError):  # another thread may hold the generator
             _shown.loops.remove(self)
         self._write("\n" if not _shown.loops else "", last=True)
@@ -124,7 +126,7 @@ class _Loop:
         self.text = line(self.name, done, self.total, self.rate(done), why)
         said = " | ".join(each.text for each in _shown.loops if each.text)
         blank = " " * max(0, _shown.width - len(said))
-        _shown.width = len(said)
+        _shown.width, _shown.at = len(said), time.perf_counter()
         self._write(f"\r{said}{blank}")
 
     def _write(self, text: str, *, last: bool = False) -> None:
@@ -151,6 +153,7 @@ class _Shown(threading.local):
     def __init__(self) -> None:
         self.loops: list[_Loop] = []
         self.width = 0  # characters of the line
+        self.at = 0.0  # when it was written, as `perf_counter` says it
 
 
 _shown = _Shown()

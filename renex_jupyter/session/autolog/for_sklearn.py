@@ -13,7 +13,7 @@ from typing import Any
 
 from renex_jupyter.session.autolog.described import said_by_value
 from renex_jupyter.session.autolog.fits import Fit, Options, is_inside, nested, outermost
-from renex_jupyter.session.autolog.kept_models import keep_data, keep_pickled
+from renex_jupyter.session.autolog.kept_models import keep_pickled
 from renex_jupyter.session.autolog.patching import MISSING, Around, Call, Patch, watch
 
 LIBRARY = "sklearn"
@@ -197,7 +197,10 @@ def _log_search(fit: Fit, search: Any) -> None:
         if hasattr(search, "best_score_"):
             fit.log_metrics({"cv/best_score": float(search.best_score_)})
     fit.log_params(lambda: {f"best/{key}": value for key, value in getattr(search, "best_params_", {}).items()})
-    keep_data(fit, "cv_results.json", lambda: _table(search.cv_results_), kind="table")
+    with fit.guarded():
+        from renex_jupyter.session.media import log_table
+
+        log_table(_columns(search.cv_results_), "cv_results", on=fit.active)
 
 
 def _log_scores(fit: Fit, estimator: Any, X: Any, y: Any, rows: int) -> None:  # noqa: N803  as above
@@ -223,8 +226,13 @@ def _log_scores(fit: Fit, estimator: Any, X: Any, y: Any, rows: int) -> None:  #
     fit.log_metrics({f"training/{name}": float(value) for name, value in scores.items()})
 
 
-def _table(results: dict[str, Any]) -> bytes:
-    """Return the candidates of a search, a row each."""
-    columns = list(results)
-    said = [[said_by_value(value) for value in results[name]] for name in columns]
-    return json.dumps({"columns": columns, "data": [list(row) for row in zip(*said, strict=True)]}).encode()
+def _columns(results: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return the candidates of a search as columns, each of one type; those of several types are text."""
+    columns: dict[str, list[Any]] = {}
+    for name, values in results.items():
+        said = [said_by_value(each) for each in (values.tolist() if hasattr(values, "tolist") else values)]
+        kinds = {type(each) for each in said} - {type(None)}
+        if not kinds <= {int, float} and kinds not in ({str}, {bool}):
+            said = [each if isinstance(each, str) or each is None else json.dumps(each) for each in said]
+        columns[name] = said
+    return columns

@@ -103,8 +103,21 @@ def test_a_grid_search_is_one_run_with_its_candidates(jobs: int | None) -> None:
     assert series("cv/best_score") == [(0, pytest.approx(search.best_score_))]
     scores = search.cv_results_["mean_test_score"]
     assert series("cv/mean_test_score") == [(step, pytest.approx(score)) for step, score in enumerate(scores)]
-    assert artifacts() == [("cv_results.json", "table")]
+    assert artifacts() == [("cv_results", "table")]
+    table = rx.load_table("cv_results")
+    assert table["mean_test_score"].tolist() == pytest.approx(list(scores))
+    assert table["param_min_samples_leaf"].tolist() == [1, 40]
     assert search.predict(X).shape == (150,)
+
+
+def test_candidates_of_several_kinds_are_kept_as_a_table() -> None:
+    several = [{"max_features": [None, "sqrt", 2, 0.5]}, {"class_weight": [{0: 1, 1: 2, 2: 3}, "balanced"]}]
+    with heard() as said:
+        GridSearchCV(_tree(), several, cv=2).fit(X, Y)
+    assert said == []
+    table = rx.load_table("cv_results")
+    assert table["param_max_features"].fillna("").tolist() == ["", "sqrt", "2", "0.5", "", ""]
+    assert table["params"][4] == '{"class_weight": {"0": 1, "1": 2, "2": 3}}'
 
 
 @pytest.mark.parametrize("backend", ["threading", "multiprocessing", "loky"])
