@@ -325,3 +325,30 @@ def test_a_hostile_name_is_escaped_where_it_is_shown(project: Path) -> None:
     with rx.start_run("train"):
         made = rx.log_artifact("model.py", "<script>alert(1)<b>")
     assert "<script>" not in made._repr_html_()
+
+
+def test_artifacts_such_as_datasets_and_trained_models_or_checkpoints_can_be_uploaded_or_tracked_on_experiments_and_models(
+    project: Path,
+) -> None:
+    rx.create_model("digits")
+    for on in ("experiment:default", "model:digits"):
+        with rx.start_run("train"):
+            trained = rx.log_artifact("model.py", kind="model", on=on)
+            data = rx.track_artifact("model.py", "data", kind="dataset", on=on)
+        found = rx.list_artifacts(on)
+        assert list(found["artifact_id"]) == [data.artifact_id, trained.artifact_id]
+        assert list(found["mode"]) == ["tracked", "uploaded"]
+        assert rx.verify_artifact(trained) and rx.verify_artifact(data)
+
+
+def test_change_events_are_logged_automatically_when_artifacts_are_uploaded_downloaded_tracked_and_deleted(
+    project: Path,
+) -> None:
+    with rx.start_run("train"):
+        made, pointer = rx.log_artifact("model.py"), rx.track_artifact("model.py")
+    rx.download_artifact(made)
+    rx.delete_artifact(made)
+    rows = dict(changes(made.artifact_id))
+    assert list(rows) == ["upload", "download", "delete"]
+    assert made.sha256 in rows["upload"]["after"] and made.sha256 in rows["delete"]["before"]
+    assert [action for action, _ in changes(pointer.artifact_id)] == ["track"]

@@ -45,7 +45,9 @@ def failed(name: str = "train", **kwargs: Any) -> str:
     return run.run_id
 
 
-def test_a_training_that_is_killed_twice_goes_on_where_it_was(project: Path) -> None:
+def test_checkpoints_are_a_means_to_get_fault_tolerant_training_killed_twice_it_goes_on_where_it_was(
+    project: Path,
+) -> None:
     assert train(1).returncode == -signal.SIGKILL
     assert train(3).returncode == -signal.SIGKILL
     done = train(99)
