@@ -70,12 +70,14 @@ def place_of_run(read: Reader, run_id: str) -> tuple[str, str] | None:
     return (rows[0]["namespace"], rows[0]["experiment"]) if rows else None
 
 
-def is_archived(read: Reader, experiment_id: str) -> bool:
-    """Say whether lists pass an experiment over, or the namespace that it is in."""
-    query = f"""
-        select 1 from inside.experiments where experiment_id = $id and ({_ARCHIVED}
-            or namespace in (select name from inside.namespaces where {_ARCHIVED}))"""
-    return bool(read.rows(query, {"id": experiment_id}))
+def in_use(read: Reader, namespace: str, name: str) -> dict[str, Any] | None:
+    """Return experiment_id, namespace_id, and whether lists pass over the experiment of this name, or its namespace."""
+    query = """
+        select experiment_id, namespace_id, coalesce(e.archived, false) or coalesce(n.archived, false) as is_archived
+        from inside.experiments e left join inside.namespaces n on n.name = e.namespace
+        where e.namespace = ? and e.name = ? order by e.created_at, experiment_id limit 1"""
+    rows = read.rows(query, [namespace, name])
+    return rows[0] if rows else None
 
 
 def find_namespace(read: Reader, word: str) -> str:

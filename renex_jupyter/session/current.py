@@ -256,8 +256,7 @@ class Session:
         joined = self.joined.run if self.joined is not None else None
         if joined is not None and said == (joined.namespace, joined.experiment):
             namespace, name = experiments.place_of_run(self.store.reader, joined.run_id) or said
-        namespace, name = self.used.names_now(self.store, namespace, name)
-        self.used.ensure(self.store, namespace, name)
+        namespace, name = self.used.ensure(self.store, namespace, name)
         if said == (self.namespace, self.experiment):
             self.namespace, self.experiment = namespace, name
         return namespace, name

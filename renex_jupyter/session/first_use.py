@@ -13,31 +13,11 @@ from renex_jupyter.session.alone import alone
 from renex_jupyter.store.store import Store
 
 
-def ensure_namespace(store: Store, name: str) -> str:
-    """Create a namespace unless there is one of this name, and return its id. The caller is not `alone`."""
-    found = query.namespace_called(store.reader, name)
-    if found is None:
-        with alone(store, what="the namespaces"):
-            store.write(*namespace_changes(store, name))
-        found = query.namespace_called(store.reader, name)
-    return found or content_id(["namespace", name])[:32]
-
-
-def ensure_experiment(store: Store, namespace: str, name: str) -> str:
-    """Create an experiment, and its namespace, unless there is one of this name, and return its id; see above."""
-    found = query.experiment_called(store.reader, namespace, name)
-    if found is None:
-        with alone(store, what="the experiments"):
-            store.write(*experiment_changes(store, namespace, name))
-        found = query.experiment_called(store.reader, namespace, name)
-    return found or experiment_key(namespace, name)
-
-
 def namespace_changes(store: Store, name: str) -> list[Change]:
     """Return what creates a namespace; nothing where there is one. The caller is `alone`."""
     if query.namespace_called(store.reader, name):
         return []
-    record = Namespace(free_id(store, "namespaces", content_id(["namespace", name])[:32]), name, now())
+    record = Namespace(free_id(store, "namespaces", namespace_key(name)), name, now())
     return [Change("namespaces", record.namespace_id, "create", fields(record), namespace=name)]
 
 
@@ -51,6 +31,11 @@ def experiment_changes(store: Store, namespace: str, name: str) -> list[Change]:
         *namespace_changes(store, namespace),
         Change("experiments", key, "create", fields(record), namespace=namespace),
     ]
+
+
+def namespace_key(name: str) -> str:
+    """Return the id that the first namespace of a name gets, by whoever it is created."""
+    return content_id(["namespace", name])[:32]
 
 
 def experiment_key(namespace: str, name: str) -> str:
@@ -81,20 +66,38 @@ class Used:
 
     def names_now(self, store: Store, namespace: str, name: str) -> tuple[str, str]:
         """Return how the namespace and the experiment are called that were used by these names."""
-        used = self._experiments.get((namespace, name))
-        found = query.place_of_experiment(store.reader, used) if used else None
+        found = self._found_again(store, namespace, name)
+        return found or (self._namespace_now(store, namespace), name)
+
+    def ensure(self, store: Store, namespace: str, name: str) -> tuple[str, str]:
+        """Return what `names_now` does; what nobody used yet is created, and one that is archived is told."""
+        found = self._found_again(store, namespace, name)
         if found is not None:
             return found
-        home = self._namespaces.get(namespace)
-        return (home and query.name_of_namespace(store.reader, home)) or namespace, name
-
-    def ensure(self, store: Store, namespace: str, name: str) -> None:
-        """Create what these names mean on its first use, and remember it; an archived one is told once."""
-        used = self._experiments[namespace, name] = ensure_experiment(store, namespace, name)
-        self._namespaces[namespace] = query.namespace_called(store.reader, namespace) or namespace
-        if used not in self._told and query.is_archived(store.reader, used):
+        place = (self._namespace_now(store, namespace), name)
+        row = query.in_use(store.reader, *place)
+        if row is None:
+            with alone(store, what="the experiments"):
+                store.write(*experiment_changes(store, *place))
+            row = query.in_use(store.reader, *place) or {}
+        used = self._experiments[place] = row.get("experiment_id") or experiment_key(*place)
+        self._namespaces[place[0]] = row.get("namespace_id") or namespace_key(place[0])
+        if row.get("is_archived") and used not in self._told:
             self._told.add(used)
             warn(
-                f"experiment '{namespace}/{name}' is archived, so lists pass its runs over. "
+                f"experiment '{'/'.join(place)}' is archived, so lists pass its runs over. "
                 "Bring it back with rx.update_experiment(..., archived=False)."
             )
+        return place
+
+    def _found_again(self, store: Store, namespace: str, name: str) -> tuple[str, str] | None:
+        """Return where the experiment is now that was used by these names; None: none was, or it was deleted."""
+        used = self._experiments.get((namespace, name))
+        found = query.place_of_experiment(store.reader, used) if used else None
+        if used and found:
+            self._experiments[found] = used
+        return found
+
+    def _namespace_now(self, store: Store, namespace: str) -> str:
+        used = self._namespaces.get(namespace)
+        return (used and query.name_of_namespace(store.reader, used)) or namespace
