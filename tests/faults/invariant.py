@@ -155,7 +155,11 @@ def _grow_old(root: Path) -> None:
 
 
 def _clean(root: Path) -> list[str]:
-    wrong = [f"{p} may be read by others" for p in (root, *root.rglob("*")) if p.lstat().st_mode & 0o077]
+    downloads = (
+        root / "downloads"
+    )  # what lies in it has the modes of the artifacts, and the folder itself keeps others out
+    seen = [p for p in (root, *root.rglob("*")) if downloads not in p.parents]
+    wrong = [f"{p} may be read by others" for p in seen if p.lstat().st_mode & 0o077]
     blobs = root / "blobs"  # a content that is being written has no age: they are swept by gc
     left = [path for path in root.rglob(".*.tmp*") if blobs not in path.parents]
     return wrong + [f"left behind: {path}" for path in left]
