@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from renex_jupyter.config import settings
-from renex_jupyter.errors import RenexError, warn
+from renex_jupyter.errors import RenexError, told, warn
 from renex_jupyter.records.events import ChangeEvent
 from renex_jupyter.session.following import POLL, Following
 from renex_jupyter.store import locks
@@ -47,12 +47,10 @@ def ensure(store: Store) -> None:
         warn("changes are posted nowhere: Renex.webhook_url is no address that begins with https:// or http://.")
         return
     try:
-        for (_, root, _), other in list(_posters.items()):
-            if root == key[1]:
-                other.stop()  # the address was changed
         _posters[key] = Poster(store, url)
-    except (RenexError, OSError, RuntimeError) as error:
-        warn(f"changes are not posted: {error.line if isinstance(error, RenexError) else error}")
+    except Exception as error:  # noqa: BLE001  whatever it is, what is recorded now is more important
+        _refused.add(url)
+        warn(f"changes are not posted: {error.line if isinstance(error, RenexError) else told(error)}")
 
 
 class Poster:
@@ -81,11 +79,24 @@ class Poster:
         self._thread.join(settings().webhook_timeout)
 
     def _work(self) -> None:
-        while not self._stopped.is_set():
+        while not self._stopped.is_set() and self._is_wanted:
             with suppress(Exception), self._alone() as first:  # the next round tries again
                 if first:
                     self._post_all()
+                    self._forget_if_unwanted()
             self._stopped.wait(1.0)
+        for key in [key for key, each in list(_posters.items()) if each is self]:
+            _posters.pop(key, None)  # who gives the address again begins anew
+
+    @property
+    def _is_wanted(self) -> bool:
+        """Whether the setting still says so."""
+        return settings().webhook_url == self._url
+
+    def _forget_if_unwanted(self) -> None:
+        """Have nobody go on from here who is asked to post later: what is recorded until then was not meant for it."""
+        if not self._is_wanted:
+            (self._store.layout.root / POSITION).unlink(missing_ok=True)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -104,11 +115,11 @@ class Poster:
         """Post changes until the process ends."""
         self._go_on()
         stopped = False
-        while not stopped or self._changes.more:
+        while (not stopped or self._changes.more) and self._is_wanted:
             stopped = self._stopped.is_set()
             with suppress(RenexError):
                 for change in self._changes.look():
-                    if time.monotonic() >= self._deadline:
+                    if time.monotonic() >= self._deadline or not self._is_wanted:
                         return
                     self._post(change)
                     self._note(change.cursor)
@@ -126,9 +137,9 @@ class Poster:
         self._note(self._changes.cursor)
 
     def _note(self, cursor: str) -> None:
-        told = {"url": _digest(self._url), "cursor": cursor, "at": time.time()}
+        noted = {"url": _digest(self._url), "cursor": cursor, "at": time.time()}
         with suppress(OSError, RenexError):
-            write_whole(self._store.layout.root / POSITION, json.dumps(told).encode())
+            write_whole(self._store.layout.root / POSITION, json.dumps(noted).encode())
 
     def _post(self, change: ChangeEvent) -> None:
         """Post a change, some times if need be; one that is not taken is passed over."""

@@ -199,6 +199,20 @@ def test_several_processes_post_each_change_once(project: Path, server: Server) 
     assert sorted(server.names()) == sorted(wanted)
 
 
+def test_a_setting_that_is_taken_back_ends_it_and_given_again_begins_it_anew(project: Path, server: Server) -> None:
+    settings().webhook_url = server.url
+    rx.log_event("posted")
+    until(lambda: server.names() == ["posted"])
+    settings().webhook_url = ""
+    rx.log_event("private")
+    until(lambda: not webhook._posters)
+    assert server.names() == ["posted"]
+    settings().webhook_url = server.url
+    rx.log_event("again")
+    until(lambda: len(server.names()) == 2)
+    assert server.names() == ["posted", "again"]
+
+
 def test_the_address_which_may_hold_a_secret_is_not_kept_in_the_store(project: Path, server: Server) -> None:
     run_elsewhere(server.url, "rx.log_event('e')")
     for path in (project / ".renex").rglob("*"):
