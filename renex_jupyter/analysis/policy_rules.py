@@ -47,9 +47,13 @@ def _labels(what: str, value: Any) -> list[str]:
 
 
 def _number(what: str, value: Any) -> float:
-    if isinstance(value, bool) or not hasattr(type(value), "__float__") or not math.isfinite(value):
+    try:
+        number = math.nan if isinstance(value, (bool, str, bytes)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
         raise invalid_argument(f"{what} {shown(value)} is no number.", PAGE)
-    return float(value)
+    return number
 
 
 def _margin(what: str, value: Any) -> float:

@@ -33,7 +33,7 @@ EXAMPLE = '[[policy]]\nmodel = "digits"\nkind = "label"\nalias = "champion"\nmet
 HINT = f"A file of policies reads:\n{EXAMPLE}"
 
 
-def set_policy(model: str | Model, kind: str | Mapping[str, Any], name: str | None = None, /, **rule: Any) -> Policy:
+def set_policy(model: str | Model, kind: str | Mapping[str, Any], name: str | None = None, **rule: Any) -> Policy:
     """Declare a rule of a model; one that has the same name is replaced.
 
     Parameters
@@ -56,8 +56,6 @@ def set_policy(model: str | Model, kind: str | Mapping[str, Any], name: str | No
         whole = {**kind, **rule}
         kind, given = whole.pop("kind", None), whole.pop("name", None)
         rule, name = whole, name or given
-    if "name" in rule:
-        name = name or rule.pop("name")
     session = current()
     return _set(session, _model(session, model), *_checked(kind, name, rule))
 

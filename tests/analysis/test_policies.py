@@ -301,6 +301,8 @@ def test_an_unknown_kind_is_refused_with_the_nearest_one() -> None:
         ("label", {**RULES["label"], "margin": "much"}, "no number"),
         ("label", {**RULES["label"], "margin": math.nan}, "no number"),
         ("label", {**RULES["label"], "margin": True}, "no number"),
+        ("label", {**RULES["label"], "margin": [1, 2]}, "no number"),
+        ("label", {**RULES["label"], "margin": 10**400}, "no number"),
         ("label", {**RULES["label"], "goal": "maximum"}, "neither 'max' nor 'min'"),
         ("label", {**RULES["label"], "where": "latency"}, "compared with nothing"),
         ("label", {**RULES["label"], "alias": "latest"}, "latest"),

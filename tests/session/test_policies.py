@@ -244,6 +244,7 @@ def test_a_mapping_is_a_whole_rule(digits: Any) -> None:
     made = rx.set_policy("digits", {"kind": "label", "name": "best", **LABEL})
     assert (made.name, made.kind, made.rule) == ("best", "label", LABEL)
     assert rx.get_policy("digits", "best") == made
+    assert rx.set_policy(model="digits", kind="label", name="best", **LABEL) == made
 
 
 def test_policies_of_a_toml_file_are_declared_all_or_none(project: Path, digits: Any) -> None:
