@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -302,6 +304,29 @@ def test_a_worker_process_opens_no_run(way: str) -> None:
     with rx.start_run("mine"), multiprocessing.get_context(way).Pool(2) as pool:
         pool.map(_fit_in_a_worker, range(4))
     assert runs() == ["mine"] and keys() == set()
+
+
+SPAWNING = """
+import multiprocessing
+from sklearn.linear_model import LinearRegression
+import renex_jupyter as rx
+
+rx.autolog("sklearn")  # also in each worker, which imports this script
+
+def fit(number):
+    return LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0]).n_features_in_
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(fit, range(2)) == [1, 1]
+    fit(0)
+"""
+
+
+def test_a_worker_that_imports_the_script_again_opens_no_run(project: Path) -> None:
+    (project / "script.py").write_text(SPAWNING)
+    subprocess.run([sys.executable, "script.py"], timeout=200, check=True)
+    assert runs() == ["LinearRegression"]
 
 
 def _fit_on_a_run_of_its_own() -> None:
