@@ -47,10 +47,14 @@ class BarView {
     this.root.hidden = this.model.get('total') === 0;
     const words = search.split(/\s+/).filter(Boolean);
     this.words.hidden = words.length === 0;
-    const numbers = ['shown', 'total'].map(name => this.model.get(name).toLocaleString('en'));
-    const count = element('span', 'rx-Bar-count', `${numbers[0]} of ${numbers[1]} shown`);
+    this.words.replaceChildren(...(words.length ? [...words.map((_, place) => this.chip(words, place)), this.count()] : []));
+  }
+
+  count() {
+    const [shown, total] = ['shown', 'total'].map(name => this.model.get(name).toLocaleString('en'));
+    const count = element('span', 'rx-Bar-count', `${shown} of ${total} shown`);
     count.setAttribute('role', 'status');
-    this.words.replaceChildren(...words.map((word, place) => this.chip(words, place)), count);
+    return count;
   }
 
   drawChoices() {

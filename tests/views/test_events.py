@@ -1,6 +1,10 @@
 """The feed of events and changes, from a real store."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +14,10 @@ from registered import Registry
 from renex_jupyter.query import feeds
 from renex_jupyter.query.feeds import CHANGE, EVENT, EVERYTHING, Wanted
 from renex_jupyter.records.changes import Change, now
+from renex_jupyter.store.store import Store
 from renex_jupyter.views.event import EventDetail
 from renex_jupyter.views.events import EventsList
+from renex_jupyter.views.models import ModelsList
 from renex_jupyter.views.sentences import sentences
 
 
@@ -265,3 +271,44 @@ def test_where_only_changes_are_the_word_for_events_says_how_to_write_one(regist
     events.bar.search = "nothing"
     events.draw(events.ask(registry.store.reader))
     assert events.table.empty == "Nothing matches."
+
+
+WORK = """
+from pathlib import Path
+import renex_jupyter as rx
+
+with rx.start_run("train") as run:
+    with rx.event("epoch", source="trainer", metadata={"epoch": 1}):
+        Path("model.pt").write_bytes(b"weights")
+    rx.register_model("digits", path="model.pt", run=run, metrics={"accuracy": 0.9})
+rx.set_policy("digits", "label", "best", alias="champion", metric="accuracy", margin=0.002)
+rx.register_model("digits", path="model.pt", metrics={"accuracy": 0.95})
+rx.set_alias("digits", "staging", 1)
+rx.set_alias("digits", "staging", 2)
+rx.retire_version("digits:1", "leaked labels")
+rx.log_event("deployed", source="airflow", on="digits:2")
+"""
+
+
+def test_what_the_public_functions_write_is_listed_and_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'p'\n")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RENEX")}
+    subprocess.run([sys.executable, "-c", WORK], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    store = Store(tmp_path / ".renex")
+    actor = f"{store.journal.actor} "
+    found = [row["what"].removeprefix(actor) for row in new_list().ask(store.reader).rows]
+    assert found[0] == "deployed"
+    assert {
+        "epoch",
+        "started run train",
+        "created model default/digits",
+        "registered default/digits v2",
+        "set alias staging of default/digits to v2 (was v1)",
+        "set alias champion of default/digits to v2",
+        "created policy best of default/digits",
+        "retired default/digits v1: leaked labels",
+    } <= set(found)
+    assert any(each.startswith("default/digits: v2 promoted to champion") for each in found)
+    [model] = ModelsList(lambda: None).ask(store.reader).rows
+    assert [each[0] for each in model["chips"]] == ["champion v2", "staging v2", "2 versions"]
+    assert (model["metric0"], model["verdict"]["state"]) == ("0.95", "met")
