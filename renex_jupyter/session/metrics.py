@@ -216,7 +216,7 @@ def _log_on(
 
 def _log(values: Collection[tuple[str, Any]], step: int | None, wallclock: float | datetime | None) -> None:
     at = time.time_ns() // 1000 if wallclock is None else _microseconds(wallclock)
-    if step is not None:
+    if step is not None and (type(step) is not int or not -(2**63) <= step < 2**63):  # here: each call costs
         step = checked_step(step)
     run = _run_for(values)
     if run is not None:
