@@ -96,8 +96,8 @@ def delete_run(run: str | Run | ActiveRun, *, dry_run: bool = False) -> DeletedR
 
     With it go its metrics, params, tags, notes, events, artifacts and checkpoints, and the states before and after it.
     A snapshot stays that is labelled, was taken by hand, or is named by another run or a model version; a model version
-    keeps what it holds. The contents are freed by the next `gc`. The journal still says that there was a run; to take
-    that out, too, there is `purge`.
+    keeps what it holds. The contents are freed by the next `gc`. The journal still says that there was a run; one
+    is taken out for good by `purge` instead.
 
     Parameters
     ----------
