@@ -17,7 +17,8 @@ from renex_jupyter.records.models import RETIRED, Model, ModelVersion
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.downloads import NOT_OURS, bring, checked_place, note_link
 
-TRIES = 3
+TRIES = 10
+IN_BETWEEN = frozenset({"invalid_argument", "not_found"})  # of a folder that another process has just filled, or swept
 
 
 def load_model(
@@ -67,7 +68,10 @@ def _brought(session: Session, record: Artifact, place: Path | None, *, force: b
         try:
             return bring(session, record, place, force=force)
         except RenexError as error:
-            if error.code != "invalid_argument":  # as a folder is called that is not empty any more
+            if error.code in NOT_OURS and place is None:
+                hint = "Load it to a place of your own: to=... (--to)."
+                raise RenexError(error.code, error.message, hint) from error
+            if error.code not in IN_BETWEEN:
                 raise
     return bring(session, record, place, force=force)
 

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 import renex_jupyter as rx
-from renex_jupyter.session import requirements
-from renex_jupyter.session.current import Session
 
 
 def refused(code: str, do: object, *given: object, **named: object) -> rx.RenexError:
@@ -99,20 +97,17 @@ def test_a_retired_version_gets_an_alias_by_force_only_which_is_recorded(digits:
     assert moves()[-1] == ("set", None, "1", "forced: nothing else runs")
 
 
-def test_what_a_policy_requires_is_asked_before_an_alias_is_set(digits: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(session: Session, model: dict[str, object], version: dict[str, object], alias: str) -> None:
-        asked.append((model["name"], version["version"], alias))
-        raise rx.RenexError("policy_failed", "no evaluation on 'test'.", "Evaluate it.")
-
-    asked: list[tuple[object, ...]] = []
+def test_what_a_policy_requires_is_asked_before_an_alias_is_set(digits: str) -> None:
     rx.set_alias(digits, "champion", 1)
-    monkeypatch.setattr(requirements, "check_required", refuse)
+    rx.set_policy(digits, "require", alias="champion", where="accuracy > 0.9")
     refused("policy_failed", rx.set_alias, digits, "champion", 2)
     refused("policy_failed", rx.replace_version, "digits:1", 2, "newer")
-    assert asked == [("digits", 2, "champion")] * 2
     assert rx.get_model(digits).aliases == {"champion": 1} and rx.get_model_version("digits:1").status == "active"
-    rx.set_alias(digits, "champion", 2, force=True)
-    assert rx.get_model(digits).aliases == {"champion": 2} and len(asked) == 2
+    rx.set_alias(digits, "other", 2)
+    rx.log_metric("accuracy", 0.95, on="digits:2")
+    rx.set_alias(digits, "champion", 2)
+    rx.set_alias(digits, "champion", 3, force=True)
+    assert rx.get_model(digits).aliases == {"champion": 3, "other": 2}
 
 
 def test_an_alias_that_is_not_there_is_told_with_the_nearest(digits: str) -> None:
