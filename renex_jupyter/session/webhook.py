@@ -26,6 +26,7 @@ from renex_jupyter.records.events import ChangeEvent
 from renex_jupyter.session.following import POLL, Following
 from renex_jupyter.store import locks
 from renex_jupyter.store.layout import json_object, write_whole
+from renex_jupyter.store.sharing import share
 from renex_jupyter.store.store import Store
 
 LOCK, POSITION = "webhook.lock", "webhook.json"
@@ -79,14 +80,28 @@ class Poster:
         self._thread.join(settings().webhook_timeout)
 
     def _work(self) -> None:
-        while not self._stopped.is_set() and self._is_wanted:
+        while self._is_wanted:
+            posted = False
             with suppress(Exception), self._alone() as first:  # the next round tries again
                 if first:
                     self._post_all()
                     self._forget_if_unwanted()
-            self._stopped.wait(1.0)
+                    posted = True
+            if self._stopped.wait(1.0) and (posted or not self._something_waits()):
+                break
+            if self._stopped.is_set():  # who posts may end just now, too, without having seen what we recorded last
+                time.sleep(POLL)
         for key in [key for key, each in list(_posters.items()) if each is self]:
             _posters.pop(key, None)  # who gives the address again begins anew
+
+    def _something_waits(self) -> bool:
+        """Say whether the one who posts has not posted everything yet, and there is time left to see to that."""
+        if time.monotonic() >= self._deadline:
+            return False
+        cursor = json_object(self._store.layout.root / POSITION).get("cursor")
+        with suppress(RenexError):
+            return bool(Following(self._store, cursor or 0).look())
+        return False
 
     @property
     def _is_wanted(self) -> bool:
@@ -107,6 +122,7 @@ class Poster:
         flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(self._store.layout.root / LOCK, flags, 0o600)
         try:
+            share(self._store.layout.root / LOCK)
             yield locks.take(descriptor)
         finally:
             os.close(descriptor)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from renex_jupyter.store.blobs import Blobs, Readable, write_content
 from renex_jupyter.store.layout import os_errors, sync_file, sync_folder
+from renex_jupyter.store.sharing import make_folder
 
 FEW = 16  # files: each of so few is made durable by itself, whatever else the file system has to write
 MOST = 10_000  # files that wait at one time
@@ -85,7 +86,7 @@ class Batch:
         """Write a content under a temporary name, and let it wait there if it is wanted."""
         with os_errors(WHAT):
             if not self._is_ready:
-                self.blobs.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(self.blobs.folder)
                 self._is_ready = True
             temporary, waits = self.blobs.temporary(), False
             try:

@@ -78,7 +78,7 @@ class Blobs:
         RenexError : as `put`.
         """
         with os_errors("a file's content cannot be kept"):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.folder)
             temporary = self.temporary()
             try:
                 sha256, size, suffix = write_content(temporary, fileobj)

@@ -211,7 +211,7 @@ def create(root: Path) -> Layout:
     layout = Layout(root)
     with os_errors("the store cannot be created"):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (layout.journal, layout.blobs, layout.segments, layout.generations):
+        for folder in (layout.journal, layout.blobs, layout.segments, layout.generations, layout.runs):
             make_folder(folder)
         ignore = root / ".gitignore"
         if not ignore.exists():

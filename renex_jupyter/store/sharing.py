@@ -28,9 +28,12 @@ def share(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder of a store, unless it is there."""
+    """Make a folder of a store, and the store's own above it, unless they are there; nobody else may enter a new one."""
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
         return
+    except FileNotFoundError:  # `parents=True` would make those above for everybody
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     share(folder)

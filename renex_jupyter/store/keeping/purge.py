@@ -151,7 +151,7 @@ def _check(read: Reader, object_id: str | None) -> None:
 
 
 def is_left(read: Reader, object_id: str) -> bool:
-    """Say whether something is left of a purge that was killed, of a run whose record was lost, or of a deleted snapshot."""
+    """Say whether something is left of a purge that was killed, of a run whose record was lost, or of what was deleted."""
     return _was_begun(read, object_id) or _has_points(read, object_id) or _was_deleted(read, object_id)
 
 
@@ -160,9 +160,9 @@ def _was_begun(read: Reader, object_id: str) -> bool:
     return bool(_noted(read) & {("runs", object_id), ("snapshots", object_id)})
 
 
-def _was_deleted(read: Reader, snapshot_id: str) -> bool:
-    query = "select 1 from inside.changes where kind = 'snapshots' and id = ? and action = 'delete' limit 1"
-    return bool(read.rows(query, [snapshot_id]))
+def _was_deleted(read: Reader, object_id: str) -> bool:
+    query = "select 1 from inside.changes where kind in ('runs', 'snapshots') and id = ? and action = 'delete' limit 1"
+    return bool(read.rows(query, [object_id]))
 
 
 def _has_points(read: Reader, run_id: str) -> bool:

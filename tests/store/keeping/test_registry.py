@@ -88,6 +88,18 @@ def test_a_purged_run_takes_its_artifacts_checkpoints_events_notes_and_their_met
     assert fsck(store.layout).ok
 
 
+def test_a_run_that_was_deleted_can_still_be_purged(store: Store) -> None:
+    trained(store, DOOMED, b"weights")
+    for kind, id_ in (("runs", DOOMED), ("artifacts", "ad" * 16), ("checkpoints", "cd" * 16)):
+        store.write(Change(kind, id_, "delete", {}, {"name": "a name that must go"}))
+    age(store)
+    purge(store, object_id=DOOMED)
+    assert b"a name that must go" not in bytes_of(store)
+    assert owners(store) == set()
+    assert collect(store, dry_run=False, grace=0).blobs == 1  # nothing named it any more, so it is a collection's to free
+    assert fsck(store.layout).ok
+
+
 def test_a_model_version_stays_whole_when_the_run_that_trained_it_is_purged(store: Store) -> None:
     sha256 = trained(store, DOOMED, b"weights")
     registered(store, DOOMED, sha256)
