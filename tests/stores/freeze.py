@@ -1,7 +1,7 @@
 """Make a store with something of everything, and what it answers: `python tests/stores/freeze.py FORMAT`.
 
-Run once for each format of the store, before it is released; the archive is never made again. `test_frozen.py` opens
-each one for ever.
+Run once for each format of the store, before it is released, and once more as `FORMAT-WORD` when a format has got new kinds
+of objects; the archive is never made again. `test_frozen.py` opens each one for ever.
 """
 
 from __future__ import annotations
@@ -43,9 +43,41 @@ def record() -> None:
         rx.log_param("lr", 0.25)
         Path("train.py").write_text("print('changed')\n")
     rx.snapshot("after")
+    record_models()
     current().store.fold()
     rx.start_run("open", tags={"left": "open"})
     rx.log_metric("loss", 0.125, step=0)
+
+
+def record_models() -> None:
+    """Record something of every kind that experiments, models, policies and events have."""
+    import renex_jupyter as rx
+
+    rx.update_experiment(
+        "digits", description="ü", link="https://host.example/7", metadata={"a": [1, None]}, starred=True
+    )
+    rx.add_note("**good**", on="experiment:digits")
+    rx.define_metric("loss", goal="min", unit="nats")
+    rx.create_model("digits", task="classification", metadata={"classes": 10})
+    rx.set_policy("digits", "label", alias="champion", metric="accuracy", dataset="test", margin=0.002)
+    rx.set_policy("digits", "convert", metric="accuracy", better_than=0.9)
+    with rx.start_run("trained"):
+        rx.log_artifact("data.bin", metadata={"rows": 64})
+        rx.track_artifact("train.py", kind="dataset")
+        rx.log_dict({"layers": [64, 32]}, "structure")
+        for step, accuracy in enumerate([0.5, 0.95]):
+            rx.log_event("epoch_start", source="trainer", metadata={"epoch": step})
+            rx.log_checkpoint("data.bin", step=step, metrics={"accuracy": accuracy})
+            rx.log_event("epoch_finish", source="trainer")
+        for accuracy in (0.940, 0.941, 0.950):
+            version = rx.register_model("digits", path="data.bin", dataset="digits-train", labels=[f"of {accuracy}"])
+            rx.log_metric("accuracy", accuracy, on=version, dataset="test")
+    rx.set_alias("digits", "staging", 1, reason="to try")
+    rx.delete_alias("digits", "staging", reason="tried")
+    rx.retire_version("digits:1", reason="old")
+    rx.load_model("digits@champion")
+    rx.set_tag("kept", "yes", on="model:digits")
+    rx.delete_tag("kept", on="model:digits")
 
 
 def answers(root: Path) -> dict[str, dict[str, list[str]]]:
