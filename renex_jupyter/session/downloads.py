@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from renex_jupyter.capture import files
@@ -22,8 +21,10 @@ from renex_jupyter.store import download_folders
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.tasks import downloads
 from renex_jupyter.tasks.plan import Plan, folded
+from renex_jupyter.tasks.staging import staged, sweep
 
 NOT_OURS = frozenset({"read_only", "permission"})  # errors where somebody else's store can only be read
+OWN_PLACE = "Bring it to a place of your own: to=... (--to)."
 FILE_MODE = 0o644
 
 
@@ -56,14 +57,22 @@ def download_artifact(
 
 def bring(session: Session, record: Artifact, to: Path | None = None, *, force: bool = False) -> Path:
     """Write an artifact to a place and return its path; see `download_artifact`, but nothing is recorded."""
-    if record.mode == TRACKED:
-        return _bring_tracked(session, record, to, force=force)
+    try:
+        return (_bring_tracked if record.mode == TRACKED else _bring_kept)(session, record, to, force=force)
+    except RenexError as error:
+        if to is None and error.code in NOT_OURS:
+            raise RenexError(error.code, error.message, OWN_PLACE) from error
+        raise
+
+
+def _bring_kept(session: Session, record: Artifact, to: Path | None, *, force: bool) -> Path:
     gone = purges.gone(session.store, contents_of(record))
     if gone:
         hint = "Whoever purged it knows why; another version may be there: rx.list_artifacts()."
         raise RenexError("not_found", f"what {record.title} holds was {next(iter(gone.values()))}.", hint)
     goal = _goal(session, record, to)
-    _write(record, entries_of(record, goal.name), session.store.blobs, goal, force=force or to is None)
+    with _held(session, record, goal, to):
+        _write(record, entries_of(record, goal.name), session.store.blobs, goal, force=force or to is None)
     return goal
 
 
@@ -75,11 +84,26 @@ def _bring_tracked(session: Session, record: Artifact, to: Path | None, *, force
             raise tracked.no_more(check)
         return here
     goal = _goal(session, record, to)
-    with tempfile.TemporaryDirectory(prefix=".renex-", dir=_nearest(goal)) as place:
-        blobs = Blobs(Path(place))
-        files_read = tracked.read_into(session, record, blobs)
-        _write(record, entries_of(files_read, goal.name), blobs, goal, force=force or to is None)
+    beside = _nearest(goal)
+    sweep(beside)
+    with staged(beside, goal.name[:100], record.artifact_id) as place:
+        blobs = Blobs(place.path)
+        seen = tracked.read_into(session, record, blobs)
+        with _held(session, seen, goal, to):
+            _write(seen, entries_of(seen, goal.name), blobs, goal, force=force or to is None)
     return goal
+
+
+def _held(session: Session, record: Artifact, goal: Path, to: Path | None) -> AbstractContextManager[object]:
+    """Hold the place of an artifact, in which several processes may write at once."""
+    if to is None:
+        return download_folders.held(session.store.layout, goal.parent.name)
+    return downloads.held(_top(record, goal))
+
+
+def _top(record: Artifact, goal: Path) -> Path:
+    """Return the folder in which something is written."""
+    return goal.parent if record.files is None else goal
 
 
 def _nearest(path: Path) -> Path:
@@ -100,7 +124,7 @@ def _goal(session: Session, record: Artifact, to: Path | None) -> Path:
 
 def _write(record: Artifact, entries: list[FileEntry], blobs: Blobs, goal: Path, *, force: bool) -> None:
     plan = downloads.plan_download(entries, blobs)
-    top = goal.parent if record.files is None else goal
+    top = _top(record, goal)
     same = _same(plan, top, force=force)
     if not plan.leaves or len(same) < len(plan.leaves):
         downloads.write(plan, blobs, top, name=record.artifact_id, same=same, force=force)

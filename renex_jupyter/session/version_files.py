@@ -11,14 +11,10 @@ from typing import Any
 from renex_jupyter.errors import RenexError, warn
 from renex_jupyter.query import artifacts as artifact_query
 from renex_jupyter.query import models as query
-from renex_jupyter.records.artifacts import Artifact
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.models import RETIRED, Model, ModelVersion
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.downloads import NOT_OURS, bring, checked_place, note_link
-
-TRIES = 10
-IN_BETWEEN = frozenset({"invalid_argument", "not_found"})  # of a folder that another process has just filled, or swept
 
 
 def load_model(
@@ -54,26 +50,12 @@ def load_model(
     if not found:
         why = f"it is {row['status']}" if row["status"] else "its artifact is recorded no more"
         raise RenexError("not_found", f"the contents of '{said}' are there no more: {why}.", "Load another version.")
-    path = _brought(session, artifact_query.as_artifact(found[0]), place, force=force)
+    path = bring(session, artifact_query.as_artifact(found[0]), place, force=force)
     if row["status"] == RETIRED:
         decisions = query.decisions_on(read, row["model_version_id"])
         warn(f"'{said}' is retired{f': {decisions[-1].reason}' if decisions else ''}.")
     _note(session, row, path, ref)
     return path
-
-
-def _brought(session: Session, record: Artifact, place: Path | None, *, force: bool) -> Path:
-    """Write the contents to a place; who was slower than another process finds them there, and verifies them."""
-    for _ in range(TRIES - 1):
-        try:
-            return bring(session, record, place, force=force)
-        except RenexError as error:
-            if error.code in NOT_OURS and place is None:
-                hint = "Load it to a place of your own: to=... (--to)."
-                raise RenexError(error.code, error.message, hint) from error
-            if error.code not in IN_BETWEEN:
-                raise
-    return bring(session, record, place, force=force)
 
 
 def _note(session: Session, row: Mapping[str, Any], path: Path, asked: object) -> None:

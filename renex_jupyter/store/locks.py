@@ -119,13 +119,53 @@ def hold(path: Path, *, timeout: float) -> Iterator[None]:
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         share(path)
-        deadline = time.monotonic() + timeout
-        while not take(descriptor):
-            if time.monotonic() >= deadline:
-                raise RenexError(
-                    "locked", f"{path} is held by another process.", "Nothing is lost; try again in a moment."
-                )
-            time.sleep(0.02)
+        _wait(descriptor, path, timeout)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def hold_folder(path: Path, *, timeout: float) -> Iterator[None]:
+    """Hold the lock of a folder for the block, without a file in it.
+
+    Where the system or the file system knows no such locks, or the folder cannot be listed, nothing is held.
+
+    Raises
+    ------
+    RenexError : `locked`, as `hold`; and `OSError` when there is no such folder, also where it was removed meanwhile.
+    """
+    descriptor = _open_folder(path)
+    try:
+        while descriptor is not None:
+            with suppress(OSError):
+                _wait(descriptor, path, timeout)
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                break
+            os.close(descriptor)  # while we waited it was removed, and made anew
+            descriptor = None
+            descriptor = _open_folder(path)
+        yield
+    finally:
+        if descriptor is not None:
+            with suppress(OSError):
+                release(descriptor)
+            os.close(descriptor)
+
+
+def _open_folder(path: Path) -> int | None:
+    if os.name == "nt":
+        return None
+    flags = sum(getattr(os, name, 0) for name in ("O_DIRECTORY", "O_CLOEXEC", "O_NOFOLLOW"))
+    try:
+        return os.open(path, os.O_RDONLY | flags)
+    except PermissionError:
+        return None
+
+
+def _wait(descriptor: int, path: Path, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not take(descriptor):
+        if time.monotonic() >= deadline:
+            raise RenexError("locked", f"{path} is held by another process.", "Nothing is lost; try again in a moment.")
+        time.sleep(0.02)

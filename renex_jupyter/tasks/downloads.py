@@ -1,24 +1,27 @@
 """Contents of an artifact into a place of the user's: verified while they are written, each whole or not at all.
 
 Everything is written beside its place first. What is there with the same content stays as it is, anything else is
-replaced only with `force`. As in a checkout, no link is gone through.
+replaced only with `force`. Who writes holds the place (`held`) from the look at what is there to the end. As in a checkout, no link is gone through.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from renex_jupyter.errors import RenexError, from_os_error
 from renex_jupyter.records.snapshots import FileEntry
+from renex_jupyter.store import locks
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.tasks.folders import Branch, Folder, opened
 from renex_jupyter.tasks.plan import NOTHING, Plan, plan_of
 from renex_jupyter.tasks.staging import make_folders, staged, sweep, write_contents
 
 CONTENTS = "contents"  # folder of what is staged; beside it lies the marker
+PATIENCE = 86_400.0  # seconds to wait for a place that another process fills; who waits can interrupt it
 OUTSIDE = "it is a link that leads out of the folder"
 
 
@@ -35,6 +38,30 @@ def plan_download(entries: Sequence[FileEntry], blobs: Blobs, gone: Mapping[str,
             plan.skip(plan.links.pop(parts), parts, OUTSIDE)
             del plan.targets[parts]
     return plan
+
+
+@contextmanager
+def held(target: Path) -> Iterator[None]:
+    """Hold a place for the block, so that processes which fill the same one follow each other.
+
+    A folder that is there is held itself. Of one that is not yet, that above it is, where it appears all at once.
+
+    Raises
+    ------
+    RenexError : `permission`, `not_found` and their like, when the place cannot be there.
+    """
+    with ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                place = target if target.is_dir() else target.parent
+                stack.enter_context(locks.hold_folder(place, timeout=PATIENCE))
+                if place == target or not target.is_dir():
+                    break
+                stack.close()  # somebody was faster
+        except OSError as error:
+            raise _refused(target, error) from error
+        yield
 
 
 def write(
@@ -67,12 +94,11 @@ def write(
                 if is_there:
                     _merge(inside, target, plan, frozenset(same), force=force)
                 else:
-                    make_folders(inside, plan)
-                    inside.path.rename(target)
+                    _appear(inside, target, plan, force=force)
             finally:
                 inside.close()
     except OSError as error:
-        raise from_os_error(error, f"{target} cannot be written") from error
+        raise _refused(target, error) from error
 
 
 def taken(place: Path) -> RenexError:
@@ -81,6 +107,17 @@ def taken(place: Path) -> RenexError:
         return RenexError("conflict", f"{place} is a folder.", "Choose another place with to=...")
     hint = "Choose another place with to=..., or replace it with force=True."
     return RenexError("conflict", f"{place} is there, with another content.", hint)
+
+
+def _appear(inside: Folder, target: Path, plan: Plan, *, force: bool) -> None:
+    """Give the new folder its name; what somebody made there meanwhile, where nothing can be held, is not replaced."""
+    make_folders(inside, plan)
+    try:
+        inside.path.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        _merge(inside, target, plan, frozenset(), force=force)
 
 
 def _merge(inside: Folder, target: Path, plan: Plan, same: Collection[str], *, force: bool) -> None:
@@ -97,6 +134,10 @@ def _merge(inside: Folder, target: Path, plan: Plan, same: Collection[str], *, f
             except (FileExistsError, IsADirectoryError) as error:
                 raise taken(folder.path / name) from error
         make_folders(goal, plan)
+
+
+def _refused(target: Path, error: OSError) -> RenexError:
+    return from_os_error(error, f"{target} cannot be written")
 
 
 def _stays_inside(path: str, target: str) -> bool:

@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,9 +38,13 @@ def staged(parent: Path, name: str, snapshot_id: str) -> Iterator[Folder]:
         path = parent / f".{name}.renex-tmp-{uuid4().hex[:8]}"
         path.mkdir()
         try:
-            with opened(path) as top:
-                if not _is_ours(top):
+            with ExitStack() as held:
+                try:
+                    top = held.enter_context(opened(path))
+                except FileNotFoundError:
                     continue  # whoever sweeps here was faster
+                if not _is_ours(top):
+                    continue
                 write_marker(top, snapshot_id)
                 yield top
                 return

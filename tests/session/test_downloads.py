@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from disk import full_disk
 
 import renex_jupyter as rx
 from renex_jupyter.session.current import current
+from renex_jupyter.store import download_folders
 from renex_jupyter.store.keeping.gc import collect
 from renex_jupyter.store.store import Store
 
@@ -218,6 +220,82 @@ def test_a_store_that_is_only_read_can_be_downloaded_from(project: Path) -> None
             each.chmod(0o700)
     assert (done.returncode, done.stderr) == (0, "")
     assert (project / "copy.py").read_text() == (project / "model.py").read_text()
+
+
+CODE = """
+import sys
+from pathlib import Path
+import renex_jupyter as rx
+print("ready", flush=True)
+sys.stdin.readline()
+for step in range(2):
+    for name in ("model.py", "out"):
+        for to in (None, "copy", f"fresh/{step}/{name}"):
+            path = rx.download_artifact(name, to)
+            assert path.exists(), path
+    last = rx.last_checkpoint("train")
+    assert last.path.read_text().startswith("def model"), last
+print("done")
+"""
+
+
+def test_processes_that_fill_one_place_at_once_all_find_it_whole(project: Path, folder: Path) -> None:
+    with rx.start_run("train"):
+        rx.log_artifact("model.py")
+        rx.log_checkpoint("model.py", 1)
+    (project / "copy").mkdir()
+    working = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", CODE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    for each in working:
+        assert each.stdout is not None and each.stdout.readline() == "ready\n"
+    for each in working:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    said = [each.communicate(timeout=240) for each in working]
+    assert said == [("done\n", "")] * 6
+    assert names(project / "copy") == ["deep", "empty", "inside", "model.py", "run.sh"]
+    assert names(project / "fresh/1") == ["model.py", "out"] and names(project / "fresh/1/out") == names(folder)
+    left = [each for each in project.rglob("*.renex-tmp-*") if ".renex-tmp-" in each.name]
+    assert not left
+
+
+def test_a_collection_leaves_alone_what_somebody_fills(project: Path) -> None:
+    layout = Store(project / ".renex").layout
+    with download_folders.held(layout, "place") as place:
+        (place / "file").write_text("half")
+        os.utime(place, (0, 0))
+        assert download_folders.clear(layout, before=1) == 0
+        assert (place / "file").exists()
+    os.utime(place, (0, 0))
+    assert download_folders.clear(layout, before=1) == 1
+    assert not place.exists()
+
+
+def test_a_folder_that_is_removed_while_somebody_waits_for_it_is_made_anew(project: Path) -> None:
+    layout = Store(project / ".renex").layout
+    first, second = Event(), Event()
+
+    def wait() -> None:
+        with download_folders.held(layout, "place") as place:
+            (place / "file").write_text("there")
+        second.set()
+
+    with download_folders.held(layout, "place") as place:
+        waiting = Thread(target=lambda: (first.set(), wait()))
+        waiting.start()
+        assert first.wait(60)
+        place.rmdir()
+    waiting.join(60)
+    assert second.is_set() and (place / "file").read_text() == "there"
 
 
 def test_a_full_disk_leaves_nothing_half(project: Path) -> None:
