@@ -160,10 +160,6 @@ class Session:
 
     def begin(self) -> None:
         """Write down who records; called before the first record, so that looking creates nothing."""
-        if settings().webhook_url:
-            from renex_jupyter.session import webhook  # it follows the store, and loads duckdb
-
-            webhook.ensure(self.store)
         self.write_what_is_left()
         if self._recording:
             self._write_executions()
@@ -218,7 +214,14 @@ class Session:
         return self.purges.without_it(self.store, self.recorder.executions()) if self.recorder is not None else ()
 
     def write_what_is_left(self) -> None:
-        """Write the records that could not be written when they were made, and those that were deleted with the store."""
+        """Write the records that could not be written when they were made, and those that were deleted with the store.
+
+        Called before every record but the points of metrics, and so where the webhook begins, if the setting names one.
+        """
+        if settings().webhook_url:
+            from renex_jupyter.session import webhook  # it follows the store, and loads duckdb
+
+            webhook.ensure(self.store)
         with self.lock:
             gone = self.store.forget_if_gone()
             if gone:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError, told, warn
 from renex_jupyter.records.events import ChangeEvent
+from renex_jupyter.session import exits
 from renex_jupyter.session.following import POLL, Following
 from renex_jupyter.store import locks
 from renex_jupyter.store.layout import json_object, write_whole
@@ -33,15 +34,17 @@ LOCK, POSITION = "webhook.lock", "webhook.json"
 TRIES = 3  # of one change
 PAUSE = 0.5  # seconds before the second try, twice as many before the next
 FRESH = 86_400.0  # seconds for which the next process goes on where the last one ended
+LONGEST_WAIT = 3600.0  # seconds, whatever the setting says
 _posters: dict[tuple[int, str, str], Poster] = {}  # by process, store and address
 _refused: set[str] = set()  # addresses that are none
+_ended: set[int] = set()  # processes that are at their end: what comes still is left to the next one
 
 
 def ensure(store: Store) -> None:
     """Have this process post changes if the setting says so; costs nothing once it does. It never raises."""
     url = settings().webhook_url
     key = (os.getpid(), str(store.layout.root), url)
-    if not url or key in _posters or url in _refused:
+    if not url or key in _posters or url in _refused or os.getpid() in _ended:
         return
     if not _is_address(url):
         _refused.add(url)
@@ -49,9 +52,27 @@ def ensure(store: Store) -> None:
         return
     try:
         _posters[key] = Poster(store, url)
+        atexit.unregister(_end)
+        atexit.register(_end)
+        exits.watch()  # runs that are open end before that, and their ends are posted
     except Exception as error:  # noqa: BLE001  whatever it is, what is recorded now is more important
         _refused.add(url)
         warn(f"changes are not posted: {error.line if isinstance(error, RenexError) else told(error)}")
+
+
+def stop() -> None:
+    """Post what is recorded by now, and end; all of that takes no longer than the setting `webhook_timeout` says."""
+    here = [each for key, each in list(_posters.items()) if key[0] == os.getpid()]  # a parent's are the parent's
+    deadline = time.monotonic() + _timeout()
+    for each in here:
+        each.end_by(deadline)
+    for each in here:
+        each.wait()
+
+
+def _end() -> None:
+    _ended.add(os.getpid())
+    stop()
 
 
 class Poster:
@@ -64,20 +85,18 @@ class Poster:
         self._deadline = float("inf")  # by which the end of the process must not be kept waiting
         self._tries = TRIES
         self._told = False
-        self._pid = os.getpid()
         self._opener = urllib.request.build_opener(_NoRedirects)
         self._thread = threading.Thread(target=self._work, name="renex-webhook", daemon=True)
         self._thread.start()
-        atexit.register(self.stop)
 
-    def stop(self) -> None:
-        """Post what is recorded by now, and end; that may take as long as the setting `webhook_timeout` says."""
-        atexit.unregister(self.stop)
-        if self._pid != os.getpid():
-            return
-        self._deadline = time.monotonic() + settings().webhook_timeout
+    def end_by(self, deadline: float) -> None:
+        """Post what is recorded by now, and end before this moment of the steady clock."""
+        self._deadline = deadline
         self._stopped.set()
-        self._thread.join(settings().webhook_timeout)
+
+    def wait(self) -> None:
+        """Wait until it has ended, or should have."""
+        self._thread.join(max(0.0, self._deadline - time.monotonic()))
 
     def _work(self) -> None:
         while self._is_wanted:
@@ -87,9 +106,11 @@ class Poster:
                     self._post_all()
                     self._forget_if_unwanted()
                     posted = True
-            if self._stopped.wait(1.0) and (posted or not self._something_waits()):
+            if not self._stopped.is_set():
+                self._stopped.wait(1.0)
+            elif posted or not self._something_waits():
                 break
-            if self._stopped.is_set():  # who posts may end just now, too, without having seen what we recorded last
+            else:  # who posts may end just now, too, without having seen what we recorded last: then it is our turn
                 time.sleep(POLL)
         for key in [key for key, each in list(_posters.items()) if each is self]:
             _posters.pop(key, None)  # who gives the address again begins anew
@@ -98,8 +119,8 @@ class Poster:
         """Say whether the one who posts has not posted everything yet, and there is time left to see to that."""
         if time.monotonic() >= self._deadline:
             return False
-        cursor = json_object(self._store.layout.root / POSITION).get("cursor")
-        with suppress(RenexError):
+        with suppress(Exception):  # of a store that cannot be read nothing can be posted
+            cursor = json_object(self._store.layout.root / POSITION).get("cursor")
             return bool(Following(self._store, cursor or 0).look())
         return False
 
@@ -177,7 +198,7 @@ class Poster:
         """Post once; return why it failed."""
         headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "renex_jupyter"}
         request = urllib.request.Request(self._url, data, headers, method="POST")  # noqa: S310  the scheme is checked
-        timeout = max(0.1, min(settings().webhook_timeout, self._deadline - time.monotonic()))
+        timeout = max(0.1, min(_timeout(), self._deadline - time.monotonic()))
         try:
             with self._opener.open(request, timeout=timeout):
                 return None
@@ -193,6 +214,11 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_given: Any) -> None:
         return None
+
+
+def _timeout() -> float:
+    """Return the setting, in seconds that a socket can wait."""
+    return min(max(0.0, settings().webhook_timeout), LONGEST_WAIT)
 
 
 def _is_address(url: str) -> bool:

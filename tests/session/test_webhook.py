@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 import renex_jupyter as rx
 from renex_jupyter.config import settings
 from renex_jupyter.session import webhook
+from renex_jupyter.store import locks
 
 PATIENCE = 60.0  # seconds
 
@@ -82,8 +84,7 @@ def server() -> Iterator[Server]:
 
 
 def stop() -> None:
-    for poster in list(webhook._posters.values()):
-        poster.stop()
+    webhook.stop()
     webhook._posters.clear()
 
 
@@ -137,9 +138,8 @@ def test_who_does_not_answer_is_told_once_and_keeps_nothing_from_being_recorded(
             rx.log_event(f"e{number}")
         until(lambda: len(server.requests) >= webhook.TRIES + 3)
         server.answers = []
-        until(server.names)
         rx.log_event("at last")
-        until(lambda: server.names()[-1] == "at last")
+        until(lambda: "at last" in server.names())
     said = [str(each.message) for each in told if "could not be posted" in str(each.message)]
     assert len(said) == 1
     assert "500" in said[0]
@@ -188,6 +188,44 @@ def test_a_process_that_ends_posts_what_it_recorded_last(project: Path, server: 
     assert server.names() == ["last"]
 
 
+def test_the_end_of_a_run_that_was_left_open_is_posted(project: Path, server: Server) -> None:
+    lines = (
+        "from renex_jupyter.config import settings",
+        "rx.start_run('train')",
+        f"settings().webhook_url = {server.url!r}",
+        "rx.log_event('e')",
+    )
+    run_elsewhere("", "\n".join(lines))
+    assert server.names() == ["e"]
+    ends = [each["after"].get("status") for each in server.taken if each["object_kind"] == "runs"]
+    assert ends == ["finished"]
+
+
+def test_a_process_that_ends_takes_over_from_one_that_posts_and_ends_meanwhile(project: Path, server: Server) -> None:
+    rx.log_event("before the setting")
+    with lock_held(project):  # by another process that has seen nothing of what comes
+        child = start_elsewhere(server.url, "rx.log_event('last')")
+        until(lambda: "last" in list(rx.list_events()["name"]))
+        assert server.names() == []
+    assert child.wait(PATIENCE) == 0
+    assert server.names() == ["last"]
+
+
+def test_a_process_ends_although_another_one_posts_nothing(project: Path, server: Server) -> None:
+    rx.log_event("before the setting")
+    with lock_held(project):
+        assert start_elsewhere(server.url, "rx.log_event('last')", timeout=0.5).wait(PATIENCE) == 0
+    assert server.names() == []
+    assert "last" in list(rx.list_events()["name"])
+
+
+def test_a_process_ends_although_nobody_answers(project: Path, server: Server) -> None:
+    server.held.clear()  # answers after a minute
+    code = "[rx.log_event(f'e{n}') for n in range(5)]"
+    assert start_elsewhere(server.url, code, timeout=0.5).wait(PATIENCE / 2) == 0
+    assert server.names() == []
+
+
 def test_several_processes_post_each_change_once(project: Path, server: Server) -> None:
     run_elsewhere(server.url, "rx.log_event('begin')")
     code = "[rx.log_event(f'{sys.argv[1]} {n}') for n in range(20)]"
@@ -219,8 +257,15 @@ def test_the_address_which_may_hold_a_secret_is_not_kept_in_the_store(project: P
         assert not path.is_file() or b"t0ken" not in path.read_bytes(), path
 
 
-def start_elsewhere(url: str, code: str, *words: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "RENEX_WEBHOOK_URL": url, "RENEX_WEBHOOK_TIMEOUT": str(PATIENCE)}
+@contextmanager
+def lock_held(project: Path) -> Iterator[None]:
+    with (project / ".renex" / webhook.LOCK).open("wb") as file:
+        assert locks.take(file.fileno())
+        yield
+
+
+def start_elsewhere(url: str, code: str, *words: str, timeout: float = PATIENCE) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "RENEX_WEBHOOK_URL": url, "RENEX_WEBHOOK_TIMEOUT": str(timeout)}
     command = [sys.executable, "-c", f"import sys, renex_jupyter as rx\n{code}", *words]
     return subprocess.Popen(command, env=environment)
 
