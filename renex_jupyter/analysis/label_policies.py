@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from renex_jupyter.analysis.condition_answers import not_measured
 from renex_jupyter.analysis.policies import PATTERNS, Findings, Rule, Said, in_order, is_better, name_of, require
-from renex_jupyter.analysis.policy_numbers import exact, gain, one, side_by_side, signed
+from renex_jupyter.analysis.policy_numbers import exact, gain, gain_shown, one, side_by_side, signed
 from renex_jupyter.records.models import ACTIVE
 from renex_jupyter.records.policies import MET, UNMET, Subject
 
@@ -142,7 +142,8 @@ def _compare(question: Question, found: Findings, value: float, holder: Subject)
     found.facts["gain"] = float(by)
     needs = f"needs {signed(margin, goal)}" if margin else f"needs {'more' if goal == 'max' else 'less'}"
     if wins:
-        found.held.append(f"{said} ({signed(by, goal)}{f', {needs}' if margin else ''})")
+        seen = gain_shown(*shown, by, goal)  # what a reader gets who subtracts
+        found.held.append(f"{said} ({signed(seen, goal)}{f', {needs}' if margin else ''})")
     else:
         found.failed.append(f"{said}, {needs}")
 

@@ -32,6 +32,20 @@ def gain(value: float, other: float, goal: str) -> Decimal:
     return difference if goal == "max" else -difference
 
 
+def gain_shown(first: str, second: str, by: Decimal, goal: str) -> Decimal:
+    """Return by how much a number is better than another one as both are shown, so that the sentence adds up.
+
+    Parameters
+    ----------
+    first, second : as `side_by_side` returns them.
+    by : the gain itself, for numbers that are not finite.
+    """
+    if not by.is_finite():
+        return by
+    difference = Decimal(first) - Decimal(second)
+    return difference if goal == "max" else -difference
+
+
 def side_by_side(first: float, second: float, decided: Compare | None = None) -> tuple[str, str]:
     """Return two numbers as text.
 

@@ -1,4 +1,4 @@
-"""`model ls|show|register|alias|label|compare|load|retire|restore|replace|edit|delete`: models and their versions."""
+"""`model ls|show|create|register|alias|label|compare|load|retire|restore|replace|edit|delete`: models and their versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from renex_jupyter.records.models import Model, ModelVersion
 
 MODEL_VERBS = (
-    "ls", "list", "show", "register", "alias", "label", "compare", "load", "retire", "restore", "replace", "edit",
+    "ls", "list", "show", "create", "register", "alias", "label", "compare", "load", "retire", "restore", "replace", "edit",
     "delete",
 )  # fmt: skip
 REF = "digits:3, digits@champion, vision/digits@latest, an id or the beginning of one"
@@ -42,6 +42,13 @@ def add_model_verbs(verbs: Any) -> None:
     show = add_verb(own, "show", "show a model, or a version of one")
     show.add_argument("ref", help=f"{MODEL}; or {REF}")
     show.set_defaults(do=lambda args: show_model(args.ref))
+    create = add_verb(
+        own, "create", "make a model without a version yet, for what is to be said of it and its policies"
+    )
+    create.add_argument("name", help=MODEL)
+    for name in ("task", "description", "owner", "namespace"):
+        create.add_argument(f"--{name}")
+    create.set_defaults(do=_create)
     _add_register(own)
     _add_words(own)
     compare = add_verb(own, "compare", "compare two versions: params, metrics, packages, files, code")
@@ -190,6 +197,11 @@ def _is_version(ref: str) -> bool:
             raise
         return True
     return False
+
+
+def _create(args: argparse.Namespace) -> Model:
+    said = {name: getattr(args, name) for name in ("task", "description", "owner", "namespace")}
+    return models.create_model(args.name, **said)
 
 
 def _register(args: argparse.Namespace) -> ModelVersion:

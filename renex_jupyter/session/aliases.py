@@ -15,12 +15,14 @@ from renex_jupyter.query import models as query
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.model_words import checked_alias, checked_word, number_of
 from renex_jupyter.records.models import ACTIVE, Model, ModelVersion
+from renex_jupyter.records.policies import RELEASED
 from renex_jupyter.session import requirements
 from renex_jupyter.session.alone import alone
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.store.reader import Reader
 
 WHAT = "the aliases and labels of a model"  # as a message names what cannot be changed
+LET_GO = "Its contents were let go of, so nobody can load it: take another version, or register it anew."
 Row = Mapping[str, Any]
 
 
@@ -223,7 +225,8 @@ def check_active(version: Row) -> None:
     """
     status = version["status"] or ACTIVE
     if status != ACTIVE:
-        hint = "Restore it (rx.restore_version), or do it all the same with force=True (--force)."
+        restored = "Restore it: rx.restore_version() (%renex model restore); or do it with force=True (--force)."
+        hint = LET_GO if status == RELEASED else restored
         said = f"{version['namespace']}/{version['model']}:{version['version']}"
         raise RenexError("conflict", f"model version '{said}' is {status}.", hint)
 

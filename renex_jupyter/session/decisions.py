@@ -9,8 +9,9 @@ from renex_jupyter.ids import new_id
 from renex_jupyter.query import models as query
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.models import ACTIVE, REPLACE, RESTORE, RETIRE, RETIRED, Decision, ModelVersion
+from renex_jupyter.records.policies import RELEASED
 from renex_jupyter.session import requirements
-from renex_jupyter.session.aliases import WHAT, alias_changes, check_active, kept_reason, version_of
+from renex_jupyter.session.aliases import LET_GO, WHAT, alias_changes, check_active, kept_reason, version_of
 from renex_jupyter.session.alone import alone
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.store.reader import Reader
@@ -29,7 +30,7 @@ def retire_version(ref: str | ModelVersion, reason: str, *, force: bool = False)
 
     Raises
     ------
-    RenexError : `conflict` while an alias names it, and for one that is retired; `not_found`, `ambiguous`,
+    RenexError : `conflict` while an alias names it, and for one that is retired or released; `not_found`, `ambiguous`,
         `invalid_argument` without a reason, `locked`.
     """
     reason = _checked(reason)
@@ -38,13 +39,13 @@ def retire_version(ref: str | ModelVersion, reason: str, *, force: bool = False)
     session.begin()
     with alone(session.store, what=WHAT):
         record, row = _now(session, found)
-        _check_status(record, RETIRED, is_so=False)
+        _check_status(record, ACTIVE)
         if record.aliases and not force:
             said = " and ".join(f"'{each}'" for each in record.aliases)
             raise RenexError(
                 "conflict",
                 f"{said} of model '{record.model}' is v{record.version}.",
-                "rx.replace_version() moves it to another version; force=True (--force) takes it away.",
+                "rx.replace_version() (%renex model replace) moves it to another version; force=True (--force) takes it away.",
             )
         aliases = [
             each
@@ -61,8 +62,8 @@ def restore_version(ref: str | ModelVersion, reason: str) -> Decision:
 
     Raises
     ------
-    RenexError : `conflict` for one that is not retired; `not_found`, `ambiguous`, `invalid_argument` without a reason,
-        `locked`.
+    RenexError : `conflict` for one that is not retired, or whose contents are gone; `not_found`, `ambiguous`,
+        `invalid_argument` without a reason, `locked`.
     """
     reason = _checked(reason)
     session = current()
@@ -70,7 +71,8 @@ def restore_version(ref: str | ModelVersion, reason: str) -> Decision:
     session.begin()
     with alone(session.store, what=WHAT):
         record, _ = _now(session, found)
-        _check_status(record, RETIRED, is_so=True)
+        _check_status(record, RETIRED)
+        _check_contents(session, record)
         decision = _decision(session, record, RESTORE, reason)
         session.store.write(_status(record, ACTIVE), _change(decision, record))
     return _told(session.store.reader, decision)
@@ -80,6 +82,8 @@ def replace_version(
     old: str | ModelVersion, new: int | str | ModelVersion, reason: str, *, force: bool = False
 ) -> Decision:
     """Decide that a version takes the place of another: it gets its aliases, all at once, and the other is retired.
+
+    One that is released stays that: it cannot be restored.
 
     Parameters
     ----------
@@ -111,7 +115,7 @@ def replace_version(
                 requirements.check_required(session, row, heir, alias)
             changes += alias_changes(session, row, alias, heir["version"], f"forced: {why}" if force else why)
         decision = _decision(session, record, REPLACE, reason, heir["model_version_id"])
-        retired = [_status(record, RETIRED)] if record.status != RETIRED else []
+        retired = [_status(record, RETIRED)] if record.status == ACTIVE else []
         session.store.write(*changes, *retired, _change(decision, record))
     return _told(read, decision)
 
@@ -130,11 +134,22 @@ def _now(session: Session, found: dict[str, Any]) -> tuple[ModelVersion, dict[st
     return query.as_version(read, row), query.find_model(read, row["model_id"])
 
 
-def _check_status(record: ModelVersion, status: str, *, is_so: bool) -> None:
-    if (record.status == status) is not is_so:
-        last = f" since {record.decisions[-1].line}" if record.decisions and not is_so else ""
-        fact = f"model version '{record.reference}' is {record.status}{last}."
-        raise RenexError("conflict", fact, "Nothing is changed.")
+def _check_status(record: ModelVersion, status: str) -> None:
+    """Refuse a version of another status, with what was decided of one that is retired."""
+    if record.status == status:
+        return
+    decided = record.status == RETIRED and record.decisions
+    fact = (
+        f"model version '{record.reference}' is {record.status}{f': {record.decisions[-1].line}' if decided else ''}."
+    )
+    hint = LET_GO if record.status == RELEASED else "Nothing is changed."
+    raise RenexError("conflict", fact, hint)
+
+
+def _check_contents(session: Session, record: ModelVersion) -> None:
+    """Refuse a version that nobody could load."""
+    if not session.store.reader.rows("select 1 from inside.artifacts where artifact_id = ?", [record.artifact_id]):
+        raise RenexError("conflict", f"the contents of model version '{record.reference}' are there no more.", LET_GO)
 
 
 def _decision(

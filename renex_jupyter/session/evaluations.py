@@ -20,8 +20,9 @@ def evaluate_policies(
     Parameters
     ----------
     model : name, `namespace/name`, id, or what `create_model` returned.
-    version : only about this one: its number, "v3", a reference, or what `register_model` returned; None: about every
-        version that is active, and about the checkpoints that are not a version yet.
+    version : only about this one, and nothing is done to another: its number, "v3", a reference, or what
+        `register_model` returned. An alias goes to it or stays where it is. None: about every version that is active,
+        and about the checkpoints that are not a version yet.
     dry_run : False: do what the policies say (set aliases, make versions of checkpoints, release contents) and record
         the verdicts that changed. What is released cannot be loaded again.
 
@@ -31,14 +32,27 @@ def evaluate_policies(
     """
     if not isinstance(dry_run, bool):
         raise invalid_argument(f"dry_run {shown(dry_run)} is neither True nor False.", "Use one of both.")
+    return evaluate(model, version, acts=not dry_run, releases=True)
+
+
+def evaluate(
+    model: str | Model, version: int | str | ModelVersion | None = None, *, acts: bool, releases: bool
+) -> Verdicts:
+    """Ask the policies of a model, see `evaluate_policies`.
+
+    Parameters
+    ----------
+    acts : do what they say, and record it.
+    releases : also let contents go, which cannot be undone.
+    """
     session = current()
     read = session.store.reader
     row = models.find_model(read, model, session.namespace)
     wanted = None if version is None else {_version_id(row, version)}
     found = query.policies_of(read, row["model_id"])
-    work = Work(session, row, wanted, checkpoints=wanted is None, acts=not dry_run, releases=True)
+    work = Work(session, row, wanted, checkpoints=wanted is None, acts=acts, releases=releases, only=wanted is not None)
     verdicts = ask(work, found) if found else []
-    return Verdicts(work.title, tuple(verdicts), dry_run, len(found))
+    return Verdicts(work.title, tuple(verdicts), not acts, len(found))
 
 
 def _version_id(model: dict[str, object], version: object) -> str:

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WHAT = "the models"  # as a message names what cannot be changed
-_PARTS = {  # tables of what is a model's own, and their keys
-    "aliases": "alias_id",
-    "labels": "label_id",
-    "decisions": "decision_id",
-    "policy_results": "result_id",
-    "policies": "policy_id",
-    "model_versions": "model_version_id",
+_PARTS = {  # tables of what is a model's own, their keys, and what their deletion says they were
+    "aliases": ("alias_id", "alias, version"),
+    "labels": ("label_id", "label, version"),
+    "decisions": ("decision_id", "decision"),
+    "policy_results": ("result_id", "verdict"),
+    "policies": ("policy_id", "name"),
+    "model_versions": ("model_version_id", "version"),
 }
 
 
@@ -190,13 +190,16 @@ def delete_model(model: str | Model, *, versions: bool = False) -> Model:
 
 def _of_it(store: Store, record: Model) -> list[Change]:
     """Return the deletions of what a model has: versions, words, decisions, policies, and what belongs to these."""
+    read = store.reader
     parts = [
-        f"select '{kind}' as kind, {key} as id from inside.{kind} where model_id = $id" for kind, key in _PARTS.items()
+        Change(kind, row.pop("its_id"), "delete", {}, row, record.namespace)
+        for kind, (key, words) in _PARTS.items()
+        for row in read.rows(
+            f"select {key} as its_id, {words} from inside.{kind} where model_id = ? order by its_id", [record.model_id]
+        )
     ]
-    rows = store.reader.rows(" union all ".join(parts), {"id": record.model_id})
-    versions = [("model_version", row["id"]) for row in rows if row["kind"] == "model_versions"]
-    owned = deletions(store.reader, [("model", record.model_id), *versions], record.namespace)
-    return [*owned, *(Change(row["kind"], row["id"], "delete", {}, None, record.namespace) for row in rows)]
+    versions = [("model_version", each.id) for each in parts if each.kind == "model_versions"]
+    return [*deletions(read, [("model", record.model_id), *versions], record.namespace), *parts]
 
 
 def place_of(session: Session, name: object, namespace: str | None) -> tuple[str, str]:
@@ -251,4 +254,4 @@ def _check_same(there: Model, facts: Mapping[str, Any]) -> None:
     differing = [field for field, value in facts.items() if value != getattr(there, field)]
     if differing:
         fact = f"model '{there.reference}' exists, with another {' and another '.join(differing)}."
-        raise RenexError("conflict", fact, "Change it with rx.update_model(), or take another name.")
+        raise RenexError("conflict", fact, "Change it: rx.update_model() (%renex model edit); or take another name.")

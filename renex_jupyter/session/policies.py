@@ -16,6 +16,7 @@ from renex_jupyter.errors import RenexError, invalid_argument, not_found, shown,
 from renex_jupyter.ids import new_id
 from renex_jupyter.query import models
 from renex_jupyter.query import policies as query
+from renex_jupyter.query.goals import goal_of
 from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.models import Model
 from renex_jupyter.records.policies import Policy
@@ -30,6 +31,7 @@ WHAT = "the policies"  # as a message names what cannot be changed
 LARGEST = 2**20  # bytes of a TOML file
 TIMEOUT = 60.0  # seconds to read it
 EXAMPLE = '[[policy]]\nmodel = "digits"\nkind = "label"\nalias = "champion"\nmetric = "accuracy"'
+MAKE_IT = "Make it: rx.create_model() (%renex model create)."
 HINT = f"A file of policies reads:\n{EXAMPLE}"
 
 
@@ -168,13 +170,13 @@ def policy_history(model: str | Model, name: str | Policy | None = None, *, limi
 def _model(session: Session, model: object) -> dict[str, Any]:
     """Return the row of a model that there is: a rule for one that is mistyped would never be asked."""
     if not session.store.exists:
-        raise not_found("model", str(model), listing="%renex ls models, or make it with rx.create_model()")
+        raise not_found("model", str(model), listing=f"%renex ls models. {MAKE_IT[:-1]}")
     try:
         return models.find_model(session.store.reader, model, session.namespace)
     except RenexError as error:
         if error.code != "not_found":
             raise
-        raise RenexError(error.code, error.message, f"{error.hint} Make it with rx.create_model().") from error
+        raise RenexError(error.code, error.message, f"{error.hint} {MAKE_IT}") from error
 
 
 def _checked(kind: object, name: object, rule: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
@@ -189,9 +191,12 @@ def _checked(kind: object, name: object, rule: Mapping[str, Any]) -> tuple[str, 
 
 
 def _set(session: Session, model: Mapping[str, Any], kind: str, name: str, rule: dict[str, Any]) -> Policy:
-    session.begin()
     store = session.store
+    if "metric" in rule:
+        goal_of(store.reader, rule["metric"], rule.get("goal"))  # refused here, not when it is asked
+    session.begin()
     with alone(store, what=WHAT):
+        models.find_model(store.reader, model["model_id"])  # it may be deleted by now
         others = query.policies_of(store.reader, model["model_id"], enabled=False)
         there = next((each for each in others if each.name == name), None)
         made = Policy(there.policy_id if there else new_id(), model["model_id"], name, kind, rule,
@@ -235,7 +240,8 @@ def _check_alias_is_free(policy: Policy, others: list[Policy]) -> None:
             raise RenexError(
                 "conflict",
                 f"policy '{each.name}' sets the alias '{policy.rule['alias']}' already; two would move it to and fro.",
-                f"Replace it by giving this one its name, or take it away: rx.delete_policy(MODEL, '{each.name}').",
+                f"Replace it by giving this one its name, or take it away: rx.delete_policy() (%renex policy delete MODEL "
+                f"'{each.name}').",
             )
 
 
@@ -245,7 +251,7 @@ def _named(session: Session, model: Mapping[str, Any], name: object) -> Policy:
     found = next((each for each in there if each.name == word), None)
     if found is None:
         said = f"{model['namespace']}/{model['name']}"
-        raise not_found("policy", word, [each.name for each in there], listing=f"rx.list_policies('{said}')")
+        raise not_found("policy", word, [each.name for each in there], listing=f"%renex policy ls {said}")
     return found
 
 

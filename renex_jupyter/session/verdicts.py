@@ -43,8 +43,10 @@ class Work:
     checkpoints: bool = True
     acts: bool = False  # else nothing is changed and nothing recorded
     releases: bool = False  # contents are let go, where it acts
+    only: bool = False  # nothing is done to other versions than `versions`
     carefully: bool = False  # a fault of one policy is a warning
     touched: set[str] = field(default_factory=set)  # versions that something happened to
+    moved: dict[str, int] = field(default_factory=dict)  # alias -> number that would have it, where nothing is done
 
     @property
     def model_id(self) -> str:
@@ -56,7 +58,11 @@ class Work:
 
     def wants(self, said: Said) -> bool:
         """Say whether a version was asked about, or something happened to it."""
-        return self.versions is None or said.subject.id in self.versions or said.subject.id in self.touched
+        return self.may_change(said.subject) or said.subject.id in self.touched
+
+    def may_change(self, version: Subject) -> bool:
+        """Say whether a version is one of those that this is about."""
+        return self.versions is None or version.id in self.versions
 
 
 def is_at_work() -> bool:
@@ -157,7 +163,16 @@ def _asked(work: Work, policy: Policy, others: Iterable[Policy]) -> list[Said]:
 
 
 def _versions(work: Work) -> list[Subject]:
-    return query.versions_of(work.session.store.reader, work.model_id)
+    """Return the versions of the model; where nothing is done, with the aliases as they would be then."""
+    found = query.versions_of(work.session.store.reader, work.model_id)
+    for alias, number in work.moved.items():
+        found = [replace(each, aliases=_moved(each, alias, number)) for each in found]
+    return found
+
+
+def _moved(version: Subject, alias: str, number: int) -> tuple[str, ...]:
+    others = tuple(each for each in version.aliases if each != alias)
+    return (*others, alias) if version.number == number else others
 
 
 def _evaluate(work: Work, policy: Policy, _others: Iterable[Policy]) -> list[Said]:
@@ -178,21 +193,26 @@ def _label(work: Work, policy: Policy, others: Iterable[Policy]) -> list[Said]:
     session, alias = work.session, str(policy.rule["alias"])
     read = session.store.reader
     needed = [each.rule for each in others if each.kind == "require" and alias in each.rule.get("alias", (alias,))]
-    question = Question(policy.rule, query.goal_of(read, policy.rule), needed, acted=work.acts)
+    goal = query.goal_of(read, policy.rule)
 
-    def decided() -> tuple[list[Said], Subject | None, int | None]:
+    def decided(*, acted: bool) -> tuple[list[Said], Subject | None, int | None]:
         holder = query.holder_of(read, work.model_id, alias)
-        found = decide(question, _versions(work), holder)
-        return list(found.said), found.winner, holder
+        found = decide(Question(policy.rule, goal, needed, acted=acted), _versions(work), holder)
+        winner = found.winner if found.winner and (work.may_change(found.winner) or not work.only) else None
+        return list(found.said), winner, holder
 
-    said, winner, holder = decided()
+    said, winner, holder = decided(acted=False)
     if winner is not None and work.acts:
         with alone(session.store, what=f"the aliases of model '{work.title}'"):
-            said, winner, holder = decided()
+            said, winner, holder = decided(acted=True)
             if winner is not None:
                 _promote(work, policy, alias, winner, next(each for each in said if each.subject is winner))
+            elif work.only:  # meanwhile another one is better, which is left as it is
+                said, _, holder = decided(acted=False)
     if winner is not None:
         work.touched |= {each.subject.id for each in said if each.subject is winner or _was(each, holder)}
+        if not work.acts and winner.number is not None:
+            work.moved[alias] = winner.number
     return [each for each in said if work.versions is not None or each.subject.status == ACTIVE or _was(each, holder)]
 
 
@@ -217,9 +237,7 @@ def _retain(work: Work, policy: Policy, _others: Iterable[Policy]) -> list[Said]
 
     def said(*, acted: bool) -> list[Said]:
         found = retain(rule, _versions(work), goal, since, acted=acted)
-        return [
-            each for each in found if work.versions is None or not work.releases or each.subject.id in work.versions
-        ]
+        return [each for each in found if work.may_change(each.subject) or not work.only]
 
     if not (work.acts and work.releases):
         found = said(acted=False)
