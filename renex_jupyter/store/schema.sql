@@ -128,7 +128,7 @@ create table inside.model_versions (
     checkpoint_id varchar, artifact_id varchar, dataset varchar, dataset_version_id varchar, framework varchar,
     description varchar, metadata json,
     params json, metrics json,  -- as they were when it was registered
-    status varchar,             -- active, retired
+    status varchar,             -- active, retired, released: a policy has let go of its contents
     registered_by varchar, created_at timestamptz
 );
 
