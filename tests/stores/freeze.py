@@ -94,7 +94,9 @@ def answers(root: Path) -> dict[str, dict[str, list[str]]]:
 
 def asked(read: object, table: str, columns: list[str]) -> list[str]:
     """Return the rows of a table as text, in an order of their own."""
-    names = ", ".join(f'"{name}"' for name in columns)
+    names = ", ".join(
+        "round(mean, 9)" if name == "mean" else f'"{name}"' for name in columns
+    )  # its last digits are chance
     return sorted(repr(tuple(row.values())) for row in read.rows(f"select {names} from {table}"))  # type: ignore[attr-defined]
 
 

@@ -33,9 +33,9 @@ def frozen(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Layout, dict
     """A copy of a frozen store, and what it must answer."""
     with tarfile.open(HERE / f"{request.param}.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
-    for path in (tmp_path / "store").rglob("*"):
+    for path in (tmp_path / "store", *(tmp_path / "store").rglob("*")):
         os.chown(path, os.getuid(), os.getgid())
-    os.chown(tmp_path / "store", os.getuid(), os.getgid())
+        path.chmod(path.stat().st_mode & 0o700)  # the filter lets everybody into folders
     return Layout(tmp_path / "store"), json.loads((HERE / f"{request.param}.json").read_text())
 
 
@@ -43,7 +43,7 @@ def answers(layout: Layout, expected: dict[str, Any]) -> dict[str, list[str]]:
     read = Store(layout.root).reader
     result = {}
     for table, told in expected.items():
-        names = ", ".join(f'"{name}"' for name in told["columns"])
+        names = ", ".join("round(mean, 9)" if name == "mean" else f'"{name}"' for name in told["columns"])
         result[table] = sorted(repr(tuple(row.values())) for row in read.rows(f"select {names} from {table}"))
     return result
 
@@ -58,7 +58,7 @@ def as_it_is(_layout: Layout) -> None:
 
 def without_generation(layout: Layout) -> None:
     shutil.rmtree(layout.generations)
-    layout.generations.mkdir()
+    layout.generations.mkdir(mode=0o700)
 
 
 def without_index(layout: Layout) -> None:
@@ -91,14 +91,14 @@ def test_it_answers_as_on_its_first_day(
 
 
 def test_an_older_index_is_made_anew_beside_and_switched(frozen: tuple[Layout, dict[str, Any]]) -> None:
-    layout, _ = frozen
+    layout, told = frozen
     before = layout.generation_in_force()
     of_another_version(layout)
     Store(layout.root).fold()
     after = layout.generation_in_force()
     assert after != before
     with duckdb.connect(str(layout.history), read_only=True) as outside:
-        assert len(outside.execute("select * from runs").fetchall()) == 5
+        assert len(outside.execute("select * from runs").fetchall()) == len(told["runs"]["rows"])
 
 
 def test_it_goes_on(frozen: tuple[Layout, dict[str, Any]]) -> None:
