@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from renex_jupyter.query.runs import runs_that_go_on
+from renex_jupyter.records.events import START
+from renex_jupyter.records.models import ACTIVE, RETIRED
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.store.tables import among
 
@@ -14,6 +17,11 @@ EVENT, CHANGE = "event", "change"  # what an entry is
 EVERYTHING = "*"  # as a kind of changes: also those that the feed leaves out unasked
 # Changes that come with others, in numbers, and say little by themselves.
 LEFT_OUT = ("params", "tasks", "environments", "hardware", "evaluations", "events", "links")
+# A decision that retires or restores a version is an entry of its own, with the reason.
+_BY_DECISION = f"""
+    (object_kind = 'model_versions' and action = 'update'
+     and coalesce(json_extract_string(after, '$.status') in ('{RETIRED}', '{ACTIVE}'), false)
+     and object_id in (select model_version_id from inside.decisions))"""
 
 # An event that takes time is one entry, of the moment of its finish; before that, of its start.
 _HAPPENINGS = """
@@ -26,7 +34,7 @@ _HAPPENINGS = """
             select *, lead(phase) over f as next_phase, lead(wallclock) over f as next_at, lead(event_id) over f as next_id,
                    lag(phase) over f as phase_before
             from events where phase is not null
-            window f as (partition by owner_kind, owner_id, source, name, span_id order by wallclock, phase desc, event_id)
+            window f as (partition by owner_kind, owner_id, source, name, span_id order by wallclock, logged_at, event_id)
         ) where phase = 'start' or phase_before is distinct from 'start'
         union all by name
         select * from events where phase is null
@@ -55,8 +63,9 @@ def list_feed(read: Reader, wanted: Wanted, *, limit: int = 50, offset: int = 0)
     Returns
     -------
     dicts of `what` (EVENT or CHANGE), `id`, `moment` [UTC] and, of an event, owner_kind, owner_id, run_id, name, source,
-    phase, `began`, `ended` [UTC, None for what takes no time or goes on] and `metadata` {}; of a change actor, action,
-    object_kind, object_id, namespace, `before` and `after` ({} or None).
+    phase, `began`, `ended` [UTC, None for what takes no time or has no finish], `goes_on` (whether a finish may still
+    come: not when the run is over) and `metadata` {}; of a change actor, action, object_kind, object_id, namespace,
+    `before` and `after` ({} or None).
     """
     params: dict[str, Any] = {"limit": limit, "offset": offset}
     parts = [
@@ -104,7 +113,7 @@ def _relations(wanted: Wanted, params: dict[str, Any]) -> dict[str, str]:
             params["kind"] = wanted.kind
             clauses.append("object_kind = $kind")
         elif wanted.kind != EVERYTHING:
-            clauses.append(f"not {among('object_kind', LEFT_OUT)}")
+            clauses.append(f"not {among('object_kind', LEFT_OUT)} and not {_BY_DECISION}")
         columns = 'select change_id as id, "at" as moment from change_events'
         relations[CHANGE] = f"({columns} where {' and '.join(clauses)})"
     return relations
@@ -135,7 +144,10 @@ def _events(read: Reader, event_ids: Sequence[str]) -> dict[str, dict[str, Any]]
         from (select * from {_HAPPENINGS} where {among("id", event_ids)}) h
         left join (select event_id, metadata from events) f on f.event_id = h.finish_id"""
     rows = read.rows(query)
+    unfinished = {row["id"]: row["run_id"] for row in rows if row["phase"] == START and row["ended"] is None}
+    going = runs_that_go_on(read, sorted({each for each in unfinished.values() if each}))
     for row in rows:
+        row["goes_on"] = row["id"] in unfinished and (not row["run_id"] or row["run_id"] in going)
         row["metadata"] = {**_loaded(row["metadata"]), **_loaded(row.pop("finish_metadata"))}
     return {row["id"]: row for row in rows}
 

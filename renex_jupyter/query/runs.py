@@ -122,6 +122,15 @@ def lost_runs(read: Reader) -> list[str]:
     return [row["run_id"] for row in _running(read) if _is_lost(read, row)]
 
 
+def runs_that_go_on(read: Reader, run_ids: Sequence[str]) -> set[str]:
+    """Return those of some runs that are not over."""
+    if not run_ids:
+        return set()
+    lost = lost_runs(read)
+    query = f"select run_id from inside.runs where status = 'running' and {among('run_id', run_ids)}"
+    return {row["run_id"] for row in read.rows(query)} - set(lost)
+
+
 def _running(read: Reader) -> list[dict[str, Any]]:
     return read.rows(
         "select run_id, namespace, pid, pid_started, boot_id, host from inside.runs where status = 'running'"

@@ -50,6 +50,7 @@ function sparkPath(values) {
 const SIGNS = {
   event: { d: 'M8 3l5 5-5 5-5-5z', label: 'event' },
   span: { d: 'M3 4v8M13 4v8M3 8h10', label: 'event that took time' },
+  going: { d: ICONS.running, label: 'event that goes on' },
   change: { d: 'M3 13l1-3 7-7 2 2-7 7z', label: 'change' }
 };
 const PART = {
@@ -64,7 +65,6 @@ function linesOf({ chips, verdict, under }) {
   if (verdict) lines.push(verdictNode(verdict));
   if (under) {
     const line = element('span', 'rx-Table-under');
-    if (under.text) line.append(element('span', '', under.text));
     for (const kind of ['took', 'at']) {
       if (under[kind] === null || under[kind] === undefined) continue;
       const part = element('span', 'rx-Table-part', PART[kind](under[kind]));
@@ -72,6 +72,7 @@ function linesOf({ chips, verdict, under }) {
       part.value = under[kind];
       line.append(part);
     }
+    if (under.text) line.append(element('span', '', under.text)); // last, since a long one is cut
     lines.push(line);
   }
   return lines;

@@ -14,7 +14,7 @@ from renex_jupyter.records import display
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.detail import Detail
-from renex_jupyter.views.events import id_of, seconds_of, takes_time
+from renex_jupyter.views.events import goes_on, id_of, seconds_of, takes_time
 from renex_jupyter.views.sentences import owners, sentences
 
 MOST_FIELDS = 60
@@ -105,7 +105,8 @@ def content_of(picture: EventPicture) -> dict[str, Any]:
 def _event(picture: EventPicture) -> list[tuple[str, str]]:
     entry = picture.entry
     seconds = seconds_of(entry)
-    took = text.duration(seconds) if seconds is not None else "goes on" if takes_time(entry) else ""
+    unfinished = ("goes on" if goes_on(entry) else "no finish was logged") if takes_time(entry) else ""
+    took = text.duration(seconds) if seconds is not None else unfinished
     return [
         ("at", display.moment(entry["began"])),
         ("ended", display.moment(entry["ended"])),

@@ -116,8 +116,13 @@ def takes_time(entry: Mapping[str, Any]) -> bool:
     return bool(entry["what"] == EVENT and entry["phase"] == "start")
 
 
+def goes_on(entry: Mapping[str, Any]) -> bool:
+    """Say whether an entry is an event whose finish may still come."""
+    return bool(entry["what"] == EVENT and entry["goes_on"])
+
+
 def seconds_of(entry: Mapping[str, Any]) -> float | None:
-    """Return how long an event took; None for one that goes on, or takes no time."""
+    """Return how long an event took; None for one without a finish, or that takes no time."""
     ended = entry["ended"] if takes_time(entry) else None
     return None if ended is None else float((ended - entry["began"]).total_seconds())
 
@@ -125,12 +130,11 @@ def seconds_of(entry: Mapping[str, Any]) -> float | None:
 def _row(entry: Mapping[str, Any], sentence: str, owner: str) -> dict[str, Any]:
     at = text.milliseconds(entry["moment"])
     seconds = seconds_of(entry)
-    began = text.milliseconds(entry["began"]) if takes_time(entry) else None
-    took = {"since": began} if began is not None and seconds is None else seconds
+    took = {"since": text.milliseconds(entry["began"])} if goes_on(entry) else seconds
     source = text.line(entry["source"] or "", 60) if entry["what"] == EVENT else ""
     return {
         "id": id_of(entry),
-        "sign": "span" if began is not None else entry["what"],
+        "sign": "going" if goes_on(entry) else "span" if takes_time(entry) else entry["what"],
         "what": sentence,
         "took": took,
         "at": at,

@@ -104,7 +104,7 @@ def columns(keys: Sequence[str]) -> list[dict[str, Any]]:
         for place, key in enumerate(keys[: len(METRIC_WIDTHS)])
     ]
     return [
-        {"key": "name", "label": "Model", "kind": "text", "sortable": True, "main": True},
+        {"key": "name", "label": "Model", "kind": "text", "sortable": True, "main": True, "wraps": True},
         *metrics,
         {"key": "versions", "label": "Versions", "kind": "number", "sortable": True, "width": 480, "align": "right"},
         {"key": "registered_at", "label": "When", "kind": "time", "sortable": True, "width": 480},

@@ -58,6 +58,7 @@ class Panel:
         self._lock = threading.RLock()
         self._shown: Store | None = None
         self._views: set[str] = set()
+        self._filled: set[str] = set()  # lists that were drawn since the store is shown
         self._go: Callable[[], None] = self._wake
         self.runs, self.run = RunsList(self._wake), RunDetail(self._wake, self._act, hosted=hosted)
         self.models = ModelsList(self._wake)
@@ -65,7 +66,7 @@ class Panel:
         self.events, self.event = EventsList(self._wake), EventDetail(self._act_on_event)
         self.tabs = {each.name: each for each in self._made_tabs()}
         self.head = Head(tabs=[{"name": each.name, "label": each.label} for each in self.tabs.values()], tab="runs")
-        self.head.observe(lambda _: self._wake(), "tab")
+        self.head.observe(lambda _: self._turn(), "tab")
         self.head.on_msg(self._on_sight)
         self.notice.on_msg(lambda *_: self._go())
         self._parts = [self.head, self.notice, *(part for tab in self.tabs.values() for part in tab.widgets)]
@@ -132,6 +133,7 @@ class Panel:
                 return
             self._draw_project()
             tab.listing.draw(listed)
+            self._filled.add(tab.name)
             self._draw_notice("", "")
             self._show_parts(tab)
         selected = tab.listing.selected
@@ -146,6 +148,7 @@ class Panel:
                 if self._shown is not None:
                     for tab in self.tabs.values():
                         tab.listing.forget()
+                self._filled.clear()
                 self._shown = store
 
     def _draw_project(self) -> None:
@@ -163,7 +166,15 @@ class Panel:
             if store is not None and store is self._shown and self.head.tab == "runs":
                 self.run.look(store)
 
+    def _turn(self) -> None:
+        """Show the other list as it was at last, at once; the store is asked for what is new in it."""
+        with self._lock:
+            self._draw_notice("", "")
+            self._show_parts(self.tab if self.tab.name in self._filled else None)
+        self._wake()
+
     def _draw_empty(self, tab: Tab) -> None:
+        self._filled.discard(tab.name)
         self._draw_project()
         self._go = lambda: page.send_command("insert-cell", code=tab.code)
         action = "Insert example cell" if self._hosted else ""

@@ -12,6 +12,7 @@ from renex_jupyter import ids
 from renex_jupyter.config import settings
 from renex_jupyter.query import runs as questions
 from renex_jupyter.query.metrics import many_series, metric_keys
+from renex_jupyter.query.titles import Titles, titles
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
@@ -93,7 +94,14 @@ class RunsList:
         metric = self.bar.choice if self.bar.choice in metrics else (metrics or [""])[0]
         keys = {run["run_id"]: key_of(run, [metric, *metrics]) for run in runs}
         lines = sparks(read, keys)
-        rows = [_row(run, lines.get(run["run_id"], []), keys[run["run_id"]], metric) for run in runs]
+        parents = titles(read, [("run", run["parent_run_id"]) for run in runs if run["parent_run_id"]])
+        rows = [
+            {
+                **_row(run, lines.get(run["run_id"], []), keys[run["run_id"]], metric),
+                "under": _inside_of(parents, run["parent_run_id"]),
+            }
+            for run in runs
+        ]
         return RunsPage(total, shown, metric, sorted(metrics), rows)
 
     def draw(self, page: RunsPage) -> None:
@@ -156,6 +164,11 @@ def sparks(read: Reader, keys: Mapping[str, str | None]) -> dict[str, list[float
     return {str(run_id): finite(each["value"].tolist()) for run_id, each in frame.groupby("run_id")}
 
 
+def _inside_of(parents: Titles, parent_id: str | None) -> dict[str, str] | None:
+    """Return the line that names the run around one; it may stand on another page, or be deleted."""
+    return {"text": f"in {text.line(parents.get(('run', parent_id)) or ids.short(parent_id))}"} if parent_id else None
+
+
 def _row(run: Mapping[str, Any], line: list[float | None], key: str | None, metric: str) -> dict[str, Any]:
     value = text.number(run["metrics"][key]) if key else ""
     started = text.milliseconds(run["started_at"])
@@ -163,7 +176,7 @@ def _row(run: Mapping[str, Any], line: list[float | None], key: str | None, metr
     return {
         "id": run["run_id"],
         "status": run["status"],
-        "name": run["name"] or ids.short(run["run_id"]),
+        "name": f"{'★ ' if run['starred'] else ''}{run['name'] or ids.short(run['run_id'])}",
         "metric": value if key in (metric, None) else f"{key} {value}",
         "spark": line,
         "started_at": started,

@@ -10,6 +10,7 @@ from renex_jupyter import ids
 from renex_jupyter.query.feeds import CHANGE
 from renex_jupyter.query.titles import Titles, telling, title_of, titles
 from renex_jupyter.records import display
+from renex_jupyter.records.events import FINISH, START
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 
@@ -18,6 +19,10 @@ MOST_FIELDS = 3  # that are named in one
 _PAST = {
     "create": "created", "update": "changed", "delete": "deleted", "checkout": "checked out", "upload": "kept",
     "track": "tracked", "download": "fetched", "register": "registered", "set": "set", "remove": "took away",
+}  # fmt: skip
+_MARKED = {
+    ("starred", True): "starred", ("starred", False): "took the star from",
+    ("archived", True): "archived", ("archived", False): "took from the archive",
 }  # fmt: skip
 _DECIDED = {"retire": "retired", "restore": "restored", "replace": "replaced"}
 
@@ -92,8 +97,11 @@ def _references(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _event(entry: Mapping[str, Any]) -> str:
-    alone = entry["phase"] == "finish"  # of which no start is known
-    return f"{entry['name']} finished" if alone else str(entry["name"])
+    if entry["phase"] == FINISH:  # of which no start is known
+        return f"{entry['name']} finished"
+    if entry["phase"] == START and entry["ended"] is None:
+        return f"{entry['name']} goes on" if entry["goes_on"] else f"{entry['name']}: no finish was logged"
+    return str(entry["name"])
 
 
 def _sentence(told: _Told) -> str:
@@ -112,6 +120,8 @@ def _object(told: _Told, name: object = None, noun: str = "") -> str:
     if told.change["action"] != "update":
         return f"{told.did} {noun} {name}"
     fields = [each for each in told.after if not each.endswith("_at")] or list(told.after)
+    if len(fields) == 1 and isinstance(told.after[fields[0]], bool) and (fields[0], told.after[fields[0]]) in _MARKED:
+        return f"{told.actor} {_MARKED[fields[0], told.after[fields[0]]]} {noun} {name}"
     some = ", ".join(each.replace("_", " ") for each in fields[:MOST_FIELDS])
     more = f" and {len(fields) - MOST_FIELDS} more" if len(fields) > MOST_FIELDS else ""
     value = f" to {_value(told.after[fields[0]])}" if len(fields) == 1 else ""

@@ -25,13 +25,13 @@ class Table(anywidget.AnyWidget):
     A row is a dict of an `id`, optional `notes` (key -> tooltip), optional `since` (milliseconds; a ticking time beside
     the main cell where durations have no column), optional lines under the text of the main cell, and one plain value
     per column key. Lines are `chips` [[text, tooltip, "" or "quiet"]], `verdict` {text, state}, and `under` {text,
-    took, at} with a duration and a time, which are shown where these have no column. Values are:
+    took, at} with a duration and a time, which are shown, before the text, where these have no column. Values are:
 
     - text, number: text, as it is to be read;
     - time: milliseconds since the epoch;
     - duration: seconds, or `{"since": milliseconds}` for one that still runs;
     - status: a run status;
-    - sign: event, span or change;
+    - sign: event, span, going (a span that goes on) or change;
     - spark: numbers in order, None for a gap.
     """
 

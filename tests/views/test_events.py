@@ -55,7 +55,7 @@ def test_events_and_changes_stand_in_one_order_the_newest_first(registry: Regist
 
 
 def test_a_start_and_its_finish_are_one_entry_with_what_it_took(project: Project, registry: Registry) -> None:
-    run = project.run("train")
+    run = project.run("train", status="running")
     began = now() - timedelta(minutes=5)
     done = registry.span("epoch", began, 62.0, source="trainer", owner_kind="run", owner_id=run, metadata={"epoch": 1})
     going = registry.span("epoch", began + timedelta(minutes=2), None, source="trainer", owner_kind="run", owner_id=run)
@@ -63,12 +63,57 @@ def test_a_start_and_its_finish_are_one_entry_with_what_it_took(project: Project
     alone, second, first = rows(registry, EVENT)
     assert (first["id"], first["sign"], first["took"]) == (f"event:{done}", "span", 62.0)
     assert (first["under"]["text"], first["under"]["took"]) == ("trainer · run train", 62.0)
-    assert (second["id"], second["took"]) == (
-        f"event:{going}",
-        {"since": (began + timedelta(minutes=2)).timestamp() * 1000},
-    )
+    since = {"since": (began + timedelta(minutes=2)).timestamp() * 1000}
+    assert (second["id"], second["took"], second["under"]["took"]) == (f"event:{going}", since, since)
+    assert (second["what"], second["sign"]) == ("epoch goes on", "going")
     assert (alone["what"], alone["sign"], alone["took"]) == ("save finished", "event", None)
     assert feeds.count_feed(registry.store.reader, Wanted(EVENT)) == 3
+
+
+def test_an_event_of_a_run_that_is_over_goes_on_no_more(project: Project, registry: Registry) -> None:
+    vanished = {"status": "running", "pid": 1, "pid_started": 1.0, "boot_id": "of another boot"}
+    over, gone = project.run("over"), project.run("gone", **vanished)
+    for run in (over, gone):
+        registry.span("epoch", now() - timedelta(minutes=5), None, owner_kind="run", owner_id=run, run_id=run)
+    registry.span("deploy", now() - timedelta(minutes=9), None)
+    *ended, deploy = rows(registry, EVENT)
+    for row in ended:
+        assert (row["what"], row["sign"], row["took"]) == ("epoch: no finish was logged", "span", None)
+        detail = EventDetail(lambda *_: None)
+        picture = detail.ask(registry.store.reader, row["id"])
+        detail.draw(picture)
+        assert ["took", "no finish was logged"] in detail.widgets[0].content["facts"]
+    assert (deploy["what"], deploy["sign"]) == ("deploy goes on", "going")
+
+
+def test_a_version_that_a_decision_retires_or_restores_is_one_entry(registry: Registry) -> None:
+    model = registry.model("digits")
+    decided, edited = registry.version(model, 1), registry.version(model, 2)
+    write = registry.store.write
+    for decision, after, before in (("retire", "retired", "active"), ("restore", "active", "retired")):
+        write(Change("model_versions", decided, "update", {"status": after}, {"status": before}))
+        registry.decision(model, decided, decision, "leaked labels")
+    write(Change("model_versions", decided, "update", {"description": "new"}))
+    write(Change("model_versions", decided, "update", {"status": "released"}))
+    write(Change("model_versions", edited, "update", {"status": "retired"}))
+    assert told(registry, "")[:5] == [
+        "retired vision/digits v2",
+        "changed status of version vision/digits v1 to released",
+        "changed description of version vision/digits v1 to new",
+        "restored vision/digits v1: leaked labels",
+        "retired vision/digits v1: leaked labels",
+    ]
+    assert len(told(registry, "")) == feeds.count_feed(registry.store.reader, Wanted(CHANGE)) == 8
+    assert "retired vision/digits v1" in told(registry, "model_versions")
+    assert "retired vision/digits v1" in told(registry)
+
+
+def test_what_happened_at_one_time_is_paired_in_the_order_in_which_it_was_logged(registry: Registry) -> None:
+    at = now()
+    for number, phase in enumerate(("start", "finish", "start", "finish")):
+        registry.event("tick", phase=phase, wallclock=at, logged_at=at + timedelta(milliseconds=number))
+    assert [(row["sign"], row["took"]) for row in rows(registry, EVENT)] == [("span", 0.0)] * 2
+    assert registry.store.reader.rows("select duration_s from event_spans") == [{"duration_s": 0.0}] * 2
 
 
 def test_aliases_and_labels_are_told_with_where_they_were(registry: Registry) -> None:
@@ -119,7 +164,11 @@ def test_what_happened_to_runs_is_told_in_words(project: Project, registry: Regi
     write(Change("artifacts", "a", "upload", about))
     write(Change("runs", run, "update", {"status": "finished", "duration_s": 62.0}, {"status": "running"}))
     write(Change("runs", run, "update", {"name": "trained"}, {"name": "train"}))
+    write(Change("runs", run, "update", {"starred": True}, {"starred": False}))
+    write(Change("runs", run, "update", {"archived": False}, {"archived": True}))
     assert told(registry) == [
+        "took from the archive run trained",
+        "starred run trained",
         "changed name of run trained to trained (was train)",
         "run trained finished after 1 min 2 s",
         "kept artifact model.pt of run trained (2.0 MB)",

@@ -5,6 +5,7 @@ import math
 import pytest
 from recorded import Project
 
+from renex_jupyter import ids
 from renex_jupyter.views.runs import RunsList
 from renex_jupyter.views.table import Table
 
@@ -32,6 +33,18 @@ def test_a_failed_run_says_why_and_a_running_one_since_when(project: Project) ->
     assert rows["broken"]["notes"]["status"] == "failed: ValueError: no"
     assert rows["going"]["duration_s"] == {"since": rows["going"]["started_at"]}
     assert (rows["going"]["since"], rows["broken"]["since"]) == (rows["going"]["started_at"], None)
+
+
+def test_a_starred_run_has_a_star_and_a_run_inside_of_another_names_that(project: Project) -> None:
+    outer, unnamed = project.run("outer", starred=True), project.run("")
+    project.run("inner", parent_run_id=outer)
+    project.run("alone", parent_run_id=unnamed)
+    project.run("orphan", parent_run_id="0" * 32)
+    rows = {row["name"]: row["under"] for row in new_list().ask(project.store.reader).rows}
+    assert rows["★ outer"] is None
+    assert rows["inner"] == {"text": "in outer"}
+    assert rows["alone"] == {"text": f"in {ids.short(unnamed)}"}
+    assert rows["orphan"] == {"text": f"in {ids.short('0' * 32)}"}
 
 
 def test_the_metric_of_most_runs_stands_in_the_head_and_others_show_their_own(project: Project) -> None:

@@ -65,6 +65,22 @@ def test_one_list_is_shown_and_the_others_are_not(project: Project, new_panel: C
     assert panel.head.tab == "runs"
 
 
+def test_another_list_is_turned_to_at_once_and_never_stands_under_the_tab_of_the_last(
+    project: Project, new_panel: Callable[[Path], Panel]
+) -> None:
+    project.run("train")
+    Registry(project.store).model("digits")
+    panel = new_panel(project.root)
+    until(lambda: visible(panel) == ["Runs"])
+    panel.stop()
+    show(panel, "models")
+    assert visible(panel) == []  # nothing is known of it yet
+    panel.refresh()
+    assert visible(panel) == ["Models"]
+    show(panel, "runs")
+    assert visible(panel) == ["Runs"] and len(panel.runs.table.rows) == 1
+
+
 def test_a_list_keeps_its_search_page_and_selection_while_another_is_shown(
     project: Project, new_panel: Callable[[Path], Panel]
 ) -> None:
