@@ -1,0 +1,73 @@
+"""The tutorials run top to bottom in a project of their own, and what they promise is in the store then."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+import renex_jupyter as rx
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+TUTORIALS = ("fault_tolerant_training", "models")
+
+
+def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nbformat.NotebookNode:
+    """Run a tutorial in a real kernel, in a new project that is the current folder then; no cell fails or warns."""
+    folder.mkdir()
+    shutil.copy(NOTEBOOKS / f"{name}.ipynb", folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("IPYTHONDIR", str(folder.parent / "ipython"))
+    monkeypatch.setenv("RENEX_NOTEBOOK", str(folder / f"{name}.ipynb"))
+    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    resources = {"metadata": {"path": os.fspath(folder)}}
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", (cell.source, output.text)
+    return notebook
+
+
+def test_the_tutorial_of_fault_tolerant_training_keeps_every_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed("fault_tolerant_training", tmp_path / "project", monkeypatch)
+    runs = rx.search_runs()
+    assert list(runs["name"]) == ["train"] and list(runs["status"]) == ["finished"]
+    assert sorted(rx.list_checkpoints("train")["step"]) == list(range(10))
+
+
+def test_the_tutorial_of_models_comes_to_its_champion_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = executed("models", tmp_path / "project", monkeypatch)
+    model = rx.get_model("vision/digits")
+    versions = rx.list_model_versions(model)
+    assert list(versions["version"]) == [4, 3, 2, 1]
+    assert list(versions["status"]) == ["active", "active", "active", "retired"]
+    best = float(versions["metrics.accuracy@test"].max())
+    champion = rx.get_model_version("vision/digits@champion")
+    assert model.aliases == {"champion": champion.version}
+    assert best - champion.logged["accuracy@test"] < 0.002  # what is better by less does not get it
+    assert champion.params["C"] in (0.1, 0.11, 1.0) and champion.run_id and champion.environment_id
+    history = rx.policy_history(model)
+    promoted = history[history["reason"].str.contains(" promoted to champion: accuracy ")]
+    assert promoted.iloc[0]["version"] == champion.version and promoted.iloc[0]["verdict"] == "met"
+    same = history.sort_values("created_at").groupby(["policy_id", "subject_id"])[["verdict", "reason"]]
+    assert not any((rows == rows.shift()).all(axis=1).any() for _, rows in same)  # each row says something new
+    shown = [
+        output.data["text/plain"] for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output
+    ]
+    assert any(float(text) == pytest.approx(champion.logged["accuracy@test"]) for text in shown if text[:2] == "0.")
+    assert rx.fsck()
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_the_stored_tutorials_have_no_outputs(name: str) -> None:
+    for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells:
+        assert cell.cell_type != "code" or (cell.outputs == [] and cell.execution_count is None)
