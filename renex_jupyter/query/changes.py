@@ -76,7 +76,7 @@ def changes_after(
         **({"actions": list(actions)} if actions is not None else {}),
     }
     rows = read.rows(query, params)
-    known = _known_before(read, [row for row in rows if row["wanted"] and row["before"] is None])
+    known = _known_before(read, [row for row in rows if row["wanted"] and _is_to_be_completed(row)])
     return [Read(row["writer"], row["seq"], row["wanted"], _told(row, known)) for row in rows]
 
 
@@ -139,6 +139,11 @@ def _known_before(read: Reader, rows: Sequence[dict[str, Any]]) -> dict[tuple[st
     return found
 
 
+def _is_to_be_completed(row: dict[str, Any]) -> bool:
+    """Whether a change does not say all that was before: a deletion may say the name only. Of snapshots that is enough."""
+    return row["before"] is None or (row["action"] == "delete" and row["kind"] != "snapshots")
+
+
 def _told(row: dict[str, Any], known: Mapping[tuple[str, int], dict[str, Any]]) -> dict[str, Any]:
     return {
         "at": row["at"],
@@ -147,7 +152,7 @@ def _told(row: dict[str, Any], known: Mapping[tuple[str, int], dict[str, Any]]) 
         "object_kind": row["kind"],
         "object_id": row["id"],
         "namespace": row["namespace"],
-        "before": _object(row["before"]) or known.get((row["writer"], row["seq"])) or None,
+        "before": {**known.get((row["writer"], row["seq"]), {}), **(_object(row["before"]) or {})} or None,
         "after": _object(row["after"]),
     }
 

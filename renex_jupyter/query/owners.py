@@ -53,10 +53,9 @@ def find_owner(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE)
         return wanted
     if isinstance(wanted, Namespace):
         return _namespace(read, wanted.namespace_id)
-    for attribute, kind in _ATTRIBUTES.items():
-        found = getattr(wanted, attribute, None)
-        if isinstance(found, str) and found:
-            return _FINDERS[kind](read, found, namespace)
+    name = named(wanted)
+    if name is not None and name[0]:
+        return _FINDERS[name[0]](read, name[1], namespace)
     if not isinstance(wanted, str) or not wanted.strip():
         raise invalid_argument(f"{shown(wanted)} is nothing that can have metrics, artifacts, notes or tags.", HINT)
     kind, colon, word = wanted.partition(":")
@@ -65,6 +64,17 @@ def find_owner(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE)
     if colon or "@" in wanted:
         return _version(read, wanted, namespace)
     return _of_object(*find_object(read, wanted), read)
+
+
+def named(wanted: object) -> tuple[str, str] | None:
+    """Return the kind and the id of a record that has one, of a word "" and itself, and None for anything else."""
+    if isinstance(wanted, str):
+        return ("", wanted)
+    for attribute, kind in _ATTRIBUTES.items():
+        found = getattr(wanted, attribute, None)
+        if isinstance(found, str) and found:
+            return kind, found
+    return None
 
 
 def _run(read: Reader, word: str, *_: object) -> Owner:

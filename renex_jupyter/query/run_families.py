@@ -36,10 +36,12 @@ def family_of(read: Reader, run_ids: Sequence[str]) -> list[Run]:
 
 
 def snapshots_of(read: Reader, run_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return snapshot_id, namespace and reason of the snapshots that belong to some runs; a reason why it must stay, or null."""
+    """Return snapshot_id, namespace, message, label and reason of the snapshots that belong to some runs; a reason why it
+    must stay, or null.
+    """
     query = f"""
         with others as (select * from inside.runs where not list_contains($ids::varchar[], run_id))
-        select snapshot_id, namespace, {_REASONS} as reason from inside.snapshots
+        select snapshot_id, namespace, message, label, {_REASONS} as reason from inside.snapshots
         where list_contains($ids::varchar[], run_id) or snapshot_id in (
             select unnest([before_snapshot_id, after_snapshot_id]) from inside.runs
             where list_contains($ids::varchar[], run_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ class Facts:
         self.session = session
         self.run = run
         self._params: set[str] = set()  # the keys that this process logged
+        self._had: dict[tuple[int, str, str], Any] = {}  # by process, table and key: what it wrote last
         self._told: set[tuple[str, str]] = set()  # key and reason of what was refused
 
     def set_params(self, params: Mapping[str, Any]) -> None:
@@ -73,11 +75,23 @@ class Facts:
             self._told.add((key, text))
             warn(text)
 
+    def note_tag(self, key: str, value: str | None) -> None:
+        """Take note of what this process made of a tag, None: it took it away, without asking here."""
+        self._had[os.getpid(), "tags", key] = value
+
+    def _change(self, kind: str, row: dict[str, Any]) -> Change:
+        """Return the change that sets a param or a tag. What was there before is told as far as this process wrote it:
+        no logging looks anything up.
+        """
+        place = (os.getpid(), kind, row["key"])
+        was = self._had.get(place)
+        self._had[place] = row["value"]
+        before = None if was is None else {"value": was}
+        return Change(kind, f"{self.run.run_id}/{row['key']}", "update", row, before, self.run.namespace)
+
     def _write(self, kind: str, rows: list[dict[str, Any]]) -> None:
         """Write rows with one write; what the store does not take is written with the next record that it takes."""
-        changes = [
-            Change(kind, f"{self.run.run_id}/{row['key']}", "update", row, namespace=self.run.namespace) for row in rows
-        ]
+        changes = [self._change(kind, row) for row in rows]
         session = self.session
         try:
             session.write_what_is_left()  # an older value must not be written after a newer one

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from renex_jupyter.errors import RenexError, invalid_argument, shown
 from renex_jupyter.query.changes import AT_ONCE, Read, changes_after, position_now
 from renex_jupyter.records import cursors
 from renex_jupyter.records.cursors import START, Position
 from renex_jupyter.records.events import ChangeEvent, Place
-from renex_jupyter.store import journal, layout
-from renex_jupyter.store.format import POINTS
+from renex_jupyter.store import layout
 from renex_jupyter.store.store import Store
 
 POLL = 0.2  # seconds between two looks at the folder of the journals
@@ -58,7 +56,7 @@ class Following:
         if not self.store.exists:
             return []
         try:
-            marker = self._marker()
+            marker = self.store.reader.marker(points=False)
             if marker == self._seen_at:
                 self.more = False
                 return []
@@ -70,12 +68,6 @@ class Following:
         self.more = len(found) >= AT_ONCE
         self._seen_at = None if self.more else marker
         return self._told(found)
-
-    def _marker(self) -> tuple[Any, ...]:
-        """Return what changes whenever a change is recorded; points of metrics do not count."""
-        files = journal.files_in(self.store.layout.journal)
-        sizes = tuple((each.name, each.stat().st_size) for each in files if not each.name.endswith(POINTS))
-        return self.store.layout.generation_in_force(), sizes
 
     def _read(self) -> list[Read]:
         return changes_after(

@@ -15,6 +15,7 @@ from renex_jupyter.records.owners import Owner
 from renex_jupyter.session import dataset_evaluations as evaluations
 from renex_jupyter.session import exits
 from renex_jupyter.session.current import Session, never_in_the_way
+from renex_jupyter.session.owners import known_owner
 from renex_jupyter.session.points import Points
 from renex_jupyter.session.runs import active_run, run_to_log_on
 
@@ -105,7 +106,7 @@ def owners_to_read(session: Session, on: object, dataset: str | None) -> list[Ow
 def _owner(session: Session, on: object) -> Owner | None:
     """Return the object to log on; None where no run can be opened."""
     if on is not None:
-        return find_owner(session.store.reader, on, session.namespace)
+        return known_owner(session, on)
     active = run_to_log_on("metrics")
     return Owner("run", active.run_id, active.run.namespace, f"run '{active.name}'") if active is not None else None
 

@@ -143,7 +143,17 @@ def deletion_of_runs(session: Session, run_ids: Sequence[str]) -> Gone:
             raise left.is_needed(row["snapshot_id"])
     owners = [("run", each.run_id) for each in runs] + [("snapshot", row["snapshot_id"]) for row in going]
     changes = [Change("runs", each.run_id, "delete", {}, _was(each), each.namespace) for each in runs]
-    changes += [Change("snapshots", row["snapshot_id"], "delete", {}, None, row["namespace"]) for row in going]
+    changes += [
+        Change(
+            "snapshots",
+            row["snapshot_id"],
+            "delete",
+            {},
+            {"message": row["message"], "label": row["label"]},
+            row["namespace"],
+        )
+        for row in going
+    ]
     changes += belongings.deletions(read, owners, runs[0].namespace) if runs else []
     kept = (KeptSnapshot(row["snapshot_id"], row["reason"]) for row in snapshots if row["reason"] is not None)
     return Gone(tuple(runs), tuple(changes), tuple(kept))

@@ -13,7 +13,7 @@ from renex_jupyter.records.changes import Change
 from renex_jupyter.records.keys import checked
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.values import checked_text
-from renex_jupyter.session.current import current
+from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.runs import active_run
 from renex_jupyter.store.store import Store
 
@@ -30,6 +30,7 @@ def put_tags(tags: Mapping[str, Any], on: object) -> None:
     owner = find_owner(session.store.reader, on, session.namespace)
     session.begin()
     session.store.write(*tag_changes(session.store, owner, told))
+    _note(session, owner, told)
 
 
 def delete_tag(key: str, on: object = None) -> None:
@@ -55,6 +56,15 @@ def delete_tag(key: str, on: object = None) -> None:
     if key not in tags:
         raise not_found(f"tag of {owner.title}", key, list(tags), listing="rx.sql('from tags')")
     store.write(_change(owner, key, None, tags[key]))
+    _note(session, owner, {key: None})
+
+
+def _note(session: Session, owner: Owner, tags: Mapping[str, str | None]) -> None:
+    """Have an open run know what its tags are now."""
+    for active in list(session.runs):
+        if (owner.kind, owner.id) == ("run", active.run_id):
+            for key, value in tags.items():
+                active.facts.note_tag(key, value)
 
 
 def checked_tags(tags: object) -> dict[str, str]:

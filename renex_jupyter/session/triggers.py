@@ -14,8 +14,6 @@ from renex_jupyter.records.models import ModelVersion
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.policies import Policy
 from renex_jupyter.session.current import Session, never_in_the_way
-from renex_jupyter.store.format import POINTS
-from renex_jupyter.store.journal import files_in
 
 ABOUT = ("model_version", "checkpoint", "evaluation")  # kinds of owners that policies ask about
 _seen: dict[str, tuple[Any, bool]] = {}  # store -> its marker, and whether it had policies
@@ -52,19 +50,12 @@ def _has_policies(session: Session) -> bool:
 
     if is_at_work():  # what a policy does is followed up by itself
         return False
-    key, marker = str(session.store.layout.root), _marker(session)
+    key, marker = str(session.store.layout.root), session.store.reader.marker(points=False)
     known = _seen.get(key)
     if known is None or known[0] != marker:
         query = "select 1 as there from inside.policies where coalesce(enabled, true) limit 1"
         known = _seen[key] = (marker, bool(session.store.reader.rows(query)))
     return known[1]
-
-
-def _marker(session: Session) -> tuple[Any, ...]:
-    """Return what changes whenever an object does; points alone leave it as it is."""
-    layout = session.store.layout
-    files = (each for each in files_in(layout.journal) if not each.name.endswith(POINTS))
-    return layout.generation_in_force(), tuple((each.name, each.stat().st_size) for each in files)
 
 
 def _about_owner(session: Session, kind: str, owner_id: str) -> None:

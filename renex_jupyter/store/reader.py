@@ -13,6 +13,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -21,6 +22,7 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.store import bases, journal
 from renex_jupyter.store.bases import Base
 from renex_jupyter.store.database import interrupts
+from renex_jupyter.store.format import POINTS
 from renex_jupyter.store.layout import Layout
 from renex_jupyter.store.showing import Shown, is_public
 from renex_jupyter.store.tail import Tail
@@ -100,10 +102,19 @@ class Reader:
                 for name in given:
                     connection.unregister(name)
 
-    def marker(self) -> tuple[Any, ...]:
-        """Return something that changes whenever the store does; costs one look at a folder."""
-        files = tuple((entry.name, entry.stat().st_size) for entry in journal.files_in(self.layout.journal))
-        return (self.layout.generation_in_force(), files)
+    def marker(self, *, points: bool = True) -> tuple[Any, ...]:
+        """Return something that changes whenever the store does; costs one look at a folder.
+
+        Parameters
+        ----------
+        points : False: it stays as it is where only points of metrics are added.
+        """
+        entries = (each for each in journal.files_in(self.layout.journal) if points or not each.name.endswith(POINTS))
+        files = []
+        for entry in entries:
+            with suppress(FileNotFoundError):  # it is sealed just now, and has another name
+                files.append((entry.name, entry.stat().st_size))
+        return (self.layout.generation_in_force(), tuple(files))
 
     def _ask(self, query: str, params: Params, fetch: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         with self._lock, interrupts(self._stop):

@@ -43,6 +43,7 @@ class Recorder:
         self._redact: Callable[[Any, str], Any] | None = None
         self._tops: dict[str, int] = {}  # the highest step of each key
         self._params: set[str] = set()
+        self._had: dict[tuple[str, str], Any] = {}  # by table and key: what was taken last
         self._lines: list[bytes] = []
         self._size = 0
         self._changes: list[Change] = []
@@ -154,7 +155,10 @@ class Recorder:
         self._size += len(line)
 
     def _change(self, kind: str, key: str, row: dict[str, Any]) -> None:
-        self._changes.append(Change(kind, f"{self.run_id}/{key}", "update", row, namespace=self.namespace))
+        was = self._had.get((kind, key))
+        self._had[kind, key] = row["value"]
+        before = None if was is None else {"value": was}
+        self._changes.append(Change(kind, f"{self.run_id}/{key}", "update", row, before, self.namespace))
 
     def flush(self) -> str | None:
         """Write what was taken; return why it cannot be written. It is tried again then, next time."""

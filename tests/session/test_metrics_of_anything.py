@@ -21,6 +21,7 @@ import renex_jupyter as rx
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.metrics import Point
+from renex_jupyter.session import owners as session_owners
 from renex_jupyter.session.current import current, reset
 
 KINDS = ["run", "checkpoint", "model", "model_version", "experiment", "artifact", "namespace"]
@@ -317,6 +318,28 @@ def test_a_value_that_cannot_be_kept_is_told_once_and_costs_the_others_nothing(o
     assert "metric 'bad'" in said[0]
     assert "digits:1" in said[0]
     assert rx.metric_history(on="digits:1", keys="good")["value"].tolist() == [1.0] * 3
+
+
+def test_an_object_is_looked_up_once_until_any_object_changes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = rx.create_model("digits")
+    asked: list[object] = []
+    look = session_owners.find_owner
+    monkeypatch.setattr(session_owners, "find_owner", lambda *given: asked.append(given[1]) or look(*given))
+    for step in range(20):
+        rx.log_metric("acc", 0.5, step=step, on=model)
+        rx.log_metric("acc", 0.5, step=20 + step, on="model:digits")
+    first = len(asked)
+    assert first <= 4  # each again where the first call wrote the session
+    code = "import renex_jupyter as rx; rx.update_model('digits', name='numbers'); rx.create_model('digits')"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    rx.log_metric("acc", 0.1, step=0, on=model)
+    rx.log_metric("acc", 0.2, step=0, on="model:digits")
+    assert len(asked) == first + 2
+    points = {name: len(rx.metric_history(on=f"model:{name}")) for name in ("numbers", "digits")}
+    assert points == {"numbers": 41, "digits": 1}
+    subprocess.run([sys.executable, "-c", "import renex_jupyter as rx; rx.delete_model('numbers')"], check=True)
+    with pytest.raises(RenexError, match="not_found"):
+        rx.log_metric("acc", 0.1, step=0, on=model)
 
 
 def test_points_that_the_store_does_not_take_wait_and_are_written_later(

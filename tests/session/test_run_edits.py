@@ -103,6 +103,11 @@ def test_a_deleted_run_is_in_no_table_with_all_that_is_its_own(project: Path) ->
     assert told.counts["runs"] == 2 and told.counts["checkpoints"] == 1 and told.counts["notes"] == 1
     assert len(rx.search_runs()) == 3
     assert rx.delete_run(run_id).counts == told.counts
+    gone = {each.object_kind: each.before for each in rx.watch(0, actions="delete", timeout=0)}
+    assert gone["runs"]["name"] and gone["params"]["key"] and gone["artifacts"]["name"]
+    assert gone["checkpoints"]["step"] is not None and gone["artifacts"]["owner_kind"] and all(gone.values())
+    said = rx.sql("select object_kind, before from change_events where action = 'delete'")
+    assert '"key"' in set(said["before"][said["object_kind"] == "params"]).pop() and said["before"].notna().all()
     assert counted(*OWN) == [1, 0, 1, 1, 1, 1, 0, 0, 0, 0]
     assert set(rx.list_snapshots(hidden=True)["run_id"]) == {rx.get_run("other").run_id}
     assert "train" not in str(rx.search_runs().to_dict()) and rx.fsck().ok
