@@ -24,6 +24,8 @@ NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # 
 def find_model(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE) -> dict[str, Any]:
     """Return the row of a model by `[namespace/]name`, id or unique prefix, or of a record; a name goes before an id.
 
+    Of two that have one name, as an import may leave them, it means the older.
+
     Raises
     ------
     RenexError : `not_found`, `ambiguous`, `invalid_argument`.
@@ -43,7 +45,7 @@ def find_model(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE)
 def find_version(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE) -> dict[str, Any]:
     """Return the row of `model_versions` that a reference, an id, a unique prefix or a record means.
 
-    A model alone means its latest version. A name goes before an id.
+    A model alone means its latest version. A name goes before an id, which may be that of the model, too.
 
     Raises
     ------
@@ -63,6 +65,8 @@ def find_version(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPAC
         by_id = _by_prefix(read, "model_versions", "model_version_id", word)
         if by_id:
             return by_id[0]
+    if not models and "/" not in word:
+        models = _by_prefix(read, "models", "model_id", meant.model)
     if not models:
         models = [find_model(read, f"{meant.namespace}/{meant.model}")]
     if meant.alias is not None and meant.alias != LATEST:

@@ -203,7 +203,7 @@ def version_of(read: Reader, model: Row, wanted: object) -> dict[str, Any]:
         return query.numbered(read, model, number)
     word = wanted.strip() if isinstance(wanted, str) else wanted
     if isinstance(word, str) and word.startswith(("@", ":")):
-        word = f"{model['namespace']}/{model['name']}{word}"
+        word = f"{model['model_id']}{word}"  # another model may have its name, after an import
     if not isinstance(word, str | ModelVersion) or not word:
         hint = (
             "Give its number, such as 3, a reference such as 'digits@champion', or what rx.register_model() returned."

@@ -348,3 +348,18 @@ def test_a_policy_is_named_by_its_rule() -> None:
         "checkpoints by accuracy",
     ]
     assert name_of("label", CHAMPION) == "champion by accuracy on test"
+
+
+def test_what_a_version_is_better_by_is_what_a_reader_gets_who_subtracts() -> None:
+    def told(first: float, second: float, goal: str = "max") -> str:
+        now = datetime.now(UTC)
+        of = {5: second, 7: first}
+        versions = [Subject("model_version", f"{n}", f"v{n}", now, {"accuracy": a}, n) for n, a in of.items()]
+        rule = {"alias": "champion", "metric": "accuracy", "margin": 0.002}
+        return decide(Question(rule, goal, acted=True), versions, 5).said[1].reason.partition(": ")[2]
+
+    assert told(26 / 27, 25 / 27) == "accuracy 0.963 vs 0.926 of v5 (+0.037, needs +0.002)"
+    assert told(25 / 27, 26 / 27, "min") == "accuracy 0.926 vs 0.963 of v5 (-0.037, needs -0.002)"
+    assert told(0.9420000000001, 0.94) == "accuracy 0.942 vs 0.940 of v5 (+0.002, needs +0.002)"
+    assert told(0.9400000001, 0.94) == "accuracy 0.9400000001 vs 0.9400000000 of v5, needs +0.002"
+    assert told(math.inf, 0.94) == "accuracy inf vs 0.94 of v5 (+inf, needs +0.002)"

@@ -7,6 +7,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from terminal import refused, say, told
 
 import renex_jupyter as rx
+from renex_jupyter.session.evaluations import evaluate
 
 RULE = ("alias=champion", "metric=accuracy", "margin=0.002", "where=latency_ms < 20")
 
@@ -98,3 +99,23 @@ def test_a_notebook_declares_and_checks_with_the_magic(project: Path) -> None:
     assert rx.get_policy("digits", "champion by accuracy").rule["where"] == "accuracy > 0.9 and latency_ms < 20"
     found = shell.run_line_magic("renex", "policy check digits")
     assert len(found) == 2 and "would be promoted" in str(found)
+
+
+def test_without_yes_nothing_is_released_whatever_the_other_policies_do(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rx.set_alias("digits", "champion", 1)
+    told(capsys, "policy", "set", "digits", "label", *RULE)
+    told(capsys, "policy", "set", "digits", "retain", "keep_last=1")
+    assert "v1 would be released" in refused(capsys, "policy", "apply", "digits")["message"]
+    assert rx.get_model("digits").aliases == {"champion": 1}
+    assert evaluate("digits", acts=True, releases=False).verdicts[-1].reason.startswith("v1 can go")
+    assert rx.get_model("digits").aliases == {"champion": 2} and rx.get_model_version("digits:1").status == "active"
+
+
+def test_a_terminal_makes_a_model_and_hints_in_its_own_words(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    error = refused(capsys, "policy", "set", "faces", "evaluate", "datasets=test")
+    assert "renex model create" in error["hint"]
+    assert told(capsys, "model", "create", "faces", "--task", "detection")["task"] == "detection"
+    told(capsys, "policy", "set", "faces", "evaluate", "datasets=test")
+    assert "renex policy ls default/faces" in refused(capsys, "policy", "disable", "faces", "measure")["hint"]

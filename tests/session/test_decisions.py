@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 import renex_jupyter as rx
+from renex_jupyter.records.changes import Change
+from renex_jupyter.session import current as sessions
 
 
 def refused(code: str, do: object, *given: object, **named: object) -> rx.RenexError:
@@ -103,3 +105,43 @@ def test_a_reason_is_kept_without_secrets(digits: str) -> None:
 
 def test_a_decision_is_shown_escaped(digits: str) -> None:
     assert "<b>" not in rx.retire_version("digits:2", "<b>bad</b>")._repr_html_()
+
+
+def released(project: Path) -> str:
+    """Register two versions of a model of which a policy lets the first go, and return its reference."""
+    for content in ("one", "two"):
+        (project / "w").write_text(content)
+        rx.register_model("faces", path="w")
+    rx.set_policy("faces", "retain", keep_last=1)
+    rx.evaluate_policies("faces", dry_run=False)
+    return "faces:1"
+
+
+def test_a_version_whose_contents_a_policy_let_go_is_neither_retired_nor_restored(project: Path) -> None:
+    ref = released(project)
+    for do in (rx.retire_version, rx.restore_version):
+        error = refused("conflict", do, ref, "no reason")
+        assert "is released" in error.message and "register it anew" in error.hint
+    error = refused("conflict", rx.set_alias, "faces", "champion", 1)
+    assert "is released" in error.message and "Restore" not in error.hint
+    found = rx.get_model_version(ref)
+    assert found.status == "released" and found.decisions == ()
+
+
+def test_a_released_version_that_is_replaced_stays_released(project: Path) -> None:
+    ref = released(project)
+    rx.set_alias("faces", "champion", 1, force=True, reason="to see")
+    rx.replace_version(ref, 2, "it cannot be loaded")
+    assert rx.get_model_version(ref).status == "released"
+    assert rx.get_model("faces").aliases == {"champion": 2}
+
+
+def test_a_retired_version_whose_contents_are_gone_is_not_restored(digits: str) -> None:
+    rx.retire_version("digits:2", "slow")
+    artifact_id = rx.get_model_version("digits:2").artifact_id
+    session = sessions.current()
+    session.begin()
+    session.store.write(Change("artifacts", artifact_id, "delete", {}))
+    error = refused("conflict", rx.restore_version, "digits:2", "fast enough")
+    assert "are there no more" in error.message
+    assert rx.get_model_version("digits:2").status == "retired"

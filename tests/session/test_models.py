@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import renex_jupyter as rx
+from renex_jupyter.records.changes import Change
 from renex_jupyter.session import current
 
 
@@ -169,6 +170,10 @@ def test_a_model_with_versions_is_deleted_only_with_these(project: Path) -> None
     rx.delete_model("digits", versions=True)
     for table in ("models", "model_versions", "aliases", "labels", "artifacts"):
         assert rx.sql(f"from {table}").empty, table
+    said = rx.sql("select object_kind, before from change_events where action = 'delete'")
+    gone = {row.object_kind: json.loads(row.before) for row in said.itertuples()}
+    assert gone["aliases"] == {"alias": "champion", "version": 1} and gone["labels"] == {"label": "small", "version": 1}
+    assert gone["model_versions"] == {"version": 1} and gone["artifacts"]["name"] == "w"
     refused("not_found", rx.get_model, "digits")
     refused("not_found", rx.get_model_version, first)
     again = rx.register_model("digits", path="w")
@@ -186,3 +191,20 @@ def test_what_looks_like_a_secret_is_in_no_record_of_a_model(project: Path) -> N
 def test_nothing_is_found_and_nothing_is_created_where_nothing_is_recorded(project: Path) -> None:
     refused("not_found", rx.get_model, "digits")
     assert not (project / ".renex").exists()
+
+
+def test_a_name_that_two_models_have_after_an_import_means_the_older_and_the_other_has_its_id(project: Path) -> None:
+    (project / "w").write_text("w")
+    rx.register_model("digits", path="w", description="the older")
+    other = rx.register_model("imported", path="w", description="the other")
+    rx.set_alias("imported", "champion", 1)
+    session = current.current()
+    session.store.write(Change("models", other.model_id, "update", {"name": "digits"}, {"name": "imported"}))
+    word = other.model_id[:12]
+    assert rx.get_model_version("digits:1").description == "the older"
+    for ref in (word, f"{word}:1", f"{word}@champion"):
+        assert rx.get_model_version(ref).description == "the other"
+    assert rx.set_alias(word, "challenger", "@champion").description == "the other"
+    assert rx.get_model("digits").aliases == {} and len(rx.list_models()) == 2
+    rx.update_model(word, name="faces")
+    assert rx.get_model_version("faces@challenger").description == "the other"

@@ -14,7 +14,7 @@ import renex_jupyter as rx
 from renex_jupyter import RenexError
 from renex_jupyter.records.changes import Change
 from renex_jupyter.session import current as sessions
-from renex_jupyter.session import triggers, verdicts
+from renex_jupyter.session import policies, triggers, verdicts
 
 LABEL: dict[str, Any] = {"alias": "champion", "metric": "accuracy", "dataset": "test", "margin": 0.002}
 ASKED = "champion by accuracy on test"
@@ -77,6 +77,25 @@ def test_label_the_goal_of_define_metric_is_followed(digits: Any) -> None:
     assert champion() == 1
     registered(loss=0.4)
     assert champion() == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        ("label", {"alias": "champion", "metric": "val/loss"}),
+        ("convert", {"metric": "val/loss", "better_than": 0.5}),
+        ("retain", {"keep_best": 1, "metric": "val/loss"}),
+    ],
+)
+def test_a_metric_named_like_what_there_should_be_little_of_needs_a_goal(digits: Any, kind: str, rule: Any) -> None:
+    with pytest.raises(rx.RenexError) as caught:
+        rx.set_policy("digits", kind, **rule)
+    assert caught.value.code == "invalid_argument" and 'rx.define_metric("val/loss", goal="min")' in caught.value.hint
+    assert rx.list_policies("digits").empty
+    rx.set_policy("digits", kind, "said", **rule, goal="min")
+    rx.define_metric("val/loss", goal="min")
+    rx.set_policy("digits", kind, "said", **rule)
+    assert len(rx.list_policies("digits")) == 1
 
 
 def test_label_a_version_with_nan_never_gets_the_alias(digits: Any) -> None:
@@ -532,3 +551,36 @@ def test_an_alias_never_goes_to_a_worse_version_whatever_processes_register_at_o
     assert reached == sorted(reached)
     assert len(set(reached)) == len(reached)
     assert champion() == max(values, key=lambda each: (values[each], -each))
+
+
+def test_policies_asked_about_one_version_do_nothing_to_another(digits: Any) -> None:
+    for accuracy in (0.90, 0.91, 0.95):
+        registered(accuracy)
+    rx.set_policy("digits", "label", **LABEL)
+    (dry,) = rx.evaluate_policies("digits", 1)
+    (done,) = rx.evaluate_policies("digits", 1, dry_run=False)
+    assert champion() is None  # the best is another one, which was not asked about
+    assert dry.reason == done.reason == "v1 not promoted: accuracy 0.90 vs 0.95 of v3, needs +0.002"
+    rx.evaluate_policies("digits", 3, dry_run=False)
+    assert champion() == 3
+    registered(0.97)
+    rx.set_alias("digits", "champion", 2)
+    (done,) = rx.evaluate_policies("digits", 2, dry_run=False)
+    assert done.reason == "v2 would give champion to v4: accuracy 0.91 vs 0.97 of v4"
+    assert champion() == 2
+
+
+def test_a_policy_is_not_declared_for_a_model_that_is_deleted_meanwhile(
+    digits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = policies.alone
+
+    def after_a_deletion(*given: Any, **named: Any) -> Any:
+        monkeypatch.setattr(policies, "alone", alone)
+        rx.delete_model("digits")
+        return alone(*given, **named)
+
+    monkeypatch.setattr(policies, "alone", after_a_deletion)
+    with pytest.raises(RenexError, match="no model"):
+        rx.set_policy("digits", "label", **LABEL)
+    assert rx.sql("select count(*) as n from inside.policies")["n"][0] == 0

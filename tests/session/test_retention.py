@@ -138,3 +138,18 @@ def test_retain_a_version_that_gets_an_alias_before_it_goes_stays(digits: Any) -
     rx.evaluate_policies("digits", dry_run=False)
     assert statuses()[2] == "active"
     assert rx.load_model("digits@champion").exists()
+
+
+def test_retain_a_dry_run_tells_what_goes_as_the_alias_leaves_it(digits: Any) -> None:
+    rx.set_alias("digits", "champion", 2)
+    rx.set_policy("digits", "label", alias="champion", metric="accuracy")
+    rx.set_policy("digits", "retain", keep_last=1)
+
+    def going(dry_run: bool) -> list[int | None]:
+        found = rx.evaluate_policies("digits", dry_run=dry_run)
+        return [each.version for each in found if each.kind == "retain" and each.verdict == "unmet"]
+
+    assert going(dry_run=True) == [4, 3, 2]  # the best, v1, would be the champion
+    assert rx.get_model("digits").aliases == {"champion": 2} and set(statuses().values()) == {"active"}
+    assert going(dry_run=False) == [4, 3, 2]
+    assert rx.get_model("digits").aliases == {"champion": 1}
