@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
+from renex_jupyter.session.autolog.boosters import given_to, watch_booster
 from renex_jupyter.session.autolog.fits import Fit, Options, fit_with_curves, outermost
 from renex_jupyter.session.autolog.kept_models import keep_data
-from renex_jupyter.session.autolog.patching import Call, Patch, watch
+from renex_jupyter.session.autolog.patching import Call, Patch
 
 LIBRARY = "lightgbm"
 ESTIMATORS = ("LGBMModel", "LGBMClassifier", "LGBMRegressor", "LGBMRanker")
 SAID = ("nfold", "stratified", "shuffle", "seed")
+ROUNDS = 100  # where a call does not say how many
 CALLBACKS = {"train": 8, "cv": 12}  # at which position they may be given
 
 
 def watch_lightgbm(module: Any, options: Options, patches: list[Patch]) -> None:
-    """Watch the package, and the names that its own modules have for the same functions."""
-    engine, sklearn = sys.modules["lightgbm.engine"], sys.modules.get("lightgbm.sklearn")
-    for place in (module, engine, sklearn):
-        watch(place, "train", partial(_around_train, options, "train"), patches)
-    for place in (module, engine):
-        watch(place, "cv", partial(_around_train, options, "cv"), patches)
-    for name in ESTIMATORS:
-        estimator = getattr(sklearn, name, None)
-        if estimator is not None and "fit" in vars(estimator):
-            watch(estimator, "fit", partial(_around_fit, options), patches)
+    """Watch the package."""
+    watch_booster(module, "engine", ESTIMATORS, _around_train, _log_estimator, options, patches)
 
 
 MODULES: dict[str, Callable[[Any, Options, list[Patch]], None]] = {"lightgbm": watch_lightgbm}
@@ -55,23 +47,11 @@ class Callback:
             fit.log_metrics(values, env.iteration)
 
 
-def _around_fit(options: Options, call: Call) -> Iterator[None]:
-    estimator = call.args[0]
-    with outermost(call, LIBRARY, type(estimator).__name__, options, subject=estimator) as fit:
-        if fit is not None:
-            fit.log_params(estimator.get_params, leave_out_none=True)
-        yield
-        if fit is not None and call.error is None:
-            _log_trained(fit, estimator.booster_)
-
-
 def _around_train(options: Options, what: str, call: Call) -> Iterator[None]:
     with outermost(call, LIBRARY, f"lightgbm.{what}", options) as fit:
         if fit is not None:
-            given = call.args[0] if call.args else call.kwargs.get("params", {})
-            rounds = call.args[2] if len(call.args) > 2 else call.kwargs.get("num_boost_round", 100)
             said = {name: call.kwargs[name] for name in SAID if name in call.kwargs}
-            fit.log_params(lambda: {"num_boost_round": rounds, **dict(given), **said})
+            fit.log_params(lambda: _params(call) | said)
         logs = fit_with_curves(LIBRARY)
         if logs is not None:
             with logs.guarded():
@@ -88,6 +68,16 @@ def _add(call: Call, position: int, callback: Callback) -> None:
         call.args = (*call.args[:position], [*others, callback], *call.args[position + 1 :])
     else:
         call.kwargs["callbacks"] = [*(call.kwargs.get("callbacks") or []), callback]
+
+
+def _params(call: Call) -> dict[str, Any]:
+    params, rounds = given_to(call, ROUNDS)
+    return {"num_boost_round": rounds, **params}  # which may say the number of rounds, too
+
+
+def _log_estimator(fit: Fit, estimator: Any) -> None:
+    with fit.guarded():
+        _log_trained(fit, estimator.booster_)
 
 
 def _log_trained(fit: Fit, booster: Any) -> None:

@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from importlib import import_module
 from typing import Any
 
+from renex_jupyter.session.autolog.boosters import given_to, watch_booster
 from renex_jupyter.session.autolog.fits import Fit, Options, fit_with_curves, outermost
 from renex_jupyter.session.autolog.kept_models import keep_data
-from renex_jupyter.session.autolog.patching import Call, Patch, watch
+from renex_jupyter.session.autolog.patching import Call, Patch
 
 LIBRARY = "xgboost"
 ESTIMATORS = ("XGBModel", "XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
+ROUNDS = 10  # where a call does not say how many
 SAID = ("num_boost_round", "early_stopping_rounds", "maximize", "nfold", "seed")
 
 
 def watch_xgboost(module: Any, options: Options, patches: list[Patch]) -> None:
-    """Watch the package, and the names that its own modules have for the same functions."""
-    training, sklearn = sys.modules["xgboost.training"], sys.modules.get("xgboost.sklearn")
-    for place in (module, training, sklearn):
-        watch(place, "train", partial(_around_train, options, "train"), patches)
-    for place in (module, training):
-        watch(place, "cv", partial(_around_train, options, "cv"), patches)
-    for name in ESTIMATORS:
-        estimator = getattr(sklearn, name, None)
-        if estimator is not None and "fit" in vars(estimator):
-            watch(estimator, "fit", partial(_around_fit, options), patches)
+    """Watch the package."""
+    watch_booster(module, "training", ESTIMATORS, _around_train, _log_estimator, options, patches)
 
 
 MODULES: dict[str, Callable[[Any, Options, list[Patch]], None]] = {"xgboost": watch_xgboost}
 
 
-def _around_fit(options: Options, call: Call) -> Iterator[None]:
-    estimator = call.args[0]
-    with outermost(call, LIBRARY, type(estimator).__name__, options, subject=estimator) as fit:
-        if fit is not None:
-            fit.log_params(estimator.get_params, leave_out_none=True)
-        yield
-        if fit is not None and call.error is None:
-            _log_trained(fit, estimator.get_booster())
-
-
 def _around_train(options: Options, what: str, call: Call) -> Iterator[None]:
     with outermost(call, LIBRARY, f"xgboost.{what}", options) as fit:
         if fit is not None:
-            given = call.args[0] if call.args else call.kwargs.get("params", {})
-            rounds = call.args[2] if len(call.args) > 2 else call.kwargs.get("num_boost_round", 10)
             said = {name: call.kwargs[name] for name in SAID if call.kwargs.get(name) is not None}
-            fit.log_params(lambda: {**dict(given), "num_boost_round": rounds, **said})
+            fit.log_params(lambda: _params(call) | said)
         logs = fit_with_curves(LIBRARY)
         if logs is not None:
             with logs.guarded():
@@ -84,6 +64,16 @@ def _log_iteration(fit: Fit, epoch: int, evals_log: Mapping[str, Mapping[str, An
                 else:
                     values[f"{data}/{name}"] = float(last)
         fit.log_metrics(values, epoch)
+
+
+def _params(call: Call) -> dict[str, Any]:
+    params, rounds = given_to(call, ROUNDS)
+    return {**params, "num_boost_round": rounds}
+
+
+def _log_estimator(fit: Fit, estimator: Any) -> None:
+    with fit.guarded():
+        _log_trained(fit, estimator.get_booster())
 
 
 def _log_trained(fit: Fit, booster: Any) -> None:
