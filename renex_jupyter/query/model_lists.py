@@ -6,16 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.query.orders import direction
 from renex_jupyter.records.models import ACTIVE
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.store.tables import among
 
 CHAMPION = "champion"  # the version that bears this alias speaks for its model
 METRIC = "metrics."  # a sort key that begins so names a metric of the versions
+ANY_METRIC = f"{METRIC}KEY"
 MOST_SAID = 20  # verdicts, decisions or notes of one object
 _MODEL_ORDERS = {"name": "namespace {0}, name", "versions": "versions", "registered_at": "registered_at"}
-_VERSION_ORDERS = {"version": "version", "created_at": "created_at", "status": "status"}
+_VERSION_ORDERS = ("version", "created_at", "status")
 _ACTIVE = f"coalesce(status, '{ACTIVE}') = '{ACTIVE}'"
 _COUNTED = """
     (select m.*, coalesce(versions, 0) as versions, registered_at
@@ -58,11 +59,9 @@ def list_models(
     ------
     RenexError : `invalid_argument` for another order.
     """
-    if order_by not in _MODEL_ORDERS:
-        raise invalid_argument(f"models cannot be ordered by '{order_by}'.", f"Use one of {', '.join(_MODEL_ORDERS)}.")
-    direction = "desc" if descending else "asc"
+    way = direction("models", order_by, _MODEL_ORDERS, descending=descending)
     where, params = _matching(search)
-    order = f"{_MODEL_ORDERS[order_by].format(direction)} {direction} nulls last, namespace, name, model_id"
+    order = f"{_MODEL_ORDERS[order_by].format(way)} {way} nulls last, namespace, name, model_id"
     rows = read.rows(
         f"""select * from {_COUNTED} where {where}
         order by coalesce(archived, false), {order} limit $limit offset $offset""",
@@ -179,20 +178,15 @@ def list_versions(
     ------
     RenexError : `invalid_argument` for another order.
     """
-    direction = "desc" if descending else "asc"
     params: dict[str, Any] = {"model": model_id, "limit": limit, "offset": offset}
+    measured, order = "", order_by
     if order_by.startswith(METRIC):
         params["key"] = order_by.removeprefix(METRIC)
-        order, measured = "value", _measured()
-    elif order_by in _VERSION_ORDERS:
-        order, measured = _VERSION_ORDERS[order_by], ""
-    else:
-        names = ", ".join([*_VERSION_ORDERS, f"{METRIC}KEY"])
-        raise invalid_argument(f"versions cannot be ordered by '{order_by}'.", f"Use one of {names}.")
-    number = "isnan(value), value" if measured else order  # a NaN is the best of nothing
+        measured, order, order_by = _measured(), "isnan(value), value", ANY_METRIC  # a NaN is the best of nothing
+    way = direction("versions", order_by, (*_VERSION_ORDERS, ANY_METRIC), descending=descending)
     rows = read.rows(
         f"""select v.* from model_versions v {measured} where model_id = $model
-        order by {number} {direction} nulls last, version desc limit $limit offset $offset""",
+        order by {order} {way} nulls last, version desc limit $limit offset $offset""",
         params,
     )
     return _told(read, model_id, rows)

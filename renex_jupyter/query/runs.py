@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from renex_jupyter.errors import RenexError, invalid_argument, not_found, shown, text_argument
 from renex_jupyter.query.conditions import HINT, NUMBERS, Conditions
 from renex_jupyter.query.objects import RUN, find_object
+from renex_jupyter.query.orders import direction
 from renex_jupyter.query.run_files import changed_files
 from renex_jupyter.records.metrics import SYSTEM
 from renex_jupyter.records.runs import FileChange, Run
@@ -37,7 +38,7 @@ NUMBER_OF_PARAM = "params.lr < 0.1"
 NOT_ARCHIVED = """(not coalesce(archived, false)
     and (namespace, experiment) not in (select (namespace, name) from experiments where archived)
     and namespace not in (select name from namespaces where archived))"""
-_SORTABLE = frozenset({"started_at", "ended_at", "duration_s", "name", "status", "experiment", "task"})
+_SORTABLE = ("started_at", "ended_at", "duration_s", "name", "status", "experiment", "task")
 
 
 def find_run(read: Reader, wanted: object) -> str:
@@ -173,13 +174,9 @@ def list_runs(
     dicts of all columns of `runs`, with `status` already `lost` where the process is gone, plus `metrics`: {key: value},
     `params`: {key: text} and `tags`: {key: text}.
     """
-    if order_by not in _SORTABLE:
-        raise invalid_argument(
-            f"runs cannot be ordered by '{order_by}'.", f"Use one of {', '.join(sorted(_SORTABLE))}."
-        )
+    way = direction("runs", order_by, _SORTABLE, descending=descending)
     source, params = _matching(read, search)
-    direction = "desc" if descending else "asc"
-    order = f"{order_by} {direction} nulls last, run_id"
+    order = f"{order_by} {way} nulls last, run_id"
     page = {**params, "limit": limit, "offset": offset}
     rows = read.rows(f"select * from {source} order by {order} limit $limit offset $offset", page)
     values = _values(read, [row["run_id"] for row in rows])

@@ -60,15 +60,14 @@ class EventsList:
     @property
     def selected(self) -> str | None:
         """What the entry is that was selected last, and its id: `event:ID` or `change:ID`."""
-        return self.table.selected[-1] if self.table.selected else None
+        return self.table.chosen
 
     def ask(self, read: Reader) -> EventsPage:
         """Return the page that the widgets ask for."""
         size, wanted = self.table.page_size, self._wanted()
         total = questions.count_feed(read, Wanted())
         shown = questions.count_feed(read, wanted) if wanted != Wanted() else total
-        page = min(self.table.page, max(0, (shown - 1) // size))
-        entries = questions.list_feed(read, wanted, limit=size, offset=page * size)
+        entries = questions.list_feed(read, wanted, limit=size, offset=self.table.page_of(shown) * size)
         told = zip(entries, sentences(read, entries), owners(read, entries), strict=True)
         choices = {EVENT: questions.event_sources, CHANGE: questions.change_kinds}.get(wanted.what)
         names = choices(read) if choices else []
@@ -83,16 +82,13 @@ class EventsList:
             self.bar.unchosen = UNCHOSEN[self.bar.filter if self.bar.filter in UNCHOSEN else ""]
         narrowed = self.bar.search or self.bar.choice
         with self.table.hold_sync():
-            self.table.total = page.shown
-            self.table.page = min(self.table.page, max(0, (page.shown - 1) // self.table.page_size))
             self.table.empty = NOTHING_YET if self.bar.filter == EVENT and not narrowed else "Nothing matches."
-            self.table.rows = page.rows
+            self.table.fill(page.rows, page.shown)
 
     def forget(self) -> None:
         """Let go of what was chosen in another store."""
         self.bar.choice = ""
-        with self.table.hold_sync():
-            self.table.selected, self.table.page = [], 0
+        self.table.forget()
 
     def _wanted(self) -> Wanted:
         what = self.bar.filter if self.bar.filter in (EVENT, CHANGE) else ""

@@ -61,12 +61,12 @@ class ModelDetail:
         if model is None:
             return None
         anew = model_id != self._of
-        page = 0 if anew else min(self.versions.page, max(0, (model["versions"] - 1) // PAGE))
+        page = 0 if anew else self.versions.page_of(model["versions"])
         sort_key, descending = ("version", True) if anew else (self.versions.sort_key, self.versions.sort_descending)
         versions = questions.list_versions(
             read, model_id, order_by=sort_key, descending=descending, limit=PAGE, offset=page * PAGE
         )
-        chosen = None if anew or not self.versions.selected else self.versions.selected[-1]
+        chosen = None if anew else self.versions.chosen
         version = questions.get_version(read, chosen) if chosen else None
         keys = headline(versions, sort_key.removeprefix(questions.METRIC))[: len(METRIC_WIDTHS)]
         return ModelPicture(
@@ -84,13 +84,13 @@ class ModelDetail:
         model = picture.model if picture else None
         with self.versions.hold_sync():
             if model is None or model["model_id"] != self._of:
-                self.versions.selected, self.versions.page = [], 0
+                self.versions.forget()
                 self.versions.sort_key, self.versions.sort_descending = "version", True
             self._of = model["model_id"] if model else None
-            self.versions.total = model["versions"] if model else 0
-            self.versions.page = min(self.versions.page, max(0, (self.versions.total - 1) // PAGE))
-            self.versions.columns = picture.columns if picture else []
-            self.versions.rows = picture.rows if picture else []
+            if picture and model:
+                self.versions.fill(picture.rows, model["versions"], picture.columns)
+            else:
+                self.versions.fill([], 0, [])
         self.head.actions = model_facts.actions_of_model(model, hosted=self._hosted) if model else []
         self.head.content = model_facts.head_of(model, picture.said) if model and picture else {}
         version = picture.version if picture else None

@@ -53,21 +53,20 @@ class ModelsList:
     @property
     def selected(self) -> str | None:
         """The id of the model selected last."""
-        return self.table.selected[-1] if self.table.selected else None
+        return self.table.chosen
 
     def ask(self, read: Reader) -> ModelsPage:
         """Return the page that the widgets ask for."""
         search, size = self.bar.search, self.table.page_size
         total = questions.count_models(read)
         shown = questions.count_models(read, search=search) if search else total
-        page = min(self.table.page, max(0, (shown - 1) // size))
         models = questions.list_models(
             read,
             search=search,
             order_by=self.table.sort_key,
             descending=self.table.sort_descending,
             limit=size,
-            offset=page * size,
+            offset=self.table.page_of(shown) * size,
         )
         keys = headline(models, self.bar.choice)
         rows = [_row(each, keys[: len(METRIC_WIDTHS)]) for each in models]
@@ -77,15 +76,11 @@ class ModelsList:
         """Show a page; what the reader has set stays, save a page number beyond the end."""
         with self.bar.hold_sync():
             self.bar.total, self.bar.shown, self.bar.choices = page.total, page.shown, page.metrics
-        with self.table.hold_sync():
-            self.table.total = page.shown
-            self.table.page = min(self.table.page, max(0, (page.shown - 1) // self.table.page_size))
-            self.table.columns, self.table.rows = page.columns, page.rows
+        self.table.fill(page.rows, page.shown, page.columns)
 
     def forget(self) -> None:
         """Let go of what was chosen in another store."""
-        with self.table.hold_sync():
-            self.table.selected, self.table.page = [], 0
+        self.table.forget()
 
     def _start_over(self) -> None:
         self.table.page = 0

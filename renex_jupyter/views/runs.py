@@ -74,21 +74,20 @@ class RunsList:
     @property
     def selected(self) -> str | None:
         """The id of the run selected last."""
-        return self.table.selected[-1] if self.table.selected else None
+        return self.table.chosen
 
     def ask(self, read: Reader) -> RunsPage:
         """Return the page that the widgets ask for."""
         search, size = self.bar.search, self.table.page_size
         total = questions.count_runs(read)
         shown = questions.count_runs(read, search=search) if search else total
-        page = min(self.table.page, max(0, (shown - 1) // size))
         runs = questions.list_runs(
             read,
             search=search,
             order_by=self.table.sort_key,
             descending=self.table.sort_descending,
             limit=size,
-            offset=page * size,
+            offset=self.table.page_of(shown) * size,
         )
         metrics = telling_first(runs, metric_keys(read, [run["run_id"] for run in runs]))
         metric = self.bar.choice if self.bar.choice in metrics else (metrics or [""])[0]
@@ -108,16 +107,11 @@ class RunsList:
         """Show a page; what the reader has set stays, save a page number beyond the end."""
         with self.bar.hold_sync():
             self.bar.total, self.bar.shown, self.bar.choices = page.total, page.shown, page.metrics
-        with self.table.hold_sync():
-            self.table.total = page.shown
-            self.table.page = min(self.table.page, max(0, (page.shown - 1) // self.table.page_size))
-            self.table.columns = headed(page.metric)
-            self.table.rows = page.rows
+        self.table.fill(page.rows, page.shown, headed(page.metric))
 
     def forget(self) -> None:
         """Let go of what was chosen in another store."""
-        with self.table.hold_sync():
-            self.table.selected, self.table.page = [], 0
+        self.table.forget()
 
     def _start_over(self) -> None:
         self.table.page = 0

@@ -55,3 +55,25 @@ class Table(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         take_asked(self, ASKED)
+
+    @property
+    def chosen(self) -> str | None:
+        """The id of the row that was selected last."""
+        return self.selected[-1] if self.selected else None
+
+    def page_of(self, total: int) -> int:
+        """Return the page to show of so many rows: the one that is asked for, or the last one."""
+        return int(min(self.page, max(0, (total - 1) // self.page_size)))
+
+    def fill(self, rows: list[dict[str, Any]], total: int, columns: list[dict[str, Any]] | None = None) -> None:
+        """Show a page of so many rows; what the reader has set stays, save a page number beyond the end."""
+        with self.hold_sync():
+            self.total, self.page = total, self.page_of(total)
+            if columns is not None:
+                self.columns = columns
+            self.rows = rows
+
+    def forget(self) -> None:
+        """Let go of what was chosen among other rows."""
+        with self.hold_sync():
+            self.selected, self.page = [], 0
