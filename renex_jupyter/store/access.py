@@ -11,6 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from renex_jupyter.errors import RenexError, user_name
@@ -57,6 +58,8 @@ def declare(layout: Layout, access: Access) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
         for path in _below(layout.root):
             _give(path, access, number)
+        for path in _downloaded(layout):
+            _give(path, access, number)
         if number is not None:
             write_whole(layout.about, _line(told))
             _give(layout.about, access, number)
@@ -69,11 +72,14 @@ def differences(layout: Layout) -> Iterator[tuple[Path, str]]:
         return
     access = declared(layout)
     number = _number_of(access.group) if access.group else None
+    owner, closed = layout.root.stat().st_uid, not layout.root.stat().st_mode & (OF_GROUP | OF_OTHERS)
     for path in (layout.root, *_below(layout.root)):
         try:
             found = path.lstat()
         except FileNotFoundError:
             continue
+        if access.group is None and closed and found.st_uid != owner:
+            continue  # a member made it who was let in before; behind the closed door its group means nothing
         said = _said(access, number, found)
         if said:
             yield path, said
@@ -108,13 +114,21 @@ def _bits(access: Access, mode: int) -> int:
 
 
 def _give(path: Path, access: Access, number: int | None) -> None:
-    found = path.lstat()
-    if stat.S_ISLNK(found.st_mode):
-        return
-    if number is not None and found.st_gid != number:
-        os.chown(path, -1, number)
-    mode = stat.S_IMODE(found.st_mode) & ~(OF_GROUP | OF_OTHERS | stat.S_ISGID)
-    path.chmod(mode | _bits(access, found.st_mode))
+    """Set the group and the mode of what is ours; what another member made is theirs to give, and `differences` tells it."""
+    with suppress(FileNotFoundError):  # others record meanwhile
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode) or os.geteuid() not in (0, found.st_uid):
+            return
+        if number is not None and found.st_gid != number:
+            os.chown(path, -1, number)
+        mode = stat.S_IMODE(found.st_mode) & ~(OF_GROUP | OF_OTHERS | stat.S_ISGID)
+        path.chmod(mode | _bits(access, found.st_mode))
+
+
+def _downloaded(layout: Layout) -> Iterator[Path]:
+    """Yield what was brought out of the store as files, which whoever else asks for it is given too."""
+    for folder, names, files in os.walk(layout.downloads):
+        yield from (Path(folder) / name for name in (*names, *files))
 
 
 def _below(root: Path) -> Iterator[Path]:

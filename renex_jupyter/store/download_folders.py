@@ -11,7 +11,7 @@ from pathlib import Path
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store import locks
 from renex_jupyter.store.layout import Layout, os_errors
-from renex_jupyter.store.sharing import make_folder
+from renex_jupyter.store.sharing import make_folder, share_all
 
 PATIENCE = 86_400.0  # seconds to wait for a folder that another process fills; who waits can interrupt it
 LONGEST = 5.0  # seconds that a removal of everything waits for one
@@ -50,6 +50,8 @@ def held(layout: Layout, name: str) -> Iterator[Path]:
         with suppress(OSError):
             os.utime(folder)
         yield folder
+        with suppress(FileNotFoundError):
+            share_all(folder)  # a member of a group made it by the modes that their umask leaves
 
 
 def clear(layout: Layout, *, before: float | None = None) -> int:

@@ -27,6 +27,16 @@ def share(path: Path) -> None:
             path.chmod(stat.S_IMODE(found.st_mode) | bits)
 
 
+def share_all(folder: Path) -> None:
+    """Give what lies in a folder to the group that the folder is given to, as `share` does; links are passed by."""
+    if not bits_of(folder.stat()):
+        return
+    for above, names, files in os.walk(folder):
+        for path in (Path(above) / name for name in (*names, *files)):
+            if not path.is_symlink():
+                share(path)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder of a store, and the store's own above it, unless they are there; nobody else may enter a new one."""
     try:

@@ -20,6 +20,7 @@ from renex_jupyter.session.own_paths import in_command
 from renex_jupyter.session.replays import without_installs
 from renex_jupyter.session.rerun_plans import HIDDEN
 from renex_jupyter.session.reruns import Choice, _executor, _image_and_environment
+from renex_jupyter.store.keeping import gc
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +50,23 @@ def test_a_rerun_of_a_rerun_is_one_of_that(project: Path) -> None:
     first = rx.rerun(recorded, echo=lambda _: None)
     second = rx.rerun(first, echo=lambda _: None)
     assert (second.rerun_of, second.before_snapshot_id) == (first.run_id, recorded.before_snapshot_id)
+
+
+def test_the_state_that_a_run_shares_with_its_rerun_stays_until_both_are_deleted(project: Path) -> None:
+    (project / "n").write_text("7")
+    recorded = task(project, "rx.log_metric('n', int(open('n').read()))\n")
+    (project / "n").write_text("8")
+    first = rx.rerun(recorded, echo=lambda _: None)
+    shared = recorded.before_snapshot_id
+    told = rx.delete_run(recorded.run_id)
+    assert {each.snapshot_id: each.reason for each in told.kept} == {shared: "another run names it"}
+    gc.collect(current().store, dry_run=False, grace=0.0)
+    assert rx.fsck().ok
+    again = rx.rerun(first, echo=lambda _: None)
+    assert (again.metrics, again.before_snapshot_id) == ({"n": 7.0}, shared)
+    assert [each.snapshot_id for each in rx.delete_run(first.run_id).kept] == [shared]
+    assert rx.delete_run(again.run_id).kept == ()
+    assert shared not in set(rx.list_snapshots(hidden=True)["snapshot_id"])
 
 
 def test_a_rerun_runs_in_the_folder_in_which_it_ran(project: Path) -> None:
