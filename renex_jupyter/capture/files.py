@@ -35,6 +35,7 @@ class Uploaded:
     is_folder: bool
     entries: tuple[FileEntry, ...]  # ordered by path; of a file just one, whose path is its name
     left_out: tuple[LeftOut, ...] = ()
+    findings: tuple[Finding, ...] = ()  # places of it that look like secrets
 
 
 def capture_files(
@@ -166,7 +167,8 @@ def upload(
     }
     answer = _ask(request, timeout, lambda _, answer: answer, _uploads)
     entries = tuple(FileEntry(path, "file", *rest) for path, *rest in answer["entries"])
-    return Uploaded(answer["is_folder"], entries, tuple(LeftOut(*each) for each in answer["left_out"]))
+    left_out = tuple(LeftOut(*each) for each in answer["left_out"])
+    return Uploaded(answer["is_folder"], entries, left_out, tuple(Finding(*each) for each in answer["findings"]))
 
 
 def stop_worker() -> None:

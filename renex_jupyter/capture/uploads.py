@@ -65,9 +65,11 @@ class Upload:
         finally:
             if self.contents.batch:
                 self.contents.batch.give_up()
-        entries = [(to_text(path), *rest) for path, *rest in self.entries]
+        entries = [(to_text(row[0]), *row[1:]) for row in self.entries]
         left_out = [(to_text(path), why) for path, why in self.left_out]
-        return {"is_folder": is_folder, "entries": entries, "left_out": left_out}
+        known = self.contents.index.findings
+        findings = [(path, *place) for path, _, sha256, *_ in entries for place in known.get(sha256 or "", ())]
+        return {"is_folder": is_folder, "entries": entries, "left_out": left_out, "findings": findings}
 
     def _take_folder(self) -> None:
         self.contents.root = os.path.realpath(self.path)

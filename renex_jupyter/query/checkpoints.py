@@ -28,12 +28,6 @@ def get_checkpoint(read: Reader, checkpoint_id: str) -> Checkpoint:
     ]
 
 
-def goal_of(read: Reader, metric: str) -> str | None:
-    """Return whether less or more of a metric is better, where somebody said so."""
-    rows = read.rows("select goal from inside.metric_definitions where definition_id = ?", [metric])
-    return rows[0]["goal"] if rows else None
-
-
 def list_checkpoints(
     read: Reader, *, run_id: str | None = None, experiment: tuple[str, str] | None = None
 ) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.ids import short
+from renex_jupyter.query.goals import said_of
 from renex_jupyter.records.models import ACTIVE
 from renex_jupyter.records.policies import RELEASED, Policy, Subject
 from renex_jupyter.store.reader import Reader
@@ -92,10 +93,7 @@ def goal_of(read: Reader, rule: Mapping[str, Any]) -> str:
     """Return whether more or less is better of the metric of a rule, as it or `define_metric` says; else max."""
     if rule.get("goal"):
         return str(rule["goal"])
-    query = "select goal from inside.metric_definitions where definition_id = ?"
-    rows = read.rows(query, [rule["metric"]]) if rule.get("metric") else []
-    goal = rows[0]["goal"] if rows else None
-    return goal if goal in ("max", "min") else "max"
+    return (said_of(read, rule["metric"]) if rule.get("metric") else None) or "max"
 
 
 def versions_of(read: Reader, model_id: str) -> list[Subject]:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from renex_jupyter.errors import RenexError, invalid_argument, not_found, shown, text_argument, warn
+from renex_jupyter.errors import RenexError, invalid_argument, not_found, text_argument, warn
 from renex_jupyter.ids import new_id
 from renex_jupyter.query import artifacts as artifact_query
 from renex_jupyter.query import checkpoints as query
+from renex_jupyter.query.goals import goal_of
 from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.query.owners import find_owner
 from renex_jupyter.records.arrays import keep
@@ -27,7 +27,7 @@ from renex_jupyter.records.changes import Change, fields, now
 from renex_jupyter.records.deletions import DeletedCheckpoint
 from renex_jupyter.records.keys import checked
 from renex_jupyter.records.metrics import Point
-from renex_jupyter.session import artifacts
+from renex_jupyter.session import artifacts, uploads
 from renex_jupyter.session.alone import alone
 from renex_jupyter.session.artifact_words import checked_name, checked_path, checked_step, default_name
 from renex_jupyter.session.current import Session, current, never_in_the_way
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 KIND = "checkpoint"
 STEP_HINT = "Give the number of the epoch, or of the batch, after which it was saved."
-LESS_IS_BETTER = re.compile(
-    r"loss|err(or)?|mae|mse|rmse|mape|nll|perplexity|ppl|wer|cer|fid|divergence|latency|seconds|time"
-)
 
 
 def log_checkpoint(
@@ -80,9 +77,9 @@ def log_checkpoint(
         checked("metric", key)
     session = current()
     made: list[Checkpoint] = []
-    with artifacts.kept_or_told(f"the checkpoint of step {number}"):
-        owner, run_id = artifacts.owner_of(session, None)
-        artifacts.keep_path(
+    with uploads.kept_or_told(f"the checkpoint of step {number}"):
+        owner, run_id = uploads.owner_of(session, None)
+        uploads.keep_path(
             session,
             path,
             name=chosen,
@@ -211,7 +208,7 @@ def best_checkpoint(
     session = current()
     read = session.store.reader
     found = query.checkpoints_of(read, _run_id(session, run))
-    sign = -1 if _goal(goal or query.goal_of(read, metric), metric) == "max" else 1
+    sign = -1 if goal_of(read, metric, goal) == "max" else 1
     if not found:
         return None
     having = [each for each in found if not math.isnan(each.metrics.get(metric, math.nan))]
@@ -295,15 +292,3 @@ def _first_whole(
 def _contents(session: Session, checkpoint: Checkpoint, place: Path | None, *, force: bool) -> tuple[Path, Artifact]:
     artifact = artifact_query.get_artifact(session.store.reader, checkpoint.artifact_id)
     return bring(session, artifact, place, force=force), artifact
-
-
-def _goal(goal: str | None, metric: str) -> str:
-    if goal in ("min", "max"):
-        return str(goal)
-    if goal is not None:
-        raise invalid_argument(f"goal {shown(goal)} is none.", 'Use "min" or "max".')
-    words = re.split(r"[^a-z]+", metric.lower())
-    if any(LESS_IS_BETTER.fullmatch(word) for word in words):
-        hint = f'Give goal="min", or say it once: rx.define_metric("{metric}", goal="min").'
-        raise invalid_argument(f"nobody said whether less or more of '{metric}' is better.", hint)
-    return "max"

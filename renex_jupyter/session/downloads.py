@@ -15,7 +15,8 @@ from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.paths import from_text
 from renex_jupyter.records.snapshots import FileEntry
 from renex_jupyter.session import purges, tracked
-from renex_jupyter.session.artifacts import contents_of, get_artifact
+from renex_jupyter.session.artifact_entries import contents_of
+from renex_jupyter.session.artifacts import get_artifact
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.store import download_folders
 from renex_jupyter.store.blobs import Blobs

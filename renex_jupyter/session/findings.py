@@ -18,15 +18,20 @@ NO_NOTEBOOK = "executed-cells.ipynb"  # as the cells of a session without a note
 
 def with_cells(tree: FileTree, code: Code) -> FileTree:
     """Return the tree with the findings in the notebook's cells first; without any where they are to be ignored."""
-    if settings().secrets_in_files == "ignore":
+    if ignored():
         return dataclasses.replace(tree, findings=())
     cells = () if code.document is None else cell_findings(code.notebook or NO_NOTEBOOK, code.cells)
     return dataclasses.replace(tree, findings=(*cells, *tree.findings))
 
 
 def blocked() -> bool:
-    """Say whether a snapshot with findings is refused."""
+    """Say whether what has findings is refused."""
     return settings().secrets_in_files == "block"
+
+
+def ignored() -> bool:
+    """Say whether nobody wants to know what looks like a secret."""
+    return settings().secrets_in_files == "ignore"
 
 
 def refuse(findings: Sequence[Finding]) -> None:

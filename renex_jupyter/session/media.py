@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from renex_jupyter.capture.secrets import redact, redact_text
 from renex_jupyter.errors import RenexError, invalid_argument, unsupported_value, warn
 from renex_jupyter.records.documents import document
-from renex_jupyter.session import artifact_words, artifacts
+from renex_jupyter.session import artifact_words, artifacts, uploads
 from renex_jupyter.session.current import current
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ def _keep(kind: str, name: str, step: int | None, on: object, encoded: Callable[
     except Exception as error:  # noqa: BLE001  the value's own
         warn(f"{what} is not kept: its value raised {type(error).__name__}.")
         return None
-    with artifacts.kept_or_told(what):
-        return artifacts.keep_bytes(
+    with uploads.kept_or_told(what):
+        return uploads.keep_bytes(
             current(), data, name=chosen, kind=kind, mime=mime, step=number, metadata=metadata, on=on
         )
     return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
@@ -203,9 +203,9 @@ def _keep_path(path: str | os.PathLike[str], name: str, step: int | None, on: ob
         warn(f"image '{chosen}' is not kept: '{found.name}' is not named like an image. {IMAGE_HINT}")
         return None
     session = current()
-    with artifacts.kept_or_told(f"image '{chosen}'"):
-        owner, run_id = artifacts.owner_of(session, on)
-        return artifacts.keep_path(session, found, name=chosen, kind="image", step=number, owner=owner, run_id=run_id)
+    with uploads.kept_or_told(f"image '{chosen}'"):
+        owner, run_id = uploads.owner_of(session, on)
+        return uploads.keep_path(session, found, name=chosen, kind="image", step=number, owner=owner, run_id=run_id)
     return None  # type: ignore[unreachable]  # as above
 
 

@@ -26,13 +26,13 @@ from renex_jupyter.records.artifacts import TRACKED, Artifact, ArtifactCheck
 from renex_jupyter.records.changes import now
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.paths import from_text, to_text
-from renex_jupyter.session import artifact_words, artifacts
+from renex_jupyter.session import artifact_entries, artifact_words, uploads
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.store.blobs import CHUNK, Blobs, Readable
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 URI_HINT = 'Give a path, or a URI such as "s3://bucket/data.csv" or "https://host/data.csv".'
-INSTALL = "pip install fsspec, with s3fs for s3://, gcsfs for gs://, aiohttp for http(s)://."
+INSTALL = "pip install 'renex_jupyter[remote]', for gs:// also gcsfs."
 CREDENTIALS = "Look at the URI, the connection, and the credentials that fsspec finds in the environment."
 CHECKSUM_HINT = "Give the 64 hex digits that sha256sum prints."
 
@@ -77,8 +77,8 @@ def track_artifact(
         artifact_words.checked_path(local)
     chosen = artifact_words.checked_name(name) if name is not None else _default_name(given, local)
     session = current()
-    with artifacts.kept_or_told(f"artifact '{chosen}'"):
-        owner, run_id = artifacts.owner_of(session, on)
+    with uploads.kept_or_told(f"artifact '{chosen}'"):
+        owner, run_id = uploads.owner_of(session, on)
         session.begin()
         record = _empty(chosen, owner, run_id, artifact_words.place(session, local) if local else redact_text(given))
         record = replace(
@@ -91,7 +91,7 @@ def track_artifact(
         )
         if known is None:
             record = _with_checksum(record, given, local, named=kind is not None)
-        return artifacts.write(session, record, owner, session.store.layout.purged_at())
+        return uploads.write(session, record, owner, session.store.layout.purged_at())
     return None  # type: ignore[unreachable]  # mypy does not see that the block may swallow
 
 
@@ -189,13 +189,13 @@ def _with_checksum(record: Artifact, uri: str, local: Path | None, *, named: boo
 
 def _read(record: Artifact, path: Path, blobs: Blobs | None = None) -> Artifact:
     """Return a tracked file or folder of this machine as it is now."""
-    found = files.upload(path, blobs.folder if blobs else None, hide_secrets=False, reserved=artifacts.LEFT_OUT)
+    found = files.upload(path, blobs.folder if blobs else None, hide_secrets=False, reserved=artifact_entries.LEFT_OUT)
     if not found.is_folder:
         only = found.entries[0]
         return replace(record, sha256=only.sha256, size=only.size, files=None)
-    entries = artifacts.entries_of(found, tell=False)
+    entries = artifact_entries.entries_of(found, tell=False)
     return replace(
-        record, sha256=artifacts.digest(entries), size=sum(each.size or 0 for each in entries), files=entries
+        record, sha256=artifact_entries.digest(entries), size=sum(each.size or 0 for each in entries), files=entries
     )
 
 

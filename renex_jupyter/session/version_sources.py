@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from renex_jupyter.capture import files
 from renex_jupyter.errors import RenexError, invalid_argument, not_found, shown
 from renex_jupyter.ids import new_id, short
 from renex_jupyter.query import artifacts as artifact_query
@@ -18,13 +17,14 @@ from renex_jupyter.records.artifacts import UPLOADED, Artifact
 from renex_jupyter.records.metrics import SYSTEM
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session import artifact_words, artifacts, purges, runs
+from renex_jupyter.session import artifact_words, runs, uploads
+from renex_jupyter.session.artifact_entries import contents_of
 from renex_jupyter.session.current import Session
 
 MODEL_KIND = "model"  # the kind of an artifact that a run registers by itself
 DATASET = "dataset"  # a param of a run that names what it was trained on
 SOURCES_HINT = (
-    "Give one of path=, artifact=, checkpoint= and run=; in a run, rx.log_artifact(path, kind='model') or "
+    "Give one of path=, artifact=, checkpoint= and run= (--path, ...); in a run, rx.log_artifact(path, kind='model') or "
     "rx.log_checkpoint(path, step) before."
 )
 
@@ -74,10 +74,10 @@ def find_source(
 def _of_path(session: Session, version: Owner, given: object, run: Run | None) -> Source:
     path = artifact_words.checked_path(given)
     name = artifact_words.default_name(path)
-    store, purged_at = session.store, session.store.layout.purged_at()
-    uploaded = files.upload(path, store.layout.blobs, purged=purges.contents_gone(store), reserved=artifacts.LEFT_OUT)
-    contents = artifacts.artifact_of(uploaded, name, version, None, mode=UPLOADED, kind=MODEL_KIND)
-    contents = dataclasses.replace(contents, uri=artifact_words.place(session, path))
+    purged_at, uri = session.store.layout.purged_at(), artifact_words.place(session, path)
+    uploaded = uploads.taken(session, path, uri)
+    contents = uploads.artifact_of(uploaded, name, version, None, mode=UPLOADED, kind=MODEL_KIND)
+    contents = dataclasses.replace(contents, uri=uri)
     return Source(contents, run, None, uploaded=True, metrics=_run_metrics(run), purged_at=purged_at)
 
 
@@ -140,7 +140,7 @@ def _again(
     RenexError : `not_found` when one of them is there no more.
     """
     store, purged_at = session.store, session.store.layout.purged_at()
-    for sha256 in artifacts.contents_of(found) if found.mode == UPLOADED else ():
+    for sha256 in contents_of(found) if found.mode == UPLOADED else ():
         if not store.blobs.has(sha256):
             hint = "Log it again, or restore the store from a backup."
             raise RenexError("not_found", f"the content {short(sha256)} of {found.title} is gone.", hint)

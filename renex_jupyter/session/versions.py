@@ -19,7 +19,7 @@ from renex_jupyter.records.runs import Run
 from renex_jupyter.session import purges, triggers
 from renex_jupyter.session.aliases import labels_changes, taken_words
 from renex_jupyter.session.alone import alone
-from renex_jupyter.session.artifacts import contents_of
+from renex_jupyter.session.artifact_entries import contents_of
 from renex_jupyter.session.belongings import deletions
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.described import changed, described

@@ -1,7 +1,8 @@
 """Contents of an artifact into a place of the user's: verified while they are written, each whole or not at all.
 
 Everything is written beside its place first. What is there with the same content stays as it is, anything else is
-replaced only with `force`. Who writes holds the place (`held`) from the look at what is there to the end. As in a checkout, no link is gone through.
+replaced only with `force`. Who writes holds the place (`held`) from the look at what is there to the end. As in a
+checkout, no link is gone through.
 """
 
 from __future__ import annotations

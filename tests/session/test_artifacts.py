@@ -6,6 +6,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,18 @@ from disk import full_disk
 
 import renex_jupyter as rx
 from renex_jupyter.capture.files import stop_worker
-from renex_jupyter.session import artifacts
+from renex_jupyter.config import settings
+from renex_jupyter.session import artifact_entries, uploads
 from renex_jupyter.session.current import current
 from renex_jupyter.store.keeping.gc import collect
 from renex_jupyter.store.store import Store
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """Let no test change what is done about secrets for another."""
+    yield
+    settings().secrets_in_files = "warn"
 
 
 def changes(artifact_id: str) -> list[tuple[str, Any]]:
@@ -202,7 +212,7 @@ def test_a_purged_content_does_not_come_back(project: Path) -> None:
         with pytest.warns(UserWarning, match="NOT kept: conflict: what is in 'words.txt' held a secret and was purged"):
             assert rx.log_artifact("words.txt") is None
         with pytest.raises(rx.RenexError) as caught:
-            artifacts.keep_bytes(current(), b"hunter2-is-it", name="a", kind="text", mime=None)
+            uploads.keep_bytes(current(), b"hunter2-is-it", name="a", kind="text", mime=None)
     assert caught.value.code == "conflict"
     assert held not in contents(project)
     assert rx.fsck()
@@ -276,16 +286,35 @@ def test_what_a_checkpoint_holds_is_not_deleted(project: Path) -> None:
         rx.delete_artifact(made, dry_run=True)
 
 
-def test_an_artifact_can_be_kept_again_for_another_owner_without_a_copy(project: Path) -> None:
+KEY = "AKIA" + "Q3EGR7TBMMPWZ2XY"  # in the form of one
+
+
+def test_what_looks_like_a_secret_in_a_file_is_told_with_its_line_and_never_shown(project: Path) -> None:
     with rx.start_run("train"):
-        made = rx.log_artifact("model.py")
-        owner, run_id = artifacts.owner_of(current(), "experiment:default")
-        before = contents(project)
-        again = artifacts.keep_again(current(), made, owner=owner, run_id=run_id, kind="model")
-        assert contents(project) == before
-    assert (again.sha256, again.kind, again.owner_kind) == (made.sha256, "model", "experiment")
-    rx.delete_artifact(made)
-    assert rx.verify_artifact(again)
+        (project / "conf").mkdir()
+        (project / "conf/app.ini").write_text(f"[aws]\nname = x\nid = {KEY}\n")
+        (project / "one.txt").write_text(f"{KEY}\n")
+        with pytest.warns(UserWarning, match=r"held a secret: conf/app\.ini:3 \(.*purge --secret") as told:
+            assert rx.log_artifact("conf") is not None
+        assert KEY not in str(told[0].message)
+        with pytest.warns(UserWarning, match=r"one\.txt:1 "):
+            assert rx.log_checkpoint("one.txt", 1) is not None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            rx.log_artifact("one.txt")  # it was told
+            settings().secrets_in_files = "ignore"
+            (project / "two.txt").write_text(f"{KEY} two\n")
+            rx.log_artifact("two.txt")
+
+
+def test_what_looks_like_a_secret_is_refused_where_the_user_wants_that(project: Path) -> None:
+    (project / "one.txt").write_text(f"{KEY}\n")
+    held = hashlib.sha256((project / "one.txt").read_bytes()).hexdigest()
+    settings().secrets_in_files = "block"
+    with rx.start_run("train"), pytest.warns(UserWarning, match=r"NOT kept: conflict: .*one\.txt:1"):
+        assert rx.log_artifact("one.txt") is None
+    assert held not in contents(project)
+    assert rx.log_artifact("model.py", on="run:train") is not None
 
 
 def log_some(folder: str, number: int) -> None:
@@ -313,7 +342,7 @@ def test_processes_that_log_the_same_contents_at_once_lose_none(project: Path) -
 
 
 def test_a_folder_of_too_many_files_is_refused_with_what_to_do(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifacts, "MOST_FILES", 2)
+    monkeypatch.setattr(artifact_entries, "MOST_FILES", 2)
     (project / "out").mkdir()
     for name in "abc":
         (project / "out" / name).touch()

@@ -150,11 +150,11 @@ def test_without_fsspec_a_remote_thing_is_tracked_without_a_checksum_as_it_is_sa
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)  # import says that there is none
-    with pytest.warns(UserWarning, match="has no checksum.*fsspec is not installed.*pip install fsspec"):
+    with pytest.warns(UserWarning, match="has no checksum.*fsspec is not installed.*renex_jupyter.remote"):
         made = rx.track_artifact("s3://bucket/data.csv")
     assert (made.sha256, made.size, made.uri) == (None, None, "s3://bucket/data.csv")
     check = rx.verify_artifact(made)
-    assert check.verdict == "unreachable" and "pip install fsspec" in check.reason
+    assert check.verdict == "unreachable" and "renex_jupyter[remote]" in check.reason
     with pytest.raises(rx.RenexError) as caught:
         rx.download_artifact(made)
     assert caught.value.code == "environment_unavailable" and caught.value.hint

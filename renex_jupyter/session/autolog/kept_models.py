@@ -25,7 +25,7 @@ def keep_pickled(fit: Fit, model: Any) -> None:
 def keep_data(fit: Fit, name: str, made: Callable[[], bytes], *, kind: str = KIND) -> None:
     """Keep what `made` returns, under a name."""
     with fit.guarded():
-        from renex_jupyter.session.artifacts import keep_bytes
+        from renex_jupyter.session.uploads import keep_bytes
 
         data = made()
         keep_bytes(current(), data, name=name, kind=kind, mime="application/octet-stream", on=fit.active)
