@@ -63,23 +63,7 @@ def log_event(
     ------
     RenexError : `invalid_argument`, `unsupported_value` for an argument that is none, `not_found` and `ambiguous` for `on`.
     """
-    session = current()
-    kept = _kept(name, metadata)
-    owner, failed = _owner(session, on)
-    found = records.event(
-        owner,
-        redact(name),
-        source=redact(source),
-        metadata=kept,
-        wallclock=wallclock,
-        phase=phase,
-        span_id=span_id,
-    )
-    if failed is not None and on is not None:  # nobody knows what it happened to
-        _tell("on", f"events are not recorded: {failed.line}")
-    else:
-        _write(session, Change("events", found.event_id, "create", fields(found), namespace=owner.namespace))
-    return found
+    return _logged(name, source, metadata, on, wallclock=wallclock, phase=phase, span_id=span_id)[0]
 
 
 @contextmanager
@@ -96,8 +80,7 @@ def event(
     RenexError : as `log_event`; what the block raises is not touched.
     """
     began = time.monotonic()
-    start = log_event(name, source, metadata, on=on, phase=START, span_id=new_id()[:16])
-    owner = Owner(start.owner_kind, start.owner_id, "", "")
+    start, owner = _logged(name, source, metadata, on, phase=START, span_id=new_id()[:16])
     failed: dict[str, str] = {}
     try:
         yield start
@@ -106,7 +89,8 @@ def event(
         raise
     finally:
         ended = start.wallclock + timedelta(seconds=time.monotonic() - began)
-        _finish(start, owner, failed, ended, current())
+        if owner is not None:
+            _finish(start, owner, failed, ended, current())
 
 
 def list_events(
@@ -188,6 +172,21 @@ def timeline(run: object = None) -> Any:
     return go.Figure(timeline_figure(spans, instants, title=owner.title, since=since, until=until))
 
 
+def _logged(
+    name: str, source: str | None, metadata: Mapping[str, Any] | None, on: object, **when: Any
+) -> tuple[Event, Owner | None]:
+    """Log an event; return it with what it happened to, None where nobody knows that, and it is not recorded."""
+    session = current()
+    kept = _kept(name, metadata)
+    owner, failed = _owner(session, on)
+    found = records.event(owner, redact(name), source=redact(source), metadata=kept, **when)
+    if failed is not None and on is not None:
+        _tell("on", f"events are not recorded: {failed.line}")
+        return found, None
+    _write(session, Change("events", found.event_id, "create", fields(found), namespace=owner.namespace))
+    return found, owner
+
+
 def _check_limit(limit: object) -> None:
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise invalid_argument(f"limit={shown(limit)} lists nothing.", LIMIT_HINT)
@@ -248,7 +247,7 @@ def _finish(start: Event, owner: Owner, failed: Mapping[str, str], ended: dateti
         span_id=start.span_id,
     )
     run = next((each for each in session.runs if each.run_id == start.run_id), None)
-    namespace = run.run.namespace if run is not None else session.namespace
+    namespace = run.run.namespace if run is not None else owner.namespace
     _write(session, Change("events", finish.event_id, "create", fields(finish), namespace=namespace))
 
 

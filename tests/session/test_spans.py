@@ -65,6 +65,14 @@ def test_a_block_that_fails_says_so_and_its_error_goes_on(project: Path) -> None
     assert list(rx.where_time_goes(run)["open"]) == [0, 0]
 
 
+def test_start_and_finish_are_changes_in_the_namespace_of_what_they_happened_to(project: Path) -> None:
+    model = rx.create_model("vision/digits")
+    with rx.event("check", on=model):
+        pass
+    told = [each.after["phase"] for each in rx.watch(0, "vision", kinds="events", timeout=0) if each.after]
+    assert told == ["start", "finish"]
+
+
 def test_a_function_is_a_span_each_time_that_it_is_called(project: Path) -> None:
     @rx.event("validation")
     def validate(x: int) -> int:

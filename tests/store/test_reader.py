@@ -187,3 +187,23 @@ def test_what_is_asked_later_sees_what_came_after_the_first_question(filled: Sto
     assert reader.rows("select value as n from latest_metrics") == [{"n": 0.25}]
     filled.write(Change("params", "p", "delete", {}))
     assert reader.rows("select value_text as n from params") == []
+
+
+def test_a_journal_that_is_sealed_during_a_look_at_the_folder_disturbs_nobody(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = filled.reader.marker()
+    folder = filled.layout.journal
+    entries = journal.files_in(folder)
+    for entry in entries:
+        Path(entry.path).rename(f"{entry.path}.sealed")
+    monkeypatch.setattr(journal, "files_in", lambda _: entries)
+    assert filled.reader.marker() != before
+
+
+def test_points_alone_leave_the_marker_of_objects_as_it_is(filled: Store) -> None:
+    objects, everything = filled.reader.marker(points=False), filled.reader.marker()
+    filled.write_points([Point("run", "a" * 32, "loss", 0, now(), 1.0)])
+    assert filled.reader.marker(points=False) == objects and filled.reader.marker() != everything
+    filled.write(Change("runs", "a" * 32, "update", {"name": "other"}))
+    assert filled.reader.marker(points=False) != objects
