@@ -34,7 +34,7 @@ for step in range(50):
     rx.log_metric("loss", 1 / (step + 1), step=step)"""
 MODEL_EXAMPLE = """import renex_jupyter as rx
 
-rx.register_model("digits", path="model.pt")"""
+rx.register_model("digits", path="model.pt")  # the file or folder of your trained model"""
 EVENT_EXAMPLE = """import renex_jupyter as rx
 
 rx.log_event("deployed", source="airflow")"""

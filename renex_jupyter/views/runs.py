@@ -166,11 +166,12 @@ def _inside_of(parents: Titles, parent_id: str | None) -> dict[str, str] | None:
 def _row(run: Mapping[str, Any], line: list[float | None], key: str | None, metric: str) -> dict[str, Any]:
     value = text.number(run["metrics"][key]) if key else ""
     started = text.milliseconds(run["started_at"])
+    name = text.line(run["name"] or "") or ids.short(run["run_id"])
     going = run["status"] == "running"
     return {
         "id": run["run_id"],
         "status": run["status"],
-        "name": f"{'★ ' if run['starred'] else ''}{run['name'] or ids.short(run['run_id'])}",
+        "name": f"★ {name}" if run["starred"] else name,
         "metric": value if key in (metric, None) else f"{key} {value}",
         "spark": line,
         "started_at": started,
@@ -181,7 +182,8 @@ def _row(run: Mapping[str, Any], line: list[float | None], key: str | None, metr
 
 
 def _notes(run: Mapping[str, Any]) -> dict[str, str]:
-    notes = {"name": "\n".join([f"{run['name']} ({ids.short(run['run_id'])})", *_lines(run["params"], "{} = {}")])}
+    said = f"{text.line(run['name'] or '')} ({ids.short(run['run_id'])}){', starred' if run['starred'] else ''}"
+    notes = {"name": "\n".join([said, *_lines(run["params"], "{} = {}")])}
     if run["metrics"]:
         notes["metric"] = "\n".join(_lines({key: text.number(each) for key, each in run["metrics"].items()}, "{}  {}"))
     if run["status"] == "lost":

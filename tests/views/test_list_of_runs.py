@@ -40,11 +40,21 @@ def test_a_starred_run_has_a_star_and_a_run_inside_of_another_names_that(project
     project.run("inner", parent_run_id=outer)
     project.run("alone", parent_run_id=unnamed)
     project.run("orphan", parent_run_id="0" * 32)
-    rows = {row["name"]: row["under"] for row in new_list().ask(project.store.reader).rows}
-    assert rows["★ outer"] is None
+    found = new_list().ask(project.store.reader).rows
+    rows = {row["name"]: row["under"] for row in found}
+    assert rows["★ outer"] is None and f"outer ({ids.short(outer)}), starred" in [row["notes"]["name"] for row in found]
     assert rows["inner"] == {"text": "in outer"}
     assert rows["alone"] == {"text": f"in {ids.short(unnamed)}"}
     assert rows["orphan"] == {"text": f"in {ids.short('0' * 32)}"}
+
+
+def test_the_name_of_a_run_has_no_controls(project: Project) -> None:
+    project.run("two\nlines \u202eturned\x1b[31m")
+    project.run("\u202e")
+    unnamed, named = new_list().ask(project.store.reader).rows
+    assert named["name"] == "two lines turned[31m"
+    assert unnamed["name"] == ids.short(unnamed["id"])
+    assert "\u202e" not in named["notes"]["name"] + unnamed["notes"]["name"]
 
 
 def test_the_metric_of_most_runs_stands_in_the_head_and_others_show_their_own(project: Project) -> None:
