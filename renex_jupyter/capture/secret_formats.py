@@ -7,11 +7,14 @@ of its kind does. Nothing is ever verified over the network.
 
 from __future__ import annotations
 
+import logging
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import NamedTuple
 
 WINDOW = 400  # characters from its beginning in which a secret must end
@@ -240,9 +243,16 @@ def _is_placeholder(known: Format, secret: str, match: re.Match[str]) -> bool:
 
 
 def _is_jwt(token: str) -> bool:
-    from detect_secrets.plugins.jwt import JwtTokenDetector
+    return bool(_plugin("jwt").JwtTokenDetector.is_formally_valid(token))
 
-    return bool(JwtTokenDetector.is_formally_valid(token))
+
+def _plugin(name: str) -> ModuleType:
+    """Load a module of detect-secrets, which has logging take every warning of the process, and take that back."""
+    before = warnings.showwarning
+    module = import_module(f"detect_secrets.plugins.{name}")
+    if warnings.showwarning is not before:
+        logging.captureWarnings(False)
+    return module
 
 
 @cache
@@ -252,7 +262,7 @@ def _patterns(plugin: str, form: str, flags: int) -> tuple[re.Pattern[str], ...]
 
 
 def _denylist(plugin: str) -> tuple[re.Pattern[str], ...]:
-    module = import_module(f"detect_secrets.plugins.{plugin}")
+    module = _plugin(plugin)
     detectors = (
         each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__
     )

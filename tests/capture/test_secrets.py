@@ -254,3 +254,14 @@ redact({"lr": 0.1, "model": "a-task-with-a-long-name-and-eyes_on_it", "url": "po
 assert not [each for each in sys.modules if each.startswith(("detect_secrets", "requests"))]
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_looking_for_secrets_leaves_the_warnings_of_the_program_alone() -> None:
+    code = """
+import warnings
+from renex_jupyter.capture.secrets import redact_text
+redact_text("key sk-abcdefghijklmnopqrstuvwxyzABCD and eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl")
+warnings.warn("mine")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "mine" in done.stderr
