@@ -162,6 +162,45 @@ def test_members_of_the_group_record_together_whatever_their_umask_says(place: P
     assert done(run_as(ADA, actors, groups=(TEAM,))) == f"['user{ADA}', 'user{BOB}']"
 
 
+# What `load_model` brings is a file, and a folder, each made by whoever asked first and read by the other.
+REGISTER = """
+import pathlib
+pathlib.Path("{name}").mkdir()
+pathlib.Path("{name}/weights").write_text("weights of {name}")
+with rx.start_run("{name}"):
+    rx.log_checkpoint("{name}/weights", 1, metrics={{"accuracy": 0.{number}}})
+    rx.log_artifact("{name}", "folder of {name}")
+rx.register_model("digits", checkpoint=rx.last_checkpoint("{name}", to="to-{name}"))
+rx.set_alias("digits", "{alias}", {number}, reason="as {name}")
+"""
+SEEN = """
+print([rx.load_model(f"digits:{n}").read_text() for n in (1, 2)])
+for name in ("ada", "bob"):
+    found = rx.download_artifact(rx.list_artifacts(name=f"folder of {name}")["artifact_id"][0])
+    print((found / "weights").read_text(), rx.last_checkpoint(name).path.read_text())
+"""
+
+
+def test_members_of_the_group_register_versions_and_set_aliases_and_policies_together(
+    place: Path, run_as: As, team: str
+) -> None:
+    ada = REGISTER.format(name="ada", number=1, alias="champion") + 'rx.load_model("digits:1")\n'
+    done(run_as(ADA, ada + OPEN.format(group=team, write=True), umask=0o077, groups=(TEAM,)))  # she loaded it before
+    policy = "rx.set_policy('digits', 'label', name='best', alias='champion', metric='accuracy')\n"
+    decide = "rx.evaluate_policies('digits', dry_run=False)\n"
+    bob = REGISTER.format(name="bob", number=2, alias="candidate") + policy + decide
+    done(run_as(BOB, bob, umask=0o077, groups=(TEAM,)))
+    seen = "['weights of ada', 'weights of bob']\nweights of ada weights of ada\nweights of bob weights of bob\n"
+    told = "print(sorted(map(tuple, rx.sql('select alias, version from aliases').values)), rx.fsck().damages)\n"
+    again = policy.replace("best", "second").replace("champion", "top") + decide + SEEN + told
+    aliases = [("candidate", 2), ("champion", 2), ("top", 2)]
+    assert done(run_as(ADA, again, umask=0o077, groups=(TEAM,))) == f"{seen}{aliases} ()"
+    removed = "print(rx.delete_run('ada').run.name, rx.update_run('bob', name='better').name)"
+    assert done(run_as(BOB, SEEN + told + removed, umask=0o077, groups=(TEAM,))) == f"{seen}{aliases} ()\nada better"
+    left = "print(rx.load_model('digits:1').read_text(), rx.fsck().ok)"
+    assert done(run_as(ADA, left, groups=(TEAM,))) == "weights of ada True"
+
+
 def test_who_is_not_in_the_group_is_kept_out(place: Path, run_as: As, team: str) -> None:
     done(run_as(ADA, TRAIN.format(name="first") + OPEN.format(group=team, write=True), groups=(TEAM,)))
     listing = "import os\ntry:\n    print(os.listdir('.renex'))\nexcept PermissionError: print('refused')"
@@ -184,6 +223,16 @@ def test_a_store_that_is_made_private_again_keeps_the_group_out(place: Path, run
     done(run_as(ADA, "rx.set_access('private')", groups=(TEAM,)))
     assert {(folder, bits) for folder, bits, _ in modes(place / ".renex")} == {(True, 0), (False, 0)}
     assert "permission" in run_as(BOB, "rx.search_runs()", groups=(TEAM,)).stderr
+
+
+def test_a_store_in_which_others_recorded_is_closed_to_them_again(place: Path, run_as: As, team: str) -> None:
+    done(run_as(ADA, TRAIN.format(name="first") + OPEN.format(group=team, write=True), groups=(TEAM,)))
+    done(run_as(BOB, TRAIN.format(name="second"), groups=(TEAM,)))
+    closed = "print(rx.set_access('private').differences, len(rx.search_runs()), rx.fsck().ok, rx.fsck().damages)"
+    assert done(run_as(ADA, closed, groups=(TEAM,))) == "() 2 True ()"
+    assert "permission" in run_as(BOB, "rx.search_runs()", groups=(TEAM,)).stderr
+    told = done(run_as(ADA, OPEN.format(group=team, write=False), groups=(TEAM,)))
+    assert f"declared group '{team}' (read), but the file system lets the group read and write it" in told  # bob's own
 
 
 def test_only_its_owner_opens_a_store_and_only_to_a_group_of_their_own(place: Path, run_as: As, team: str) -> None:
