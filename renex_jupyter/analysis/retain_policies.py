@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from renex_jupyter.analysis.condition_answers import not_measured
 from renex_jupyter.analysis.policies import Rule, Said, in_order, name_of
 from renex_jupyter.analysis.policy_rules import kept
 from renex_jupyter.records.models import ACTIVE
-from renex_jupyter.records.policies import MET, RELEASED, UNMET, WAITING, Subject
+from renex_jupyter.records.policies import MET, RELEASED, UNMET, WAITING, Policy, Subject
 
 
 def retain(
@@ -43,6 +44,14 @@ def retain(
         }
         said.append(_said(rule, each, [why for why, holds in reasons.items() if holds], acted))
     return said
+
+
+def spared(said: Said, policy: Policy, kept: Said) -> Said:
+    """Return what is said of a version that one policy would let go and another one keeps."""
+    why = kept.reason.partition(" stays: ")[2]
+    return replace(
+        said, verdict=kept.verdict, reason=f"{said.subject.name} stays: policy '{policy.name}' keeps it, {why}"
+    )
 
 
 _ASKED = ("keep_last", "keep_best", "younger_than")

@@ -11,7 +11,7 @@ from typing import Any
 from renex_jupyter.analysis import policies as rules
 from renex_jupyter.analysis.label_policies import Question, decide
 from renex_jupyter.analysis.policies import Said
-from renex_jupyter.analysis.retain_policies import retain
+from renex_jupyter.analysis.retain_policies import retain, spared
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.ids import new_id
 from renex_jupyter.query import policies as query
@@ -230,13 +230,16 @@ def _promote(work: Work, policy: Policy, alias: str, winner: Subject, said: Said
     point_alias(work.session, dict(work.model), alias, version, redact_text(why))
 
 
-def _retain(work: Work, policy: Policy, _others: Iterable[Policy]) -> list[Said]:
-    read, rule = work.session.store.reader, policy.rule
-    since = moment_of(rule["younger_than"], "younger_than") if "younger_than" in rule else None
-    goal = query.goal_of(read, rule)
+def _retain(work: Work, policy: Policy, others: Iterable[Policy]) -> list[Said]:
+    """Say which versions' contents stay: what one policy of this kind keeps, no other one lets go."""
+    keeping = [each for each in others if each.kind == "retain" and each.policy_id != policy.policy_id]
 
     def said(*, acted: bool) -> list[Said]:
-        found = retain(rule, _versions(work), goal, since, acted=acted)
+        versions = _versions(work)
+        kept = {each.subject.id: (other, each) for other in keeping for each in _retained(work, other, versions)
+                if each.verdict != UNMET}  # fmt: skip
+        found = [spared(each, *kept[each.subject.id]) if each.verdict == UNMET and each.subject.id in kept else each
+                 for each in _retained(work, policy, versions, acted=acted)]  # fmt: skip
         return [each for each in found if work.may_change(each.subject) or not work.only]
 
     if not (work.acts and work.releases):
@@ -248,6 +251,13 @@ def _retain(work: Work, policy: Policy, _others: Iterable[Policy]) -> list[Said]
         going = [each.subject for each in found if each.verdict == UNMET]
         retention.release(work.session, work.model, going)
     return found
+
+
+def _retained(work: Work, policy: Policy, versions: list[Subject], *, acted: bool = False) -> list[Said]:
+    """Return what one policy says, whatever the others keep."""
+    rule = policy.rule
+    since = moment_of(rule["younger_than"], "younger_than") if "younger_than" in rule else None
+    return retain(rule, versions, query.goal_of(work.session.store.reader, rule), since, acted=acted)
 
 
 def _convert(work: Work, policy: Policy, _others: Iterable[Policy]) -> list[Said]:

@@ -153,3 +153,20 @@ def test_retain_a_dry_run_tells_what_goes_as_the_alias_leaves_it(digits: Any) ->
     assert rx.get_model("digits").aliases == {"champion": 2} and set(statuses().values()) == {"active"}
     assert going(dry_run=False) == [4, 3, 2]
     assert rx.get_model("digits").aliases == {"champion": 1}
+
+
+def test_what_one_policy_keeps_no_other_one_lets_go(digits: Any) -> None:
+    rx.set_policy("digits", "retain", "few", keep_last=1)
+    rx.set_policy("digits", "retain", "best", keep_best=2, metric="accuracy")
+    found = {(each.policy, each.version): (each.verdict, each.reason) for each in rx.evaluate_policies("digits")}
+    assert found["few", 1] == (
+        "met",
+        "v1 stays: policy 'best' keeps it, it is among the best 2 by accuracy",
+    )
+    assert found["few", 2][0] == found["best", 2][0] == "unmet"
+    assert found["best", 5] == ("met", "v5 stays: it is the newest")
+    rx.evaluate_policies("digits", dry_run=False)
+    assert statuses() == {1: "active", 2: "released", 3: "released", 4: "active", 5: "active"}
+    rx.disable_policy("digits", "best")
+    rx.evaluate_policies("digits", dry_run=False)
+    assert statuses() == {1: "released", 2: "released", 3: "released", 4: "released", 5: "active"}
