@@ -73,7 +73,7 @@ def list_runs(args: argparse.Namespace) -> pd.DataFrame:
         found = experiments.get_experiment(args.experiment, args.namespace)
         clauses = [*(() if args.all else ("not coalesce(archived, false)",)), *clauses[not args.all :]]
         clauses.append(f"namespace = {_quoted(found.namespace)} and experiment = {_quoted(found.name)}")
-    frame = runs.search_runs(" and ".join(clauses) or None, limit=args.limit, namespace=args.namespace)
+    frame = runs.search_runs(" and ".join(clauses) or None, limit=args.limit, namespace=args.namespace, archived=True)
     names = [*RUN_COLUMNS, *(["parent_run_id"] if frame["parent_run_id"].notna().any() else [])]
     return frame[names + [name for name in map(str, frame) if name.startswith(("metrics.", "params."))]]
 
@@ -230,10 +230,11 @@ def _tag(args: argparse.Namespace) -> pd.DataFrame:
         raise invalid_argument(f"'{bare[0]}' is no KEY=VALUE.", "Write it so: renex tag run:train keep=yes")
     session = current()
     owner = find_owner(session.store.reader, args.on, session.namespace)
+    missing = [key for key in args.delete if key not in set(list_tags(session.store.reader, owner.id)["key"])]
+    for key in missing or args.delete:  # one that is not there is told before anything is changed
+        tags.delete_tag(key, on=owner)
     if args.tags:
         params.set_tags(dict(word.split("=", 1) for word in args.tags), on=owner)
-    for key in args.delete:
-        tags.delete_tag(key, on=owner)
     return list_tags(session.store.reader, owner.id)
 
 

@@ -90,6 +90,7 @@ class Conditions:
         )
         if answer["error"]:
             kind = str(answer.get("error_type", "parser")).capitalize()
+            _refuse_unless(not kind.startswith("Not implemented"), "condition", text)  # more than one statement
             raise invalid_argument(f"{kind} Error: {answer['error_message']}", HINT)
         statements = answer["statements"]
         _refuse_unless(len(statements) == 1 and not statements[0].get("named_param_map"), "condition", text)

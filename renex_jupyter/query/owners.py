@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from difflib import get_close_matches
 
 from renex_jupyter import ids
-from renex_jupyter.errors import ambiguous, invalid_argument, not_found, shown
+from renex_jupyter.errors import RenexError, ambiguous, invalid_argument, not_found, shown
 from renex_jupyter.query import experiments, models
 from renex_jupyter.query.objects import find_object
 from renex_jupyter.records.experiments import DEFAULT_NAMESPACE, Namespace
@@ -32,6 +34,7 @@ _BY_ID = {  # kind -> table, key, and what its title says beside the id
     "checkpoint": ("checkpoints", "checkpoint_id", "'of step ' || step"),
     "artifact": ("artifacts", "artifact_id", "name"),
 }
+_NUMBER = re.compile(r"v?\d+")  # of a version
 _NAMESPACE_OF_RUN = "coalesce((select namespace from inside.runs r where r.run_id = o.run_id), $otherwise)"
 
 
@@ -61,6 +64,8 @@ def find_owner(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE)
     kind, colon, word = wanted.partition(":")
     if colon and kind in _FINDERS:
         return _FINDERS[kind](read, word, namespace)
+    if colon and not _NUMBER.fullmatch(word) and "@" not in wanted:
+        raise _unknown_kind(kind, word)
     if colon or "@" in wanted:
         return _version(read, wanted, namespace)
     return _of_object(*find_object(read, wanted), read)
@@ -75,6 +80,15 @@ def named(wanted: object) -> tuple[str, str] | None:
         if isinstance(found, str) and found:
             return kind, found
     return None
+
+
+def _unknown_kind(kind: str, word: str) -> RenexError:
+    """Return the error for `KIND:WORD` of a kind that there is not, with the kind that may have been meant."""
+    meant = [each for each in _FINDERS if each.startswith(kind)] or get_close_matches(kind, _FINDERS, n=1)
+    near = f"Did you mean '{meant[0]}:{word}'? " if kind and meant else ""
+    return invalid_argument(
+        f"'{kind}:{word}' begins with no kind of object, and ends with no number of a version.", near + HINT
+    )
 
 
 def _run(read: Reader, word: str, *_: object) -> Owner:

@@ -50,12 +50,10 @@ def policy_frame(read: Reader, model_id: str | None) -> pd.DataFrame:
 def history_frame(read: Reader, model_id: str, name: str | None, limit: int) -> pd.DataFrame:
     """Return what the policies of a model said, the newest first."""
     return read.frame(
-        """select r.created_at, p.name as policy, p.kind, v.version, r.verdict, r.reason, r.subject_kind, r.subject_id,
-            r.facts, r.policy_id, r.result_id
-        from inside.policy_results r left join inside.policies p on p.policy_id = r.policy_id
-        left join inside.model_versions v on v.model_version_id = r.subject_id
-        where r.model_id = $model and ($name is null or p.name = $name)
-        order by r.created_at desc, r.result_id limit $limit""",
+        """select created_at, policy, kind, version, verdict, reason, subject_kind, subject_id, facts, policy_id, result_id
+        from policy_results join (select result_id, model_id from inside.policy_results) using (result_id)
+        where model_id = $model and ($name is null or policy = $name)
+        order by created_at desc, result_id limit $limit""",
         {"model": model_id, "name": name, "limit": limit},
     )
 

@@ -218,6 +218,7 @@ def search_runs(
     limit: int = 1000,
     offset: int = 0,
     namespace: str | None = None,
+    archived: bool = False,
 ) -> pd.DataFrame:
     """Return runs as a DataFrame: the columns of `runs`, then `params.KEY`, `metrics.KEY` (last values), `tags.KEY`.
 
@@ -229,6 +230,7 @@ def search_runs(
         neither overlap nor leave one out.
     offset : how many runs of that order are left out.
     namespace : only runs of this one.
+    archived : also those that are archived, by themselves or with their experiment or namespace.
 
     Raises
     ------
@@ -238,7 +240,9 @@ def search_runs(
     asked = Conditions(read)
     condition = asked.where(where) if where and where.strip() else "true"
     order = f"{asked.order(order_by)}, " if order_by and order_by.strip() else ""
-    within = f" where namespace = {literal(namespace)}" if namespace is not None else ""
+    clauses = [f"namespace = {literal(namespace)}"] if namespace is not None else []
+    clauses += [] if archived else [NOT_ARCHIVED]
+    within = f" where {' and '.join(clauses)}" if clauses else ""
     joins = "".join(f" left join ({_map_of(name, keys)}) using (run_id)" for name, keys in asked.keys.items())
     maps = [each for name in asked.keys for each in _MAPS[name][1]]
     filled = ", ".join(f'coalesce("{each}", map {{}}) as "{each}"' for each in maps)

@@ -42,8 +42,10 @@ def set_access(mode: str, *, group: str | None = None, write: bool = True) -> Ac
         raise invalid_argument(f"there is no access {shown(mode)}.", HINT)
     if not isinstance(write, bool):
         raise invalid_argument(f"write={shown(write)} is neither True nor False.", HINT)
-    if (mode == "group") is not (group is not None):
-        raise invalid_argument("a group belongs to the access 'group', and to no other.", HINT)
+    if mode == "group" and group is None:
+        raise invalid_argument("the access 'group' needs the name of a group, and none is given.", HINT)
+    if mode != "group" and group is not None:
+        raise invalid_argument(f"a store that is {mode} is open to no group, and {shown(group)} is given.", HINT)
     if group is not None:
         text_argument(group, "the name of a group", HINT)
     store = current().store

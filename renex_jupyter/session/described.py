@@ -41,9 +41,10 @@ def _checked(what: str, name: str, value: Any) -> Any:
     if name == "metadata":
         if not isinstance(value, Mapping):
             raise invalid_argument(
-                f"the metadata of a {what} are no {type(value).__name__}.", "Give a dict, such as {'dataset': 'mnist'}."
+                f"the metadata of the {what} are no {type(value).__name__}.",
+                "Give a dict, such as {'dataset': 'mnist'}.",
             )
         said, _ = keep_param(f"the metadata of the {what}", value)
         return redact(said) or None
-    text_argument(value, f"the {name} of a {what}", "Use a text; an empty one takes it away.")
+    text_argument(value, f"the {name} of the {what}", "Use a text; an empty one takes it away.")
     return redact_text(checked_text(f"the {name} of the {what}", value)) or None

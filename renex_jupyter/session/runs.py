@@ -306,6 +306,7 @@ def search_runs(
     *,
     offset: int = 0,
     namespace: str | None = None,
+    archived: bool = False,
 ) -> pd.DataFrame:
     """Return runs as a DataFrame with `params.KEY`, `metrics.KEY` and `tags.KEY` columns.
 
@@ -318,16 +319,25 @@ def search_runs(
         value come last.
     limit, offset : how many runs at most, after how many of that order: page by page.
     namespace : only runs of this one; None: of all.
+    archived : also those that are archived, by themselves or with their experiment or namespace.
 
     Raises
     ------
     RenexError : `invalid_argument` with DuckDB's own words, or for an argument of another type.
     """
     query.check_search(where, order_by, limit, offset, namespace)
+    if not isinstance(archived, bool):
+        raise invalid_argument(f"archived={shown(archived)} is neither True nor False.", "Use archived=True.")
     session = current()
     mark_vanished(session)
     return query.search_runs(
-        session.store.reader, where=where, order_by=order_by, limit=limit, offset=offset, namespace=namespace
+        session.store.reader,
+        where=where,
+        order_by=order_by,
+        limit=limit,
+        offset=offset,
+        namespace=namespace,
+        archived=archived,
     )
 
 

@@ -129,6 +129,8 @@ def _columns(verdict: Verdict) -> dict[str, Any]:
         "reason",
         "facts",
         "created_at",
+        "policy",
+        "kind",
     )
     return {name: getattr(verdict, name) for name in names}
 

@@ -155,7 +155,8 @@ create table inside.policies (
 create table inside.policy_results (
     result_id varchar, policy_id varchar, model_id varchar,
     subject_kind varchar,       -- model_version, checkpoint
-    subject_id varchar, verdict varchar, reason varchar, facts json, created_at timestamptz
+    subject_id varchar, verdict varchar, reason varchar, facts json, created_at timestamptz,
+    policy varchar, kind varchar    -- name and kind of the policy, which may be deleted one day
 );
 
 create table inside.events (
@@ -263,8 +264,8 @@ select policy_id, namespace, m.name as model, p.name, kind, rule, enabled, set_b
 from inside.policies p join inside.models m using (model_id);
 
 create view policy_results as
-select result_id, policy_id, namespace, m.name as model, p.name as policy, kind, subject_kind, subject_id, version, verdict,
-       reason, facts, r.created_at
+select result_id, policy_id, namespace, m.name as model, coalesce(p.name, r.policy) as policy,
+       coalesce(p.kind, r.kind) as kind, subject_kind, subject_id, version, verdict, reason, facts, r.created_at
 from inside.policy_results r join inside.models m using (model_id)
 left join (select policy_id, name, kind from inside.policies) p using (policy_id)
 left join (select model_version_id as subject_id, version from inside.model_versions) using (subject_id);

@@ -279,7 +279,11 @@ def test_a_door_that_nobody_said_is_closed_is_told_and_is_no_damage(
 
 @pytest.mark.parametrize(
     ("mode", "group", "said"),
-    [("public", None, "no access 'public'"), ("group", None, "belongs to"), ("private", "users", "belongs to")],
+    [
+        ("public", None, "no access 'public'"),
+        ("group", None, "needs the name"),
+        ("private", "users", "open to no group"),
+    ],
 )
 def test_an_access_that_there_is_not_is_refused(mode: str, group: str | None, said: str) -> None:
     with pytest.raises(RenexError, match=said):

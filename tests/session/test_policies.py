@@ -495,6 +495,15 @@ def test_policies_of_a_deleted_model_are_asked_no_more(digits: Any) -> None:
     assert len(rx.list_policies()) == 0
 
 
+def test_what_a_deleted_policy_said_still_bears_its_name(digits: Any) -> None:
+    rx.set_policy("digits", "label", **LABEL)
+    registered(0.9)
+    name = rx.list_policies("digits")["name"][0]
+    rx.delete_policy("digits", name)
+    assert set(rx.policy_history("digits")["policy"]) == {name}
+    assert set(rx.sql("select kind from policy_results")["kind"]) == {"label"}
+
+
 def test_an_alias_that_somebody_moves_to_a_better_version_meanwhile_is_not_taken_back(
     digits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,7 +62,10 @@ def test_a_run_is_renamed_moved_starred_and_archived(project: Path) -> None:
     rx.update_run(run, archived=True)
     read = current().store.reader
     assert [row["name"] for row in query.list_runs(read)] == ["other", "child"] and query.count_runs(read) == 2
-    assert rx.get_run("baseline").archived and len(rx.search_runs()) == 3
+    assert rx.get_run("baseline").archived and len(rx.search_runs(archived=True)) == 3
+    assert sorted(rx.search_runs()["name"]) == ["child", "other"]
+    with pytest.raises(RenexError, match="neither True nor False"):
+        rx.search_runs(archived="yes")
     rx.update_run("baseline", archived=False, starred=False)
     assert query.count_runs(read) == 3
     rows = rx.sql(
