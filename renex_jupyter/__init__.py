@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from renex_jupyter.session.experiments import get_experiment as get_experiment
     from renex_jupyter.session.experiments import list_experiments as list_experiments
     from renex_jupyter.session.experiments import update_experiment as update_experiment
+    from renex_jupyter.session.found_runs import get_run as get_run
+    from renex_jupyter.session.found_runs import search_runs as search_runs
     from renex_jupyter.session.housekeeping import delete_snapshot as delete_snapshot
     from renex_jupyter.session.housekeeping import get_snapshot as get_snapshot
     from renex_jupyter.session.housekeeping import list_snapshots as list_snapshots
@@ -115,8 +117,6 @@ if TYPE_CHECKING:
     from renex_jupyter.session.run_edits import update_run as update_run
     from renex_jupyter.session.runs import active_run as active_run
     from renex_jupyter.session.runs import end_run as end_run
-    from renex_jupyter.session.runs import get_run as get_run
-    from renex_jupyter.session.runs import search_runs as search_runs
     from renex_jupyter.session.runs import set_experiment as set_experiment
     from renex_jupyter.session.runs import start_run as start_run
     from renex_jupyter.session.snapshots import snapshot as snapshot
@@ -189,10 +189,10 @@ _WHERE = {
     "log_metrics": "session.metrics",
     "active_run": "session.runs",
     "end_run": "session.runs",
-    "get_run": "session.runs",
+    "get_run": "session.found_runs",
     "log_param": "session.params",
     "log_params": "session.params",
-    "search_runs": "session.runs",
+    "search_runs": "session.found_runs",
     "set_experiment": "session.runs",
     "set_tag": "session.params",
     "set_tags": "session.params",

@@ -13,7 +13,7 @@ from renex_jupyter.query.owners import find_owner
 from renex_jupyter.query.runs import NOT_ARCHIVED
 from renex_jupyter.query.tags import list_tags
 from renex_jupyter.records.experiments import NOTE_KINDS
-from renex_jupyter.session import experiments, housekeeping, namespaces, notes, params, run_edits, runs, tags
+from renex_jupyter.session import experiments, found_runs, housekeeping, namespaces, notes, params, run_edits, tags
 from renex_jupyter.session.current import current
 from renex_jupyter.session.given import read_given
 
@@ -33,7 +33,7 @@ OBJECT = "run:NAME, experiment:NAME, namespace:NAME, model:NAME, NAME:VERSION, o
 SHOWN: Mapping[str, Callable[[str], Any]] = {  # by the word before a colon
     "experiment": experiments.get_experiment,
     "namespace": namespaces.get_namespace,
-    "run": runs.get_run,
+    "run": found_runs.get_run,
     "snapshot": housekeeping.get_snapshot,
 }
 
@@ -73,7 +73,9 @@ def list_runs(args: argparse.Namespace) -> pd.DataFrame:
         found = experiments.get_experiment(args.experiment, args.namespace)
         clauses = [*(() if args.all else ("not coalesce(archived, false)",)), *clauses[not args.all :]]
         clauses.append(f"namespace = {_quoted(found.namespace)} and experiment = {_quoted(found.name)}")
-    frame = runs.search_runs(" and ".join(clauses) or None, limit=args.limit, namespace=args.namespace, archived=True)
+    frame = found_runs.search_runs(
+        " and ".join(clauses) or None, limit=args.limit, namespace=args.namespace, archived=True
+    )
     names = [*RUN_COLUMNS, *(["parent_run_id"] if frame["parent_run_id"].notna().any() else [])]
     return frame[names + [name for name in map(str, frame) if name.startswith(("metrics.", "params."))]]
 
@@ -145,7 +147,7 @@ def _add_runs(verbs: Any) -> None:
     own = run.add_subparsers(dest="run_verb", metavar="VERB", required=True, parser_class=Parser)
     show = add_verb(own, "show", "show one")
     show.add_argument("id", help="id, unique prefix or name")
-    show.set_defaults(do=lambda args: runs.get_run(args.id))
+    show.set_defaults(do=lambda args: found_runs.get_run(args.id))
     edit = add_verb(own, "edit", "rename, move, star or archive one")
     edit.add_argument("id", help="id, unique prefix or name")
     edit.add_argument("--name", metavar="NEW", help="rename it")

@@ -14,7 +14,7 @@ from renex_jupyter.errors import invalid_argument
 from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.display import printable
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session import attaching, runs, tasks
+from renex_jupyter.session import attaching, found_runs, tasks
 from renex_jupyter.session.commands import show
 
 STARTING = frozenset({"task", "lab", "notebook"})  # verbs that hand words over to what they start
@@ -117,7 +117,7 @@ def _params(words: list[str]) -> Mapping[str, Any]:
 
 def _logs(args: argparse.Namespace) -> dict[str, str] | None:
     """Write the output; as JSON it is the answer."""
-    if args.follow and runs.get_run(args.id).status == "running":
+    if args.follow and found_runs.get_run(args.id).status == "running":
         attaching.attach(args.id, echo=_to_stderr if args.json else _write)
     elif not args.json:
         _write(attaching.run_output(args.id))

@@ -29,7 +29,7 @@ from renex_jupyter.cli.task_verbs import add_task_verbs
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.records.access import MODES
-from renex_jupyter.session import access, checkouts, environments, housekeeping, keeping, runs, status
+from renex_jupyter.session import access, checkouts, environments, found_runs, housekeeping, keeping, status
 from renex_jupyter.session.current import current
 from renex_jupyter.session.sql import sql, sql_rows
 
@@ -282,7 +282,7 @@ def _show(args: argparse.Namespace) -> Any:
         if found is None:
             raise
         return found
-    return runs.get_run(object_id) if kind == RUN else housekeeping.get_snapshot(object_id)
+    return found_runs.get_run(object_id) if kind == RUN else housekeeping.get_snapshot(object_id)
 
 
 def _checkout(args: argparse.Namespace) -> Any:

@@ -16,8 +16,8 @@ from renex_jupyter.session import purges
 from renex_jupyter.session.active_run import ActiveRun, close
 from renex_jupyter.session.commands import show
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.found_runs import get_run
 from renex_jupyter.session.kept_output import output_in
-from renex_jupyter.session.runs import get_run
 from renex_jupyter.session.watching import WITH_OUTPUT
 from renex_jupyter.tasks import stopping
 from renex_jupyter.tasks.watching import watch

@@ -15,9 +15,10 @@ from renex_jupyter.records.metrics import GOALS, SUMMARIES, MetricDefinition
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.values import checked_text
 from renex_jupyter.session.current import current
+from renex_jupyter.session.found_runs import mark_vanished
 from renex_jupyter.session.metric_owners import owners_to_read
 from renex_jupyter.session.metrics import chosen_keys, words_of_runs
-from renex_jupyter.session.runs import active_run, mark_vanished
+from renex_jupyter.session.runs import active_run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,10 +17,10 @@ from renex_jupyter.session.alone import alone
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.described import changed, described
 from renex_jupyter.session.first_use import experiment_changes, namespace_changes
+from renex_jupyter.session.found_runs import mark_vanished
 from renex_jupyter.session.namespaces import check_same
 from renex_jupyter.session.points import checked_name
 from renex_jupyter.session.run_edits import deletion_of_runs
-from renex_jupyter.session.runs import mark_vanished
 from renex_jupyter.session.tags import checked_tags, tag_changes
 from renex_jupyter.store.store import Store
 

@@ -15,8 +15,9 @@ from renex_jupyter.records.decoding import MetricValue, decoded
 from renex_jupyter.records.keys import checked
 from renex_jupyter.session.active_run import ActiveRun
 from renex_jupyter.session.current import current
+from renex_jupyter.session.found_runs import mark_vanished
 from renex_jupyter.session.metric_owners import log_on, owners_to_read
-from renex_jupyter.session.runs import active_run, mark_vanished, run_to_log_on
+from renex_jupyter.session.runs import active_run, run_to_log_on
 
 if TYPE_CHECKING:
     import pandas as pd

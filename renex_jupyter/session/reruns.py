@@ -19,11 +19,11 @@ from renex_jupyter.session import family, own_paths, work
 from renex_jupyter.session.commands import Prepare, run_order, show
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.environment_builds import EnvironmentForRun
+from renex_jupyter.session.found_runs import mark_vanished
 from renex_jupyter.session.limits import Limits, limits_of
 from renex_jupyter.session.places import FRESH, in_checkout, place_for, python_of
 from renex_jupyter.session.replays import CELLS, lay_out_cells, replay_variables
 from renex_jupyter.session.rerun_plans import Plan, plan_for
-from renex_jupyter.session.runs import mark_vanished
 from renex_jupyter.store.run_folders import SHARE, WORK
 from renex_jupyter.tasks import handover
 from renex_jupyter.tasks.order import Order, Relay

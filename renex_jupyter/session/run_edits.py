@@ -21,8 +21,9 @@ from renex_jupyter.session.alone import alone
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.described import described
 from renex_jupyter.session.first_use import experiment_changes
+from renex_jupyter.session.found_runs import get_run, mark_vanished
 from renex_jupyter.session.points import checked_name
-from renex_jupyter.session.runs import NOT_COLUMNS, get_run, mark_vanished
+from renex_jupyter.session.runs import NOT_COLUMNS
 from renex_jupyter.session.unfinished import unfinished
 
 BULKY = frozenset({*NOT_COLUMNS, "action"})  # fields that a deletion does not repeat

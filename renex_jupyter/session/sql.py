@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.errors import invalid_argument, shown, text_argument
 from renex_jupyter.session.current import current
-from renex_jupyter.session.runs import mark_vanished
+from renex_jupyter.session.found_runs import mark_vanished
 from renex_jupyter.store.reader import Params
 
 if TYPE_CHECKING:

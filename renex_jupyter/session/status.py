@@ -11,7 +11,7 @@ from renex_jupyter.records.cards import Rows, html, pretty, text
 from renex_jupyter.records.changes import now
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.diffs import last_snapshot
-from renex_jupyter.session.runs import mark_vanished
+from renex_jupyter.session.found_runs import mark_vanished
 from renex_jupyter.session.unfinished import unfinished
 from renex_jupyter.store.access import declared
 

@@ -38,10 +38,10 @@ from renex_jupyter.records.verifications import (
 )
 from renex_jupyter.session import places, work
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.found_runs import mark_vanished
 from renex_jupyter.session.rerun_plans import taken_for_another
 from renex_jupyter.session.reruns import Choice, do_again
 from renex_jupyter.session.results import cell_error, ignore_files, result_of
-from renex_jupyter.session.runs import mark_vanished
 
 # Errors of a rerun that say something of the run: any other one is of this machine, or of the call, and is raised.
 OF_THE_RUN = frozenset({"conflict", "corrupt", "environment_unavailable", "not_found", "unsafe_path"})

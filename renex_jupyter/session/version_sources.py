@@ -17,7 +17,7 @@ from renex_jupyter.records.artifacts import UPLOADED, Artifact
 from renex_jupyter.records.metrics import SYSTEM
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session import artifact_words, runs, uploads
+from renex_jupyter.session import artifact_words, found_runs, runs, uploads
 from renex_jupyter.session.artifact_entries import contents_of
 from renex_jupyter.session.current import Session
 
@@ -180,7 +180,7 @@ def _artifact(session: Session, given: object, run: object) -> Artifact:
 def _run(session: Session, given: object) -> Run | None:
     """Return the run that is meant, or without one the open run, as they are in the store now."""
     if given is not None:
-        return runs.get_run(given)  # type: ignore[arg-type]  # it says what it takes
+        return found_runs.get_run(given)  # type: ignore[arg-type]  # it says what it takes
     active = runs.active_run()
     return _known_run(session, active.run_id) if active is not None else None
 

@@ -202,7 +202,6 @@ def test_checkpoints_of_lightning_are_events_and_hold_nothing_of_us(pl: Any, pro
 
 
 def test_checkpoints_of_lightning_are_kept_where_they_are_asked_for(pl: Any, project: Path) -> None:
-    pytest.importorskip("renex_jupyter.session.checkpoints")
     rx.autolog("lightning", models=True)
     with heard() as said:
         _trainer(pl, enable_checkpointing=True, default_root_dir=project).fit(_model(pl), _data(), _data())
