@@ -245,6 +245,7 @@ def _opening(active: ActiveRun, *changes: Change) -> Iterator[None]:
     """Record that a run opens and make it the one that is logged on; it ends where that, or the block, fails."""
     session = active.session
     try:
+        _load_what_logs()
         with interrupts_held_back():  # one in between would leave it recorded as running, with nobody to end it
             if changes:
                 session.store.write(*changes)
@@ -255,6 +256,14 @@ def _opening(active: ActiveRun, *changes: Change) -> Iterator[None]:
     except BaseException as error:
         close_after(active, error)
         raise
+
+
+def _load_what_logs() -> None:
+    """Load the modules that log, which are loaded on first use else.
+
+    A thread would then be loading one while another thread forks, and the child that logs would wait for it for ever.
+    """
+    from renex_jupyter.session import events, metrics, params  # noqa: F401
 
 
 def end_run(status: str = "finished") -> None:
