@@ -6,7 +6,7 @@ import mimetypes
 import operator
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from renex_jupyter.capture.secrets import redact, redact_text
@@ -111,6 +111,10 @@ def kept_metadata(metadata: object, name: str) -> dict[str, Any] | None:
     return kept
 
 
+# What Python's own list does not have, or has only where the system's is installed.
+_TYPES = {".md": "text/markdown", ".markdown": "text/markdown", ".parquet": "application/vnd.apache.parquet"}
+
+
 def mime_of(name: str) -> str | None:
-    """Return the media type that a name says, on every machine the same."""
-    return mimetypes.MimeTypes().guess_type(name)[0]
+    """Return the media type that a name says."""
+    return _TYPES.get(PurePosixPath(name).suffix.lower()) or mimetypes.guess_type(name)[0]
