@@ -10,7 +10,7 @@ from renex_jupyter.store.layout import os_errors
 from renex_jupyter.store.store import Store
 
 LOCK = "words.lock"
-WAIT = 10.0  # seconds
+WAIT = 60.0  # seconds: of many processes that start at once on a slow machine, each has its turn
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from renex_jupyter.config import settings
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.changes import Change
 from renex_jupyter.records.runs import Run
-from renex_jupyter.session import attaching, closing, kept_output, runs
+from renex_jupyter.session import attaching, closing, found_runs, kept_output
 from renex_jupyter.session.current import current
 from renex_jupyter.store import liveness, run_folders
 from renex_jupyter.store.blobs import Blobs
@@ -163,7 +163,7 @@ def test_an_end_that_is_recorded_while_somebody_takes_the_run_for_vanished_stand
         store.write(Change("runs", run_id, "update", {"status": "finished"}, namespace=run.namespace))
         return after
 
-    monkeypatch.setattr(runs, "end_of_vanished", slow)
+    monkeypatch.setattr(found_runs, "end_of_vanished", slow)
     assert ended("slow").status == "finished"
 
 

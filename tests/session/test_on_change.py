@@ -85,6 +85,7 @@ def test_it_may_log_and_stop_itself(project: Path) -> None:
     listener = rx.on_change(once, kinds="events")
     rx.log_event("question")
     assert stopped.wait(PATIENCE)
+    listener.stop()  # and wait until it has ended: what it logs belongs to no other test
     assert set(rx.list_events()["name"]) == {"question", "answer"}
 
 

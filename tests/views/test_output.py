@@ -126,7 +126,7 @@ def test_an_id_is_no_path(project: Project, tmp_path: Path) -> None:
     (tmp_path / "output.log").write_text("secret")
     outside = os.path.relpath(tmp_path, project.store.layout.runs)
     run = project.run("r", run_id=outside, status="running")
-    project.store.layout.runs.mkdir()
+    project.store.layout.runs.mkdir(exist_ok=True)
     assert (project.store.layout.runs / run / "output.log").exists()
     assert turned_to(project, run).box.label == ""
 

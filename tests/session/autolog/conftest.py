@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,22 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     rx.autolog(disable=True)
     yield tmp_path
     rx.autolog(disable=True)
+
+
+@pytest.fixture
+def new_keras(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Writes what `import keras` loads in this test; nothing of it is left."""
+
+    def of(name: str) -> bool:
+        return name.partition(".")[0] == "keras"
+
+    loaded = {name: sys.modules.pop(name) for name in list(filter(of, sys.modules))}
+    monkeypatch.syspath_prepend(str(project))
+
+    def write(source: str) -> None:
+        (project / "keras.py").write_text(source)
+
+    yield write
+    for name in list(filter(of, sys.modules)):
+        del sys.modules[name]
+    sys.modules.update(loaded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -159,28 +160,20 @@ def test_what_is_imported_later_is_watched_then_and_nothing_is_imported_by_it(pr
     assert "sklearn" in now and "lightgbm" in now
 
 
-def test_an_import_that_fails_fails_as_ever(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (project / "keras.py").write_text("raise ImportError('no backend')\n")
-    monkeypatch.syspath_prepend(str(project))
-    for name in [each for each in sys.modules if each.partition(".")[0] == "keras"]:
-        monkeypatch.delitem(sys.modules, name)
+def test_an_import_that_fails_fails_as_ever(new_keras: Callable[[str], None]) -> None:
+    new_keras("raise ImportError('no backend')\n")
     rx.autolog("keras")
     with pytest.raises(ImportError, match="no backend"):
         import keras
-    (project / "keras.py").write_text("class Model:\n    def fit(self):\n        return 42\n# another size\n")
+    new_keras("class Model:\n    def fit(self):\n        return 42\n# another size\n")
     with heard() as said:
         import keras
     assert keras.Model().fit() == 42
     assert said == []
 
 
-def test_a_library_that_is_not_what_it_was_is_told_once_and_works(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (project / "keras.py").write_text("def fit():\n    return 42\n")
-    monkeypatch.syspath_prepend(str(project))
-    for name in [each for each in sys.modules if each.partition(".")[0] == "keras"]:
-        monkeypatch.delitem(sys.modules, name)
+def test_a_library_that_is_not_what_it_was_is_told_once_and_works(new_keras: Callable[[str], None]) -> None:
+    new_keras("def fit():\n    return 42\n")
     rx.autolog("keras")
     with heard() as said:
         import keras

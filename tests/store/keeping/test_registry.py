@@ -96,7 +96,7 @@ def test_a_run_that_was_deleted_can_still_be_purged(store: Store) -> None:
     purge(store, object_id=DOOMED)
     assert b"a name that must go" not in bytes_of(store)
     assert owners(store) == set()
-    assert collect(store, dry_run=False, grace=0).blobs == 1  # nothing named it any more, so it is a collection's to free
+    assert collect(store, dry_run=False, grace=0).blobs == 1  # nothing named it any more
     assert fsck(store.layout).ok
 
 
