@@ -37,3 +37,8 @@ class Bar(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         take_asked(self, {"search", "filter", "choice"})
+
+    def fill(self, total: int, shown: int, choices: list[str]) -> None:
+        """Show how many rows there are and match, and what can be chosen; what the reader has set stays."""
+        with self.hold_sync():
+            self.total, self.shown, self.choices = total, shown, choices

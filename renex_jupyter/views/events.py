@@ -12,6 +12,7 @@ from renex_jupyter.query.feeds import CHANGE, EVENT, EVERYTHING, Wanted
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
+from renex_jupyter.views.lists import follow_reader
 from renex_jupyter.views.sentences import owners, sentences
 from renex_jupyter.views.table import Table
 
@@ -52,10 +53,8 @@ class EventsList:
             about="Kind of changes or source of events",
         )
         self.table = Table(columns=list(COLUMNS), page_size=settings().panel_rows, kind="event", caption="Events")
-        self.bar.observe(lambda _: self._start_over(), ["search", "filter", "choice"])
         self.bar.observe(lambda _: self._choose_anew(), "filter")
-        self.bar.observe(lambda _: changed(), ["search", "filter", "choice"])
-        self.table.observe(lambda _: changed(), ["page", "selected"])
+        follow_reader(self.bar, self.table, changed, narrowing=["search", "filter", "choice"])
 
     @property
     def selected(self) -> str | None:
@@ -78,7 +77,7 @@ class EventsList:
     def draw(self, page: EventsPage) -> None:
         """Show a page; what the reader has set stays, save a page number beyond the end."""
         with self.bar.hold_sync():
-            self.bar.total, self.bar.shown, self.bar.choices = page.total, page.shown, page.choices
+            self.bar.fill(page.total, page.shown, page.choices)
             self.bar.unchosen = UNCHOSEN[self.bar.filter if self.bar.filter in UNCHOSEN else ""]
         narrowed = self.bar.search or self.bar.choice
         with self.table.hold_sync():
@@ -97,9 +96,6 @@ class EventsList:
 
     def _choose_anew(self) -> None:
         self.bar.choice = ""
-
-    def _start_over(self) -> None:
-        self.table.page = 0
 
 
 def id_of(entry: Mapping[str, Any]) -> str:

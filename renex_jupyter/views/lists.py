@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,3 +54,19 @@ class Tab:
     def widgets(self) -> list[Any]:
         """The parts in their order."""
         return [self.listing.bar, self.listing.table, *self.selected.widgets]
+
+
+def follow_reader(bar: Bar, table: Table, changed: Callable[[], None], *, narrowing: Collection[str]) -> None:
+    """Have `changed` called when the reader of a list asks for something else, which begins on its first page.
+
+    Parameters
+    ----------
+    narrowing : the traits of the bar that say which rows are listed; the others say what is shown of them.
+    """
+
+    def start_over(_change: object) -> None:
+        table.page = 0
+
+    bar.observe(start_over, list(narrowing))
+    bar.observe(lambda _: changed(), ["search", "filter", "choice"])
+    table.observe(lambda _: changed(), ["page", "sort_key", "sort_descending", "selected"])

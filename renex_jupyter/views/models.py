@@ -12,6 +12,7 @@ from renex_jupyter.records import display
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
+from renex_jupyter.views.lists import follow_reader
 from renex_jupyter.views.runs import telling_first
 from renex_jupyter.views.table import Table
 
@@ -46,9 +47,7 @@ class ModelsList:
             caption="Models",
             empty="No model matches.",
         )
-        self.bar.observe(lambda _: self._start_over(), "search")
-        self.bar.observe(lambda _: changed(), ["search", "choice"])
-        self.table.observe(lambda _: changed(), ["page", "sort_key", "sort_descending", "selected"])
+        follow_reader(self.bar, self.table, changed, narrowing=["search"])
 
     @property
     def selected(self) -> str | None:
@@ -74,16 +73,12 @@ class ModelsList:
 
     def draw(self, page: ModelsPage) -> None:
         """Show a page; what the reader has set stays, save a page number beyond the end."""
-        with self.bar.hold_sync():
-            self.bar.total, self.bar.shown, self.bar.choices = page.total, page.shown, page.metrics
+        self.bar.fill(page.total, page.shown, page.metrics)
         self.table.fill(page.rows, page.shown, page.columns)
 
     def forget(self) -> None:
         """Let go of what was chosen in another store."""
         self.table.forget()
-
-    def _start_over(self) -> None:
-        self.table.page = 0
 
 
 def columns(keys: Sequence[str]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
 from renex_jupyter.views.figures import finite
+from renex_jupyter.views.lists import follow_reader
 from renex_jupyter.views.table import Table
 
 SPARK_POINTS = 40
@@ -67,9 +68,7 @@ class RunsList:
             caption="Runs",
             empty="No run matches.",
         )
-        self.bar.observe(lambda _: self._start_over(), "search")
-        self.bar.observe(lambda _: changed(), ["search", "choice"])
-        self.table.observe(lambda _: changed(), ["page", "sort_key", "sort_descending", "selected"])
+        follow_reader(self.bar, self.table, changed, narrowing=["search"])
 
     @property
     def selected(self) -> str | None:
@@ -105,16 +104,12 @@ class RunsList:
 
     def draw(self, page: RunsPage) -> None:
         """Show a page; what the reader has set stays, save a page number beyond the end."""
-        with self.bar.hold_sync():
-            self.bar.total, self.bar.shown, self.bar.choices = page.total, page.shown, page.metrics
+        self.bar.fill(page.total, page.shown, page.metrics)
         self.table.fill(page.rows, page.shown, headed(page.metric))
 
     def forget(self) -> None:
         """Let go of what was chosen in another store."""
         self.table.forget()
-
-    def _start_over(self) -> None:
-        self.table.page = 0
 
 
 def headed(metric: str) -> list[dict[str, Any]]:
