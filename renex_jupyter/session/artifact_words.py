@@ -18,7 +18,6 @@ from renex_jupyter.session.current import Session
 
 NAME_HINT = f'Use a text of 1 to {LONGEST_KEY} characters, such as "models/best.pt", without ".." in it.'
 KIND_HINT = 'Use a word, such as "model".'
-LARGEST_STEP = 2**63 - 1
 
 
 def place(session: Session, path: Path) -> str:

@@ -316,6 +316,7 @@ def _run_of_parent_process(session: Session) -> ActiveRun | None:
         session.experiment = given.get(EXPERIMENT_VARIABLE) or session.experiment
         name = given.get(RUN_NAME_VARIABLE) or "run"
         run = Run(wanted, name, now(), namespace=session.namespace, experiment=session.experiment)
+        _load_what_logs()
         session.joined = ActiveRun(session, run, joined=True)
         exits.watch()
     if session.joined not in session.runs:

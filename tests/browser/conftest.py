@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from lab import KERNEL_MS, TOKEN, Lab, Tab
 from playwright.sync_api import Browser, expect, sync_playwright
+from registering import Writer
 
 BUILT = Path(__file__).parents[2] / "renex_jupyter" / "labextension" / "static" / "style.js"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -132,3 +133,29 @@ def _keep(tab: Tab, kind: str, text: str) -> None:
 @pytest.fixture
 def tab(new_tab: Callable[[], Tab]) -> Tab:
     return new_tab()
+
+
+@pytest.fixture
+def project(lab: Lab, request: pytest.FixtureRequest) -> Path:
+    """The folder of a project of the test's own."""
+    root = lab.root / request.node.name.split("[")[0][:40]
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def project_tab(lab: Lab, tab: Tab, project: Path) -> Tab:
+    """A notebook of that project, with the side panel beside it."""
+    lab.write_notebook(f"{project.name}/train.ipynb", "1 + 1")
+    tab.open(f"{project.name}/train.ipynb").show_panel()
+    expect(tab.page.locator("#renex-panel .rx-Head-title")).to_have_text(project.name, timeout=KERNEL_MS)
+    return tab
+
+
+@pytest.fixture
+def writer(project: Path) -> Iterator[Writer]:
+    """Another process that writes in that project."""
+    made = Writer(project)
+    yield made
+    made.process.kill()
+    made.process.wait()

@@ -1,9 +1,7 @@
 """The feed in the side panel, as a person meets it."""
 
-from collections.abc import Iterator
-
 import pytest
-from lab import Lab, Tab
+from lab import Tab
 from playwright.sync_api import expect
 from registering import Writer
 
@@ -11,25 +9,10 @@ ROW = "#renex-panel tr.rx-row[data-kind=event]"
 
 
 @pytest.fixture
-def writer(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Writer]:
-    """Writes in a project of the test's own, which `feed` opens."""
-    root = lab.root / request.node.name.split("[")[0][:40]
-    root.mkdir()
-    made = Writer(root)
-    yield made
-    made.process.kill()
-    made.process.wait()
-
-
-@pytest.fixture
-def feed(lab: Lab, tab: Tab, writer: Writer, request: pytest.FixtureRequest) -> Tab:
-    """A notebook of that project, with the side panel beside it that shows the feed."""
-    folder = request.node.name.split("[")[0][:40]
-    lab.write_notebook(f"{folder}/train.ipynb", "1 + 1")
-    tab.open(f"{folder}/train.ipynb").show_panel()
-    expect(tab.page.locator("#renex-panel .rx-Head-title")).to_have_text(folder)
-    tab.page.get_by_role("tab", name="Events").click()
-    return tab
+def feed(project_tab: Tab) -> Tab:
+    """The panel, which shows the feed."""
+    project_tab.page.get_by_role("tab", name="Events").click()
+    return project_tab
 
 
 def test_what_happens_stands_on_top_by_itself(feed: Tab, writer: Writer) -> None:

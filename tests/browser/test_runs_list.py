@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import KERNEL_MS, Lab, Tab
+from lab import KERNEL_MS, Tab
 from playwright.sync_api import Locator, expect
 
 ROW = "#renex-panel tr.rx-row"
@@ -67,24 +67,12 @@ class Writer:
 
 
 @pytest.fixture
-def writer(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Writer]:
-    """Records in a project of the test's own, which `project_notebook` opens."""
-    root = lab.root / request.node.name.split("[")[0][:40]
-    root.mkdir()
-    made = Writer(root)
+def writer(project: Path) -> Iterator[Writer]:
+    """Writes in the project of the test."""
+    made = Writer(project)
     yield made
     made.process.kill()
     made.process.wait()
-
-
-@pytest.fixture
-def project_tab(lab: Lab, tab: Tab, writer: Writer, request: pytest.FixtureRequest) -> Tab:
-    """A notebook of that project, with the side panel beside it."""
-    folder = request.node.name.split("[")[0][:40]
-    lab.write_notebook(f"{folder}/train.ipynb", "1 + 1")
-    tab.open(f"{folder}/train.ipynb").show_panel()
-    expect(tab.page.locator("#renex-panel .rx-Head-title")).to_have_text(folder, timeout=KERNEL_MS)
-    return tab
 
 
 def row_of(tab: Tab, name: str) -> Locator:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,20 +75,6 @@ def with_pauses(panel: Panel) -> Pauses:
     panel._watcher._wanted = Pauses()
     panel._wake()
     return panel._watcher._wanted
-
-
-@pytest.fixture
-def new_panel() -> Iterator[Callable[[Path], Panel]]:
-    made: list[Panel] = []
-
-    def make(root: Path) -> Panel:
-        made.append(Panel(root, hosted=True))
-        made[-1].start()
-        return made[-1]
-
-    yield make
-    for panel in made:
-        panel.stop()
 
 
 def names(panel: Panel) -> list[str]:

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,20 +27,6 @@ exec(sys.argv[3])
 print("written", flush=True)
 sys.stdin.readline()
 """
-
-
-@pytest.fixture
-def new_panel() -> Iterator[Callable[[Path], Panel]]:
-    made: list[Panel] = []
-
-    def make(root: Path) -> Panel:
-        made.append(Panel(root, hosted=True))
-        made[-1].start()
-        return made[-1]
-
-    yield make
-    for panel in made:
-        panel.stop()
 
 
 def show(panel: Panel, tab: str) -> None:
