@@ -144,7 +144,7 @@ create table inside.labels (            -- the id is of model and label, so that
 
 create table inside.decisions (
     decision_id varchar, model_id varchar, model_version_id varchar, decision varchar, replaced_by varchar, reason varchar,
-    author varchar, created_at timestamptz
+    author varchar, created_at timestamptz, drift_report_id varchar
 );
 
 create table inside.policies (
@@ -169,6 +169,86 @@ create table inside.events (
 
 create table inside.links (             -- what something used, where no column says so
     link_id varchar, from_kind varchar, from_id varchar, relation varchar, to_kind varchar, to_id varchar,
+    created_at timestamptz
+);
+
+create table inside.datasets (
+    dataset_id varchar, namespace varchar, name varchar, task varchar, owner varchar, description varchar, metadata json,
+    starred boolean, archived boolean, created_at timestamptz
+);
+
+create table inside.dataset_versions (  -- the rows lie in Parquet files among the contents
+    dataset_version_id varchar, dataset_id varchar, version bigint,
+    digest varchar,             -- of fields, samples and annotations, whatever the order of the rows
+    n_samples bigint, n_annotations bigint,
+    fields json,                -- by position: name, type, role
+    classes json,               -- of the target or the annotations, in order
+    splits json,                -- name -> samples
+    files json,                 -- role (samples, annotations), sha256, size, rows
+    parent_id varchar,          -- the version that it was made of
+    message varchar, source varchar, run_id varchar, created_by varchar, created_at timestamptz
+);
+
+create table inside.prediction_sets (
+    prediction_set_id varchar, dataset_version_id varchar, model_version_id varchar, run_id varchar, name varchar,
+    task varchar,
+    classes json,               -- in the order of the probabilities
+    n_predictions bigint, n_samples bigint, digest varchar, files json, created_by varchar, created_at timestamptz
+);
+
+create table inside.pattern_searches (
+    pattern_search_id varchar, dataset_version_id varchar, prediction_set_id varchar, model_version_id varchar, run_id varchar,
+    error varchar,              -- what was counted or summed up
+    params json, n_samples bigint, errors double, base_rate double, candidates bigint,
+    complete boolean,           -- false: the time was over, and there may be others
+    outcome varchar,            -- why nothing was found, or was left out
+    duration_s double, created_at timestamptz
+);
+
+create table inside.failure_patterns (
+    failure_pattern_id varchar, pattern_search_id varchar, dataset_version_id varchar, model_version_id varchar, run_id varchar,
+    position bigint, predicate json, predicate_text varchar, support bigint, errors double, error_rate double, base_rate double,
+    score double, divergence double, t double, p_value double,
+    holdout_support bigint, holdout_errors double, holdout_error_rate double, holdout_base_rate double, holdout_p_value double,
+    adjusted_p_value double,    -- of the hold-out half, by Holm over all that are shown
+    status varchar,             -- confirmed, not confirmed, too small
+    contributions json,         -- of each condition of the predicate to the divergence
+    created_at timestamptz
+);
+
+create table inside.named_patterns (
+    named_pattern_id varchar, dataset_id varchar, name varchar, predicate json, predicate_text varchar, error varchar,
+    description varchar, failure_pattern_id varchar, created_by varchar, created_at timestamptz
+);
+
+create table inside.pattern_measures (  -- a named pattern, measured on the predictions of one model version
+    pattern_measure_id varchar, named_pattern_id varchar, dataset_version_id varchar, prediction_set_id varchar,
+    model_version_id varchar, support bigint, errors double, error_rate double, base_rate double,
+    previous_id varchar,        -- the measure that it is compared with
+    previous_rate double, p_value double,
+    change varchar,             -- worse, better, same; null: nothing to compare with
+    created_at timestamptz
+);
+
+create table inside.drift_reports (
+    drift_report_id varchar, dataset_id varchar, reference_version_id varchar, current_version_id varchar,
+    model_version_id varchar, run_id varchar,
+    period varchar,             -- the window that was looked at, where it is a part of a version
+    params json,
+    results json,               -- by column: kind, statistic, value, floor, level, p_value
+    performance json,           -- by window: metric, value, low, high, samples
+    proposal varchar,           -- keep, investigate, recalibrate, retrain, replace, retire
+    rule varchar,               -- that fired, in words
+    facts json, created_at timestamptz
+);
+
+create table inside.workspaces (
+    workspace_id varchar, dataset_id varchar, name varchar, owner varchar, description varchar,
+    archived boolean, created_at timestamptz
+);
+
+create table inside.workspace_versions (
+    workspace_version_id varchar, workspace_id varchar, version bigint, spec json, message varchar, saved_by varchar,
     created_at timestamptz
 );
 
@@ -255,7 +335,8 @@ select namespace, m.name as model, label, version, set_by, l.created_at, model_i
 from inside.labels l join inside.models m using (model_id) where version is not null;
 
 create view decisions as
-select decision_id, namespace, m.name as model, version, decision, replaced_by, reason, author, d.created_at, model_version_id
+select decision_id, namespace, m.name as model, version, decision, replaced_by, reason, author, d.created_at, model_version_id,
+       drift_report_id
 from inside.decisions d join inside.models m using (model_id)
 left join (select model_version_id, version from inside.model_versions) using (model_version_id);
 
@@ -303,6 +384,14 @@ select * from (
            unnest([model_id, run_id, snapshot_id, environment_id, checkpoint_id, artifact_id, dataset_version_id])
     from inside.model_versions
     union all
+    select 'dataset_version', dataset_version_id, unnest(['version_of', 'made_of', 'made_in']),
+           unnest(['dataset', 'dataset_version', 'run']), unnest([dataset_id, parent_id, run_id])
+    from inside.dataset_versions
+    union all
+    select 'prediction_set', prediction_set_id, unnest(['predictions_on', 'predicted_by', 'logged_in']),
+           unnest(['dataset_version', 'model_version', 'run']), unnest([dataset_version_id, model_version_id, run_id])
+    from inside.prediction_sets
+    union all
     select from_kind, from_id, relation, to_kind, to_id from inside.links
 ) where to_id is not null;
 
@@ -344,6 +433,42 @@ from (
     select environment_id, unnest(from_json(packages, '[{"name":"VARCHAR","version":"VARCHAR","imported":"BOOLEAN","origin":"VARCHAR"}]')) as p
     from inside.environments
 );
+
+create view datasets as select * from inside.datasets;
+
+create view dataset_versions as
+select dataset_version_id, namespace, d.name as dataset, version, v.* exclude (dataset_version_id, version, fields, files), fields
+from inside.dataset_versions v join inside.datasets d using (dataset_id);
+
+create view prediction_sets as
+select prediction_set_id, d.namespace, d.name as dataset, v.version as dataset_version, m.name as model, mv.version as model_version,
+       p.* exclude (prediction_set_id, files)
+from inside.prediction_sets p
+join inside.dataset_versions v using (dataset_version_id) join inside.datasets d using (dataset_id)
+left join inside.model_versions mv using (model_version_id) left join inside.models m using (model_id);
+
+create view pattern_searches as select * from inside.pattern_searches;
+
+create view failure_patterns as select * from inside.failure_patterns;
+
+create view named_patterns as select * from inside.named_patterns;
+
+create view pattern_measures as
+select pattern_measure_id, n.name as pattern, predicate_text, m.* exclude (pattern_measure_id)
+from inside.pattern_measures m join inside.named_patterns n using (named_pattern_id);
+
+create view drift_reports as select * from inside.drift_reports;
+
+create view workspaces as
+select workspace_id, d.namespace, d.name as dataset, w.name, version, spec, w.owner, w.description, w.archived, w.created_at,
+       saved_by, saved_at, message, dataset_id
+from inside.workspaces w join inside.datasets d using (dataset_id)
+left join (
+    select workspace_id, version, spec, saved_by, created_at as saved_at, message from inside.workspace_versions
+    qualify row_number() over (partition by workspace_id order by version desc, created_at desc) = 1
+) using (workspace_id);
+
+create view workspace_versions as select * from inside.workspace_versions;
 
 create view hardware as select * from inside.hardware;
 
