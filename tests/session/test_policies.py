@@ -2,46 +2,21 @@
 
 import json
 import math
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from policed import ASKED, LABEL, champion, registered, said
 
 import renex_jupyter as rx
-from renex_jupyter import RenexError
 from renex_jupyter.records.changes import Change
 from renex_jupyter.session import current as sessions
-from renex_jupyter.session import policies, triggers, verdicts
-
-LABEL: dict[str, Any] = {"alias": "champion", "metric": "accuracy", "dataset": "test", "margin": 0.002}
-ASKED = "champion by accuracy on test"
 
 
 @pytest.fixture
 def digits(project: Path) -> Any:
     (project / "model.bin").write_bytes(b"weights")
     return rx.create_model("digits")
-
-
-def registered(accuracy: float | None = None, **metrics: float) -> Any:
-    """Register a version; its accuracy is measured on the dataset test."""
-    made = rx.register_model("digits", path="model.bin", metrics=metrics)
-    if accuracy is not None:
-        rx.log_metric("accuracy", accuracy, on=made, dataset="test")
-    return made
-
-
-def said(name: str | None = None) -> list[str]:
-    """Return the reasons that are recorded, the oldest first."""
-    frame = rx.policy_history("digits", name)
-    return list(frame["reason"])[::-1]
-
-
-def champion() -> int | None:
-    return rx.get_model("digits").aliases.get("champion")
 
 
 def journal(project: Path) -> dict[str, bytes]:
@@ -182,143 +157,6 @@ def test_verdicts_have_a_text_and_an_escaped_html_form(digits: Any) -> None:
     assert "met: v1 stays champion" in str(found[0]) and "<table" in found[0]._repr_html_()
 
 
-def test_a_policy_of_the_same_name_is_replaced_and_the_change_says_what_was(digits: Any) -> None:
-    first = rx.set_policy("digits", "label", **LABEL)
-    again = rx.set_policy("digits", "label", **LABEL)
-    assert again == first
-    other = rx.set_policy("digits", "label", **{**LABEL, "margin": 0.1})
-    assert (other.policy_id, other.rule["margin"]) == (first.policy_id, 0.1)
-    assert len(rx.list_policies("digits")) == 1
-    changes = rx.sql("select action, before, after from change_events where object_kind = 'policies' order by seq")
-    assert list(changes["action"]) == ["create", "update"]
-    assert json.loads(changes["before"][1])["rule"]["margin"] == 0.002
-    assert json.loads(changes["after"][1])["rule"]["margin"] == 0.1
-
-
-def test_a_policy_is_switched_off_and_on_and_taken_away_and_declared_again(digits: Any) -> None:
-    rx.set_policy("digits", "label", **LABEL)
-    assert not rx.disable_policy("digits", ASKED).enabled
-    registered(0.9)
-    assert champion() is None and said() == []
-    assert list(rx.list_policies("digits")["enabled"]) == [False]
-    assert len(rx.evaluate_policies("digits")) == 0
-    assert rx.enable_policy("digits", ASKED).enabled
-    registered(0.95)
-    assert champion() == 2
-    rx.delete_policy("digits", ASKED)
-    assert len(rx.list_policies()) == 0
-    registered(0.99)
-    assert champion() == 2
-    assert said()
-    rx.set_policy("digits", "label", **LABEL)
-    registered(0.995)
-    assert champion() == 4
-
-
-def test_two_policies_cannot_set_one_alias(digits: Any) -> None:
-    rx.set_policy("digits", "label", **LABEL)
-    other = {"alias": "champion", "metric": "f1"}
-    with pytest.raises(RenexError, match="to and fro") as refused:
-        rx.set_policy("digits", "label", **other)
-    assert refused.value.code == "conflict"
-    rx.disable_policy("digits", ASKED)
-    rx.set_policy("digits", "label", **other)
-    with pytest.raises(RenexError, match="to and fro"):
-        rx.enable_policy("digits", ASKED)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "rule", "code", "text"),
-    [
-        (("digits", "label"), {"alias": "champion", "metrc": "accuracy"}, "invalid_argument", "did you mean 'metric'"),
-        (("digits", "labels"), LABEL, "invalid_argument", "did you mean 'label'"),
-        (("digit", "label"), LABEL, "not_found", "did you mean 'default/digits'"),
-        (("digits", "label", " "), LABEL, "invalid_argument", "blank"),
-        (("digits", {"metric": "a"}), {}, "invalid_argument", "without a kind"),
-        (("digits", "label"), {**LABEL, "where": "1; drop table x"}, "invalid_argument", "drop"),
-        ((5, "label"), LABEL, "invalid_argument", "5"),
-    ],
-)
-def test_what_is_no_policy_is_refused_and_nothing_is_written(
-    project: Path, digits: Any, arguments: Any, rule: Any, code: str, text: str
-) -> None:
-    with pytest.raises(RenexError, match=re.escape(text)) as refused:
-        rx.set_policy(*arguments, **rule)
-    assert refused.value.code == code
-    assert len(rx.list_policies()) == 0
-
-
-def test_a_policy_that_is_not_there_is_told_with_the_nearest_name(digits: Any) -> None:
-    rx.set_policy("digits", "label", **LABEL)
-    for ask in (rx.get_policy, rx.enable_policy, rx.disable_policy, rx.delete_policy, rx.policy_history):
-        with pytest.raises(RenexError, match=ASKED) as refused:
-            ask("digits", "champion by accuracy on tests")
-        assert refused.value.code == "not_found"
-    with pytest.raises(RenexError) as refused:
-        rx.evaluate_policies("digits", 5)
-    assert refused.value.code == "not_found"
-
-
-def test_a_mapping_is_a_whole_rule(digits: Any) -> None:
-    made = rx.set_policy("digits", {"kind": "label", "name": "best", **LABEL})
-    assert (made.name, made.kind, made.rule) == ("best", "label", LABEL)
-    assert rx.get_policy("digits", "best") == made
-    assert rx.set_policy(model="digits", kind="label", name="best", **LABEL) == made
-
-
-def test_policies_of_a_toml_file_are_declared_all_or_none(project: Path, digits: Any) -> None:
-    file = project / "policies.toml"
-    file.write_text("""
-        [[policy]]
-        model = "digits"
-        kind = "label"
-        alias = "champion"
-        metric = "accuracy"
-        dataset = "test"
-        margin = 0.002
-        where = '"latency_ms" < 20'
-
-        [[policy]]
-        kind = "evaluate"
-        name = "always"
-        datasets = ["test", "val"]
-    """)
-    with pytest.raises(RenexError, match=r"policy 2 of policies\.toml: it names no model"):
-        rx.set_policies("policies.toml")
-    assert len(rx.list_policies()) == 0
-    made = rx.set_policies("digits", file)
-    assert [(each.name, each.kind) for each in made] == [(ASKED, "label"), ("always", "evaluate")]
-    assert made[0].rule["where"] == '"latency_ms" < 20'
-    file.write_text(
-        '[[policy]]\nmodel = "digits"\nkind = "label"\nalias = "c"\nmetric = "a"\n'
-        '[[policy]]\nmodel = "digits"\nkind = "retain"\nkeep_lst = 3\n'
-    )
-    with pytest.raises(RenexError, match="did you mean 'keep_last'"):
-        rx.set_policies(file)
-    assert len(rx.list_policies()) == 2
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("x = ", "no TOML"),
-        ("", "no [[policy]]"),
-        ("[policy]\nkind = 'label'", "no [[policy]]"),
-        ("policy = [1]", "no [[policy]]"),
-        ("[[polcy]]\nkind = 'label'", "'polcy' at its top"),
-        ("\udcff", "no TOML"),
-    ],
-)
-def test_a_file_that_declares_no_policies_is_refused(project: Path, digits: Any, content: str, text: str) -> None:
-    (project / "p.toml").write_text(content, errors="surrogateescape")
-    with pytest.raises(RenexError, match=re.escape(text)) as refused:
-        rx.set_policies("p.toml")
-    assert refused.value.code == "invalid_argument"
-    with pytest.raises(RenexError) as refused:
-        rx.set_policies("missing.toml")
-    assert refused.value.code == "not_found"
-
-
 def test_evaluate_names_the_datasets_that_every_version_must_be_measured_on(digits: Any) -> None:
     rx.set_policy("digits", "evaluate", datasets=["test", "val"], metrics=["accuracy"])
     made = registered(0.9)
@@ -347,78 +185,6 @@ def test_a_version_of_a_run_has_what_the_run_reached_on_a_dataset_before_it_was_
         rx.register_model("digits", path="model.bin", run=run)
     found = rx.evaluate_policies("digits")
     assert [each.facts["value"] for each in found] == [0.9, 0.2]
-
-
-def test_a_fault_in_one_policy_is_a_warning_and_the_others_are_asked(
-    digits: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rx.set_policy("digits", "evaluate", datasets=["test"])
-    rx.set_policy("digits", "label", **LABEL)
-
-    def broken(*_: object) -> list[Any]:
-        raise ZeroDivisionError
-
-    monkeypatch.setitem(verdicts._KINDS, "evaluate", broken)
-    with pytest.warns(UserWarning, match="policy 'measured on test' of model 'default/digits'.*ZeroDivisionError"):
-        registered(0.9)
-    assert champion() == 1
-
-
-def test_a_rule_of_a_newer_version_does_not_stop_a_training_program(digits: Any) -> None:
-    made = rx.set_policy("digits", "label", **LABEL)
-    sessions.current().store.write(
-        Change("policies", made.policy_id, "update", {"rule": {**LABEL, "where": "later(accuracy) > 3"}})
-    )
-    with pytest.warns(UserWarning, match="'later' is no function"):
-        registered(0.9)
-    assert champion() is None
-
-
-def test_a_lock_that_another_program_holds_does_not_stop_a_training_program(
-    project: Path, digits: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rx.set_policy("digits", "label", **LABEL)
-    registered(0.9)
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(project / ".renex" / verdicts.LOCK)], stdin=-1, stdout=-1, text=True
-    )
-    assert holder.stdout and holder.stdin and holder.stdout.readline() == "held\n"
-    monkeypatch.setattr(verdicts, "WAIT", 0.1)
-    with pytest.warns(UserWarning, match="locked"):
-        made = registered(0.95)
-    assert champion() == 1
-    holder.communicate("")
-    rx.log_metric("accuracy", 0.95, on=made, dataset="test")
-    assert champion() == made.version
-
-
-HOLD = """
-import sys
-from pathlib import Path
-from renex_jupyter.store.locks import hold
-with hold(Path(sys.argv[1]), timeout=60):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_store_without_policies_is_asked_once_however_many_points_are_logged(
-    digits: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    has, about = triggers._seen, triggers._about_owner
-    monkeypatch.setattr(triggers, "_about_owner", lambda *given: (asked.append("about"), about(*given)))
-    made = registered(0.9)
-    rx.log_metric("accuracy", 0.91, on=made, dataset="test")
-    marker = dict(has)
-    for value in range(20):
-        rx.log_metric("accuracy", value / 20, on=made, dataset="test")
-    assert has == marker
-    assert asked == []
-    rx.set_policy("digits", "label", **LABEL)
-    rx.log_metric("accuracy", 0.9, on=made, dataset="test")
-    assert asked
-    assert champion() == 1
 
 
 def test_datasets_to_evaluate_all_trained_models_of_a_task_can_be_tracked_using_the_model(digits: Any) -> None:
@@ -469,99 +235,6 @@ def test_a_version_whose_contents_are_gone_never_gets_the_alias(digits: Any) -> 
     assert champion() is None
 
 
-KILLED = """
-import os, signal
-import renex_jupyter as rx
-from renex_jupyter.session import verdicts
-verdicts.record = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-rx.log_metric("accuracy", 0.9, on="digits:1", dataset="test")
-"""
-
-
-def test_a_process_that_is_killed_at_its_policies_leaves_them_to_the_next(digits: Any) -> None:
-    registered()
-    rx.set_policy("digits", "label", **LABEL)
-    killed = subprocess.run([sys.executable, "-c", KILLED], check=False)
-    assert killed.returncode == -9
-    assert champion() == 1
-    rx.evaluate_policies("digits", dry_run=False)
-    assert said() == ["v1 stays champion: accuracy 0.9, no other version beats it"]
-
-
-def test_policies_of_a_deleted_model_are_asked_no_more(digits: Any) -> None:
-    rx.set_policy("digits", "label", **LABEL)
-    rx.delete_model("digits")
-    rx.register_model("digits", path="model.bin")
-    assert len(rx.list_policies()) == 0
-
-
-def test_what_a_deleted_policy_said_still_bears_its_name(digits: Any) -> None:
-    rx.set_policy("digits", "label", **LABEL)
-    registered(0.9)
-    name = rx.list_policies("digits")["name"][0]
-    rx.delete_policy("digits", name)
-    assert set(rx.policy_history("digits")["policy"]) == {name}
-    assert set(rx.sql("select kind from policy_results")["kind"]) == {"label"}
-
-
-def test_an_alias_that_somebody_moves_to_a_better_version_meanwhile_is_not_taken_back(
-    digits: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registered(0.9)
-    registered(0.95)
-    rx.set_alias("digits", "champion", 1)
-    rx.set_policy("digits", "label", **LABEL)
-    real = verdicts.alone
-
-    def late(*given: Any, **more: Any) -> Any:
-        monkeypatch.setattr(verdicts, "alone", real)
-        made = registered(0.99)
-        rx.set_alias("digits", "champion", made, reason="by hand")
-        return real(*given, **more)
-
-    monkeypatch.setattr(verdicts, "alone", late)
-    found = rx.evaluate_policies("digits", dry_run=False)
-    assert champion() == 3
-    assert "v2 not promoted: accuracy 0.95 vs 0.99 of v3, needs +0.002" in [each.reason for each in found]
-
-
-RACE = """
-import sys
-import renex_jupyter as rx
-base, count = int(sys.argv[1]), int(sys.argv[2])
-sys.stdin.readline()
-for number in range(count):
-    made = rx.register_model("digits", path="model.bin")
-    rx.log_metric("accuracy", ((base + 7 * number) * 37 % 101) / 101, on=made, dataset="test")
-"""
-
-
-def test_an_alias_never_goes_to_a_worse_version_whatever_processes_register_at_once(project: Path, digits: Any) -> None:
-    rx.set_policy("digits", "label", alias="champion", metric="accuracy", dataset="test")
-    racers = [
-        subprocess.Popen([sys.executable, "-c", RACE, str(base), "6"], stdin=-1, stderr=-1, text=True)
-        for base in (1, 2, 3)
-    ]
-    for each in racers:
-        assert each.stdin
-        each.stdin.write("\n")
-        each.stdin.flush()
-    for each in racers:
-        _, errors = each.communicate(timeout=240)
-        assert each.returncode == 0, errors
-    values = {
-        row.version: row.value
-        for row in rx.sql("select version, value from model_metrics where dataset = 'test'").itertuples()
-    }
-    moves = rx.sql(
-        "select \"after\"->>'$.version' as version from change_events where object_kind = 'aliases' order by \"at\""
-    )["version"]
-    reached = [values[int(each)] for each in moves]
-    assert reached == sorted(reached)
-    assert len(set(reached)) == len(reached)
-    assert champion() == max(values, key=lambda each: (values[each], -each))
-
-
 def test_policies_asked_about_one_version_do_nothing_to_another(digits: Any) -> None:
     for accuracy in (0.90, 0.91, 0.95):
         registered(accuracy)
@@ -577,19 +250,3 @@ def test_policies_asked_about_one_version_do_nothing_to_another(digits: Any) -> 
     (done,) = rx.evaluate_policies("digits", 2, dry_run=False)
     assert done.reason == "v2 would give champion to v4: accuracy 0.91 vs 0.97 of v4"
     assert champion() == 2
-
-
-def test_a_policy_is_not_declared_for_a_model_that_is_deleted_meanwhile(
-    digits: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alone = policies.alone
-
-    def after_a_deletion(*given: Any, **named: Any) -> Any:
-        monkeypatch.setattr(policies, "alone", alone)
-        rx.delete_model("digits")
-        return alone(*given, **named)
-
-    monkeypatch.setattr(policies, "alone", after_a_deletion)
-    with pytest.raises(RenexError, match="no model"):
-        rx.set_policy("digits", "label", **LABEL)
-    assert rx.sql("select count(*) as n from inside.policies")["n"][0] == 0
