@@ -172,7 +172,7 @@ def same_contents(read: Reader, model_id: str, artifact_id: str, number: int) ->
     return None if found is None else int(found)
 
 
-def decisions_on(read: Reader, model_version_id: str) -> tuple[Decision, ...]:
+def decisions_on(read: Reader, model_version_id: str | None) -> tuple[Decision, ...]:
     """Return what was decided about a version, the oldest first."""
     said = "namespace || '/' || model || ':' || version"
     query = f"""

@@ -135,13 +135,14 @@ class Decision:
     """What was decided about a version: who, when, why."""
 
     decision_id: str
-    model_id: str
-    model_version_id: str
-    decision: str  # retire, replace, restore
+    model_id: str | None
+    model_version_id: str | None  # None: on a look at drift without a model
+    decision: str  # retire, replace, restore; on a look at drift also keep, investigate, recalibrate, retrain
     reason: str
     created_at: datetime
     author: str | None = None
     replaced_by: str | None = None  # id of the version that takes its place
+    drift_report_id: str | None = None  # the look at drift that it was taken on
     reference: str = field(default="", metadata=DERIVED)  # of the version
     successor: str = field(default="", metadata=DERIVED)  # reference of what takes its place
 
