@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from renex_jupyter.errors import RenexError, invalid_argument, shown
-from renex_jupyter.records import display
 
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
 MEMBERSHIPS = ("in", "not in")
@@ -18,6 +16,83 @@ STATES = ("is null", "is not null", "is nan")
 OPERATORS = (*COMPARISONS, *MEMBERSHIPS, RANGE, CONTAINS, *STATES)
 HINT = "Write {'column': 'age', 'op': 'range', 'value': [30, 40]}, and join such by {'and': [...]}, {'or': [...]}, {'not': ...}."
 DEEPEST = 50  # predicates inside each other
+KEYWORDS = frozenset(  # of a predicate's text: a column of such a name is quoted
+    {"and", "or", "not", "in", "is", "null", "nan", "between", "contains", "true", "false", "inf", "infinity", "isnan"}
+)
+_RESERVED = (
+    frozenset(  # more of SQL's own, so that the text is SQL: duckdb_keywords() where keyword_category = 'reserved'
+        [
+            "all",
+            "analyse",
+            "analyze",
+            "any",
+            "array",
+            "as",
+            "asc",
+            "asymmetric",
+            "both",
+            "case",
+            "cast",
+            "check",
+            "collate",
+            "column",
+            "constraint",
+            "create",
+            "default",
+            "deferrable",
+            "desc",
+            "describe",
+            "distinct",
+            "do",
+            "else",
+            "end",
+            "except",
+            "fetch",
+            "for",
+            "foreign",
+            "from",
+            "group",
+            "having",
+            "initially",
+            "intersect",
+            "into",
+            "lambda",
+            "lateral",
+            "leading",
+            "limit",
+            "offset",
+            "on",
+            "only",
+            "order",
+            "pivot",
+            "pivot_longer",
+            "pivot_wider",
+            "placing",
+            "primary",
+            "qualify",
+            "references",
+            "returning",
+            "select",
+            "show",
+            "some",
+            "summarize",
+            "symmetric",
+            "table",
+            "then",
+            "to",
+            "trailing",
+            "union",
+            "unique",
+            "unpivot",
+            "using",
+            "variadic",
+            "when",
+            "where",
+            "window",
+            "with",
+        ]
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +104,14 @@ class Condition:
     value: Any = None  # a text, number or boolean; a tuple of them for `in`; (low, high) for `range`; None for states
 
     def __str__(self) -> str:
+        name = _name(self.column)
         if self.op in STATES:
-            return f"{self.column} {self.op}"
+            return f"{name} {self.op}"
         if self.op == RANGE:
-            return _range_text(self.column, *self.value)
+            return _range_text(name, *self.value)
         if self.op in MEMBERSHIPS:
-            return f"{self.column} {self.op} ({', '.join(map(_text, self.value))})"
-        return f"{self.column} {self.op} {_text(self.value)}"
+            return f"{name} {self.op} ({', '.join(map(_text, self.value))})"
+        return f"{name} {self.op} {_text(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +253,23 @@ def _inner(predicate: Predicate) -> str:
     return f"({predicate})" if isinstance(predicate, (Every, Some)) and len(predicate.parts) > 1 else str(predicate)
 
 
-def _range_text(column: str, low: Any, high: Any) -> str:
+def _range_text(name: str, low: Any, high: Any) -> str:
     if low is None and high is None:
-        return f"{column} is a number"
+        return f"{name} is a number"
     if low is None or high is None:
-        return f"{column} < {_text(high)}" if low is None else f"{column} >= {_text(low)}"
-    return f"{_text(low)} <= {column} < {_text(high)}"
+        return f"{name} < {_text(high)}" if low is None else f"{name} >= {_text(low)}"
+    return f"{_text(low)} <= {name} < {_text(high)}"
+
+
+def _name(column: str) -> str:
+    """Return the name of a column as a text of SQL has it: quoted where it must be."""
+    plain = column.isidentifier() and column.lower() not in KEYWORDS | _RESERVED
+    return column if plain else '"' + column.replace('"', '""') + '"'
 
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
-    if isinstance(value, float) and math.isfinite(value):
-        return display.number(value)
+    if isinstance(value, float):
+        return float.__repr__(value)  # all its digits, so that the text selects what the predicate does
     return str(value).lower() if isinstance(value, bool) else str(value)

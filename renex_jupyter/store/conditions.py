@@ -17,6 +17,8 @@ from renex_jupyter.records.predicates import (
 )
 from renex_jupyter.store.workbench import quoted
 
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")  # what RE2 lets be escaped: https://github.com/google/re2/wiki/Syntax
+
 
 def condition(predicate: Predicate, *, table: str | None = None) -> tuple[str, list[Any]]:
     """Return a predicate as a condition of SQL that is never NULL, and the values of its `?`, in order.
@@ -53,6 +55,8 @@ def _of_column(name: str, said: Condition) -> tuple[str, list[Any]]:
         is_number = [f"not isnan({name}::double)"] if numbers else []  # NaN lies above all numbers in DuckDB
         return " and ".join([*(text for text, _ in given), *is_number]), [value for _, value in given]
     if said.op == CONTAINS:
-        word = re.sub(r"([^\w\s])", r"\\\1", said.value)
+        word = _PUNCTUATION.sub(r"\\\g<0>", said.value)
         return f"regexp_matches({name}::varchar, ?, 'i')", [rf"(^|[^\pL\pN_]){word}($|[^\pL\pN_])"]
+    if said.op in (">", ">=") and isinstance(said.value, (int, float)) and not isinstance(said.value, bool):
+        return f"{name} {said.op} ? and not isnan({name}::double)", [said.value]  # as in a range
     return f"{name} {said.op} ?", [said.value]
