@@ -19,80 +19,14 @@ DEEPEST = 50  # predicates inside each other
 KEYWORDS = frozenset(  # of a predicate's text: a column of such a name is quoted
     {"and", "or", "not", "in", "is", "null", "nan", "between", "contains", "true", "false", "inf", "infinity", "isnan"}
 )
-_RESERVED = (
-    frozenset(  # more of SQL's own, so that the text is SQL: duckdb_keywords() where keyword_category = 'reserved'
-        [
-            "all",
-            "analyse",
-            "analyze",
-            "any",
-            "array",
-            "as",
-            "asc",
-            "asymmetric",
-            "both",
-            "case",
-            "cast",
-            "check",
-            "collate",
-            "column",
-            "constraint",
-            "create",
-            "default",
-            "deferrable",
-            "desc",
-            "describe",
-            "distinct",
-            "do",
-            "else",
-            "end",
-            "except",
-            "fetch",
-            "for",
-            "foreign",
-            "from",
-            "group",
-            "having",
-            "initially",
-            "intersect",
-            "into",
-            "lambda",
-            "lateral",
-            "leading",
-            "limit",
-            "offset",
-            "on",
-            "only",
-            "order",
-            "pivot",
-            "pivot_longer",
-            "pivot_wider",
-            "placing",
-            "primary",
-            "qualify",
-            "references",
-            "returning",
-            "select",
-            "show",
-            "some",
-            "summarize",
-            "symmetric",
-            "table",
-            "then",
-            "to",
-            "trailing",
-            "union",
-            "unique",
-            "unpivot",
-            "using",
-            "variadic",
-            "when",
-            "where",
-            "window",
-            "with",
-        ]
-    )
+_OF_SQL = (  # duckdb_keywords() where keyword_category = 'reserved'
+    "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default "
+    "deferrable desc describe distinct do else end except false fetch for foreign from group having in initially intersect "
+    "into lambda lateral leading limit not null offset on only or order pivot pivot_longer pivot_wider placing primary "
+    "qualify references returning select show some summarize symmetric table then to trailing true union unique unpivot "
+    "using variadic when where window with"
 )
+_QUOTED = KEYWORDS | frozenset(_OF_SQL.split())  # so that the text is SQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +197,7 @@ def _range_text(name: str, low: Any, high: Any) -> str:
 
 def _name(column: str) -> str:
     """Return the name of a column as a text of SQL has it: quoted where it must be."""
-    plain = column.isidentifier() and column.lower() not in KEYWORDS | _RESERVED
+    plain = column.isidentifier() and column.lower() not in _QUOTED
     return column if plain else '"' + column.replace('"', '""') + '"'
 
 
