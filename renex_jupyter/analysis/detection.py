@@ -97,7 +97,8 @@ def prepare_boxes(
     bench.run(f"""
         create or replace temp table {quoted(found)} as
         with given as (
-            select row_number() over () as place, _key, label, coalesce(score, 1.0) as score, x, y, w, h from {quoted(predictions)}
+            select row_number() over () as place, _key, label, coalesce(score, 1.0) as score, x, y, w, h
+            from {quoted(predictions)}
         )
         select row_number() over (order by score desc, _key, place) - 1 as number, _key, label, score,
             row_number() over (partition by _key, label order by score desc, place) as rank, x, y, w, h
@@ -227,7 +228,7 @@ def _sizes(bench: Workbench, samples: str) -> str:
     return f"select _key, {', '.join(columns)} from {quoted(samples)}"
 
 
-def check_share(iou: float) -> None:
+def check_share(iou: object) -> None:
     """Refuse an overlap that is no share.
 
     Raises

@@ -190,6 +190,13 @@ def test_a_row_says_how_large_how_long_at_the_edge_and_how_crowded_its_box_is(be
     assert [(row["label"], row["other"], row["border"]) for row in wrong] == [("b", "a", False), ("a", None, True)]
 
 
+def test_of_two_true_boxes_that_are_overlapped_alike_the_last_by_its_id_is_taken(bench: Workbench) -> None:
+    true = [("000", each, "box", "a", x, 0, 10, 10, False) for each, x in (("1", 0), ("2", 10))]
+    give(bench, true, [("000", "a", 0.5, 5, 0, 10, 10)])
+    match_boxes(bench, iou=0.3)
+    assert bench.value("select annotation_id from matches where side = 'prediction'") == "2"
+
+
 def test_images_whose_size_nobody_knows_have_no_edge(bench: Workbench) -> None:
     give(bench, [("000", "1", "box", "a", 50, 50, 5, 5, False)], [])
     bench.run("alter table samples drop column width")
