@@ -25,6 +25,7 @@ from renex_jupyter.store.sought import Sought
 CHUNK = 2**20  # bytes that are in memory at one time
 LEVEL = 3
 WORTH_IT = 0.9  # a content is compressed when its first chunk shrinks below this share
+AS_IT_IS = b"PAR1"  # what a Parquet file begins with: it is compressed in itself, and DuckDB reads it where it lies
 FRESH = 3600.0  # seconds; a content that is put again shows a time of change no older than this: it is in use
 RESTORE = "Other contents are not affected. Restore this one from a backup of the store, if there is one."
 READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -88,6 +89,26 @@ class Blobs:
                 return sha256, size
             finally:
                 temporary.unlink(missing_ok=True)
+
+    def as_file(self, sha256: str, folder: Path) -> Path:
+        """Return a file that DuckDB may read: that of a content which is kept as it is, else a copy.
+
+        Parameters
+        ----------
+        folder : where a content is unpacked that is kept compressed; nobody needs it after the folder is gone.
+
+        Raises
+        ------
+        RenexError : `not_found`, or `corrupt` when the bytes of a copy are not those of the hash.
+        """
+        plain = Path(self._names(sha256)[1])
+        if plain.exists():
+            return plain
+        copy = folder / sha256
+        if not copy.exists():
+            with os_errors(f"the content {sha256[:8]} cannot be unpacked"), copy.open("wb") as file:
+                self.copy_to(sha256, file)
+        return copy
 
     def temporary(self) -> Path:
         """Return a name for a content whose hash is not known yet; what is left there is collected."""
@@ -243,7 +264,8 @@ def write_content(path: Path, source: Readable, *, sync: bool = True) -> tuple[s
     """
     chunk = source.read(CHUNK)
     first = _compressor().compress(chunk)
-    squeeze, more = len(first) < WORTH_IT * len(chunk), source.read(CHUNK) if chunk else b""
+    more = source.read(CHUNK) if chunk else b""
+    squeeze = len(first) < WORTH_IT * len(chunk) and not chunk.startswith(AS_IT_IS)
     with os.fdopen(os.open(path, CREATE, 0o400), "wb", buffering=0) as file:
         if more:
             digest, size = _write_chunks(file, chain([chunk, more], iter(lambda: source.read(CHUNK), b"")), squeeze)
