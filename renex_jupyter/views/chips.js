@@ -1,5 +1,15 @@
 // Names that something bears, and verdicts: `element` is of the module that this is put before, as one module with it.
-const STATES = { met: '✓', unmet: '✗', waiting: '○' };
+const STATES = {
+  met: '✓',
+  unmet: '✗',
+  waiting: '○',
+  confirmed: '✓',
+  'not confirmed': '✗',
+  'too small': '○',
+  worse: '▲',
+  better: '▼',
+  same: '='
+};
 
 function chipsNode(chips) {
   const line = element('span', 'rx-Chips');

@@ -1,4 +1,4 @@
-"""The panel: lists of runs, models and events, and what is selected in them, as widgets that follow the store."""
+"""The panel: lists of runs, models, datasets and events, and what is selected in them, as widgets that follow the store."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.runs import Run
 from renex_jupyter.store.store import Store
 from renex_jupyter.views import page
+from renex_jupyter.views.dataset import DatasetDetail
+from renex_jupyter.views.datasets import DatasetsList
 from renex_jupyter.views.event import EventDetail
 from renex_jupyter.views.events import EventsList
 from renex_jupyter.views.facts import code_for
@@ -35,6 +37,9 @@ for step in range(50):
 MODEL_EXAMPLE = """import renex_jupyter as rx
 
 rx.register_model("digits", path="model.pt")  # the file or folder of your trained model"""
+DATASET_EXAMPLE = """import renex_jupyter as rx
+
+rx.create_dataset("digits", frame, target="label")  # the table of your samples, a DataFrame or a file"""
 EVENT_EXAMPLE = """import renex_jupyter as rx
 
 rx.log_event("deployed", source="airflow")"""
@@ -63,6 +68,8 @@ class Panel:
         self.runs, self.run = RunsList(self._wake), RunDetail(self._wake, self._act, hosted=hosted)
         self.models = ModelsList(self._wake)
         self.model = ModelDetail(self._wake, self._act_on_model, hosted=hosted)
+        self.datasets = DatasetsList(self._wake)
+        self.dataset = DatasetDetail(self._wake, self._act_on_dataset, hosted=hosted)
         self.events, self.event = EventsList(self._wake), EventDetail(self._act_on_event)
         self.tabs = {each.name: each for each in self._made_tabs()}
         self.head = Head(tabs=[{"name": each.name, "label": each.label} for each in self.tabs.values()], tab="runs")
@@ -84,10 +91,14 @@ class Panel:
         model = (
             'rx.register_model("digits", path="model.pt") keeps a trained model as its next version, and it shows here.'
         )
+        dataset = (
+            'rx.create_dataset("digits", frame, target="label") keeps a table as a version of a dataset, shown here.'
+        )
         event = 'What is done to runs and models shows here, and what rx.log_event("deployed", source="airflow") says.'
         return [
             Tab("runs", "Runs", self.runs, self.run, "No runs yet", task, EXAMPLE),
             Tab("models", "Models", self.models, self.model, "No models yet", model, MODEL_EXAMPLE),
+            Tab("datasets", "Datasets", self.datasets, self.dataset, "No datasets yet", dataset, DATASET_EXAMPLE),
             Tab("events", "Events", self.events, self.event, "No events yet", event, EVENT_EXAMPLE),
         ]
 
@@ -235,6 +246,12 @@ class Panel:
             page.send_command("insert-cell", code=what)
         elif action == "show-run":
             self._show_run(what)
+
+    def _act_on_dataset(self, action: str, code: str) -> None:
+        if action == "close":
+            self.datasets.table.selected = []
+        elif action == "insert" and self._hosted:
+            page.send_command("insert-cell", code=code)
 
     def _act_on_event(self, action: str, run_id: str) -> None:
         if action == "close":

@@ -47,7 +47,6 @@ class PlotView {
     this.place = element('div', 'rx-Plot-place');
     this.place.setAttribute('role', 'img');
     this.choices = element('select');
-    this.choices.setAttribute('aria-label', 'Metrics shown');
     this.choices.addEventListener('change', () => this.tell('choice', this.choices.value));
     this.logScale = element('input');
     this.logScale.type = 'checkbox';
@@ -90,6 +89,7 @@ class PlotView {
       this.choices.replaceChildren(...options.map(option => new Option(option, option)));
     }
     this.choices.value = this.model.get('choice');
+    this.choices.setAttribute('aria-label', this.model.get('about'));
     this.choices.hidden = options.length < 2;
     this.logLabel.hidden = !this.model.get('log_choice');
     if (this.details) this.details.open = this.model.get('opened');
@@ -125,8 +125,13 @@ class PlotView {
   async draw() {
     const figure = this.model.get('figure');
     const empty = !figure.data?.length;
-    this.root.hidden = empty && !(this.details && this.model.get('choices').length);
-    if (empty || this.closed) return;
+    const choices = this.model.get('choices').length;
+    this.root.hidden = empty && (this.details ? choices === 0 : choices < 2);
+    if (this.closed) return;
+    if (empty) {
+      if (!this.details) this.clear();
+      return;
+    }
     const plotly = this.renderer?.constructor?.Plotly;
     const ready = { ...themed(figure) };
     if (plotly?.react && this.graph()) {
@@ -137,8 +142,17 @@ class PlotView {
     }
   }
 
+  /** Of what is chosen there is nothing to show, and something else can be chosen. */
+  clear() {
+    const node = this.renderer?.node;
+    if (node) this.renderer.constructor.Plotly?.purge?.(node);
+    this.renderer?.dispose?.();
+    this.renderer = null;
+    this.place.replaceChildren();
+  }
+
   graph() {
-    return this.renderer?.node.querySelector('.plot-container');
+    return this.renderer?.node?.querySelector('.plot-container');
   }
 
   /** The renderer refuses to draw twice, so every figure that it must draw by itself gets a new one. */
@@ -191,9 +205,7 @@ class PlotView {
     clearTimeout(this.timer);
     this.resizes.disconnect();
     this.themes.disconnect();
-    const node = this.renderer?.node;
-    if (node) this.renderer.constructor.Plotly?.purge?.(node);
-    this.renderer?.dispose?.();
+    this.clear();
   }
 }
 

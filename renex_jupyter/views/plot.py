@@ -26,6 +26,7 @@ class Plot(anywidget.AnyWidget):
     label = Unicode("Plot", help="Read out by screen readers.").tag(sync=True)
     choices = List(Unicode(), help="Parts of the data to choose from; shown from two on.").tag(sync=True)
     choice = Unicode("").tag(sync=True)
+    about = Unicode("Metrics shown", help="What is chosen, for screen readers.").tag(sync=True)
     log_scale = Bool(False).tag(sync=True)
     log_choice = Bool(True, help="Whether the reader can choose the scale.").tag(sync=True)
     title = Unicode("", help="With one the plot folds; set it before the first view.").tag(sync=True)

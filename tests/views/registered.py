@@ -7,11 +7,18 @@ from typing import Any
 
 from renex_jupyter import ids
 from renex_jupyter.records.changes import Change, fields, now
+from renex_jupyter.records.datasets import Dataset
 from renex_jupyter.records.events import FINISH, START, Event
 from renex_jupyter.records.experiments import Note
 from renex_jupyter.records.metrics import Point
 from renex_jupyter.records.models import Decision, Model, ModelVersion
+from renex_jupyter.records.predicates import from_json
 from renex_jupyter.store.store import Store
+
+FIELDS = [
+    {"name": "age", "type": "BIGINT", "role": "attribute"},
+    {"name": "label", "type": "VARCHAR", "role": "target"},
+]
 
 
 class Registry:
@@ -85,6 +92,62 @@ class Registry:
                 Change("evaluations", owner_id, "create", {**about, "dataset": dataset, "created_at": now()})
             )
         self.store.write_points([Point(owner_kind, owner_id, key, 0, now(), value)])
+
+    def dataset(self, name: str, namespace: str = "vision", **columns: Any) -> str:
+        dataset = Dataset(ids.new_id(), name, columns.pop("created_at", now()), namespace, **columns)
+        self.store.write(Change("datasets", dataset.dataset_id, "create", fields(dataset), namespace=namespace))
+        return dataset.dataset_id
+
+    def dataset_version(self, dataset_id: str, number: int, **columns: Any) -> str:
+        own_id, files = ids.new_id(), [{"role": "samples", "sha256": "0" * 64, "size": 12_345, "rows": 500}]
+        made = {"dataset_version_id": own_id, "dataset_id": dataset_id, "version": number, "digest": "ab" * 32}
+        made |= {"n_samples": 500, "fields": FIELDS, "classes": ["no", "yes"], "splits": {"train": 400, "test": 100}}
+        made |= {"files": files, "created_at": now(), "created_by": "ada", **columns}
+        self.store.write(Change("dataset_versions", own_id, "create", made, namespace="vision"))
+        return own_id
+
+    def predictions(self, dataset_version_id: str, model_version_id: str | None = None, **columns: Any) -> str:
+        own_id = ids.new_id()
+        made = {"prediction_set_id": own_id, "dataset_version_id": dataset_version_id, "n_predictions": 500}
+        made |= {"model_version_id": model_version_id, "n_samples": 500, "created_at": now(), **columns}
+        self.store.write(Change("prediction_sets", own_id, "create", made, namespace="vision"))
+        return own_id
+
+    def pattern_search(self, dataset_version_id: str, prediction_set_id: str, **columns: Any) -> str:
+        own_id = ids.new_id()
+        made = {"pattern_search_id": own_id, "dataset_version_id": dataset_version_id, "error": "error"}
+        made |= {"prediction_set_id": prediction_set_id, "n_samples": 500, "errors": 70.0, "base_rate": 0.14}
+        made |= {"complete": True, "created_at": now(), **columns}
+        self.store.write(Change("pattern_searches", own_id, "create", made, namespace="vision"))
+        return own_id
+
+    def patterns(self, search_id: str, *predicates: dict[str, Any], **columns: Any) -> list[str]:
+        """Write failure patterns of one search, the first as its worst."""
+        changes = [self._pattern(search_id, place, each, columns) for place, each in enumerate(predicates)]
+        self.store.write(*changes)
+        return [each.id for each in changes]
+
+    def _pattern(self, search_id: str, place: int, predicate: dict[str, Any], columns: dict[str, Any]) -> Change:
+        own_id, rate = ids.new_id(), max(0.2, 0.6 - place / 20)
+        made = {"failure_pattern_id": own_id, "pattern_search_id": search_id, "position": place, "predicate": predicate}
+        made |= {"predicate_text": str(from_json(predicate)), "support": 60, "errors": 60 * rate, "error_rate": rate}
+        made |= {"base_rate": 0.14, "score": 1.5, "divergence": rate - 0.14, "p_value": 1e-5, "holdout_support": 55}
+        made |= {"holdout_error_rate": rate - 0.05, "holdout_base_rate": 0.15, "adjusted_p_value": 1e-3}
+        made |= {"status": "confirmed", "contributions": {}, "created_at": now(), **columns}
+        return Change("failure_patterns", own_id, "create", made, namespace="vision")
+
+    def kept_pattern(self, dataset_id: str, name: str, predicate: dict[str, Any]) -> str:
+        own_id = ids.new_id()
+        made = {"named_pattern_id": own_id, "dataset_id": dataset_id, "name": name, "predicate": predicate}
+        made |= {"predicate_text": str(from_json(predicate)), "error": "error", "created_at": now()}
+        self.store.write(Change("named_patterns", own_id, "create", made, namespace="vision"))
+        return own_id
+
+    def pattern_measure(self, named_pattern_id: str, error_rate: float, **columns: Any) -> None:
+        own_id = ids.new_id()
+        made = {"pattern_measure_id": own_id, "named_pattern_id": named_pattern_id, "error_rate": error_rate}
+        made |= {"support": 60, "base_rate": 0.14, "created_at": now(), **columns}
+        self.store.write(Change("pattern_measures", own_id, "create", made, namespace="vision"))
 
     def event(self, name: str, **columns: Any) -> str:
         change = self.change_of_event(name, **columns)

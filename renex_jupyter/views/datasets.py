@@ -1,0 +1,135 @@
+"""The list of datasets: a page of them as rows of a table, with where models fail on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from renex_jupyter.analysis.figures.ink import is_rate
+from renex_jupyter.analysis.figures.patterns import SIGNS
+from renex_jupyter.config import settings
+from renex_jupyter.query import dataset_lists as questions
+from renex_jupyter.records import display
+from renex_jupyter.store.reader import Reader
+from renex_jupyter.views import text
+from renex_jupyter.views.bar import Bar
+from renex_jupyter.views.lists import follow_reader
+from renex_jupyter.views.table import Table
+
+COLUMNS: tuple[dict[str, Any], ...] = (
+    {"key": "name", "label": "Dataset", "kind": "text", "sortable": True, "main": True, "wraps": True},
+    {"key": "n_samples", "label": "Samples", "kind": "number", "sortable": True, "align": "right"},
+    {"key": "latest", "label": "Version", "kind": "number", "width": 480, "align": "right"},
+    {"key": "changed_at", "label": "When", "kind": "time", "sortable": True, "width": 480},
+)
+
+
+@dataclass(frozen=True)
+class DatasetsPage:
+    """What the list shows of the store at one moment."""
+
+    total: int
+    shown: int
+    rows: list[dict[str, Any]]
+
+
+class DatasetsList:
+    """The bar and the table of datasets; `changed` is called when their reader asks for something else."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.bar = Bar(noun="datasets", hint="Search: name, task, owner, pattern")
+        self.table = Table(
+            columns=list(COLUMNS),
+            page_size=settings().panel_rows,
+            sort_key="changed_at",
+            kind="dataset",
+            caption="Datasets",
+            empty="No dataset matches.",
+        )
+        follow_reader(self.bar, self.table, changed, narrowing=["search"])
+
+    @property
+    def selected(self) -> str | None:
+        """The id of the dataset selected last."""
+        return self.table.chosen
+
+    def ask(self, read: Reader) -> DatasetsPage:
+        """Return the page that the widgets ask for."""
+        search, size = self.bar.search, self.table.page_size
+        total = questions.count_datasets(read)
+        shown = questions.count_datasets(read, search=search) if search else total
+        datasets = questions.list_datasets(
+            read,
+            search=search,
+            order_by=self.table.sort_key,
+            descending=self.table.sort_descending,
+            limit=size,
+            offset=self.table.page_of(shown) * size,
+        )
+        return DatasetsPage(total, shown, [_row(each) for each in datasets])
+
+    def draw(self, page: DatasetsPage) -> None:
+        """Show a page; what the reader has set stays, save a page number beyond the end."""
+        self.bar.fill(page.total, page.shown, [])
+        self.table.fill(page.rows, page.shown)
+
+    def forget(self) -> None:
+        """Let go of what was chosen in another store."""
+        self.table.forget()
+
+
+def _row(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    name = text.line(f"{dataset['namespace']}/{dataset['name']}")
+    about = [text.line(each) for each in (dataset["task"], dataset["description"]) if each]
+    versions = display.count(dataset["versions"], "version") if dataset["versions"] else "no version yet"
+    return {
+        "id": dataset["dataset_id"],
+        "name": name,
+        "n_samples": "" if dataset["n_samples"] is None else f"{dataset['n_samples']:,}",
+        "latest": f"v{dataset['latest']}" if dataset["latest"] is not None else "",
+        "changed_at": text.milliseconds(dataset["changed_at"]),
+        "chips": [
+            *pattern_chips(dataset["patterns"]),
+            *([[display.count(dataset["kept"], "kept pattern"), "", "label"]] if dataset["kept"] else []),
+            *([["starred", "", "label"]] if dataset["starred"] else []),
+            *([["archived", "", "label"]] if dataset["archived"] else []),
+            *([[text.line(dataset["task"], 40), "task", "label"]] if dataset["task"] else []),
+            [versions, "", "quiet"],
+        ],
+        "verdict": _worst(dataset["worse"]),
+        "notes": {"name": "\n".join([name, *about])},
+    }
+
+
+def pattern_chips(patterns: Mapping[str, int]) -> list[list[str]]:
+    """Return how many patterns there are of each status, as chips: a mark and a word, so that no colour has to tell."""
+    known = [each for each in SIGNS if each in patterns]
+    others = sorted(each for each in patterns if each not in SIGNS)
+    return [
+        [f"{SIGNS.get(each, '·')} {patterns[each]:,} {text.line(each, 30) or 'not tested'}",
+         f"{display.count(patterns[each], 'failure pattern')} of the newest search", "" if each == "confirmed" else "label"]
+        for each in (*known, *others)
+    ]  # fmt: skip
+
+
+def _worst(worse: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
+    if not worse:
+        return None
+    first, more = worse[0], f" (and {len(worse) - 1:,} more)" if len(worse) > 1 else ""
+    rates = rates_text(first["error"], first["previous_rate"], first["error_rate"], " to ")
+    return {"text": f"worse on {text.line(first['name'], 80)}: {rates}{more}", "state": "worse"}
+
+
+def rates_text(error: str | None, before: float | None, after: float | None, between: str) -> str:
+    """Return two mean errors: `12 % to 19 %`, or as numbers where they are no shares."""
+    return f"{rate_text(error, before)}{between}{rate_text(error, after)}"
+
+
+def rate_text(error: str | None, value: float | None) -> str:
+    """Return a mean error as a reader takes it in; nothing where there is none."""
+    if value is None:
+        return ""
+    if not is_rate(error or "error"):
+        return f"{value:.4g}"
+    return f"{100 * value:.0f} %" if value >= 0.1 or value == 0 else f"{100 * value:.2g} %"
