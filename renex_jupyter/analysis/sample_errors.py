@@ -83,7 +83,7 @@ def make_errors(
         return _measured(bench, name, said, task, per=per)
     pairs = make_pairs(bench, version, predictions, name=f"{name} pairs", source=source)
     chosen = pairs.positive(positive) if said in OF_A_CLASS else None
-    expression = _expression(bench, pairs, said, chosen)
+    expression = error_expression(bench, pairs, said, chosen)
     bench.run(f"""
         create or replace table {quoted(name)} as
         select _key, ({expression})::double as error, predicted, actual, {confidence(pairs)} as score
@@ -129,7 +129,7 @@ def _checked(error: object, task: str, positive: object) -> tuple[str, object]:
     return word, of or positive
 
 
-def _expression(bench: Workbench, pairs: Pairs, error: str, positive: str | None) -> str:
+def error_expression(bench: Workbench, pairs: Pairs, error: str, positive: str | None = None) -> str:
     """Return an error as an expression over the table of pairs, NULL where there is nothing to compare."""
     both = "actual is not null and predicted is not null"
     if error == "error":
