@@ -27,8 +27,8 @@ def list_searches(read: Reader, version_id: str) -> list[dict[str, Any]]:
                coalesce(mv.namespace || '/' || mv.model || ' v' || mv.version, p.name, left(s.prediction_set_id, 8)) as title,
                coalesce(f.n, 0) as patterns
         from {NEWEST_SEARCH} s
-        left join model_versions mv on mv.model_version_id = s.model_version_id
-        left join (select prediction_set_id, name from inside.prediction_sets) p on p.prediction_set_id = s.prediction_set_id
+        left join inside.prediction_sets p on p.prediction_set_id = s.prediction_set_id
+        left join model_versions mv on mv.model_version_id = coalesce(s.model_version_id, p.model_version_id)
         left join (select pattern_search_id, count(*) as n from inside.failure_patterns group by all) f
             on f.pattern_search_id = s.pattern_search_id
         where s.dataset_version_id = ?

@@ -8,8 +8,8 @@ from typing import Any
 
 from renex_jupyter import ids
 from renex_jupyter.records import display
+from renex_jupyter.records.failure_patterns import rate, two_rates
 from renex_jupyter.views import text
-from renex_jupyter.views.datasets import rate_text, rates_text
 
 MOST = 60  # fields, classes or splits that are listed
 _SAMPLES = 100  # rows that a cell asks for
@@ -155,7 +155,7 @@ def search_of(version: Mapping[str, Any], search: Mapping[str, Any] | None) -> d
         told_of = "none was searched for" if version["sets"] else "there are no predictions yet"
         how = "rx.failure_patterns(...)" if version["sets"] else "rx.log_predictions(...)"
         return {"title": title, "facts": [["not yet", f"{told_of}: {how}"]]}
-    base = rate_text(search["error"], search["base_rate"])
+    base = rate(search["base_rate"], search["error"] or "error")
     count = f" of {search['n_samples']:,}" if search["n_samples"] is not None else ""
     return {
         "title": title,
@@ -163,7 +163,7 @@ def search_of(version: Mapping[str, Any], search: Mapping[str, Any] | None) -> d
             [
                 ("model", search["title"]),
                 ("error", search["error"]),
-                ("of all", f"{base}{count}"),
+                ("all samples", f"{base}{count}"),
                 ("found", f"{search['patterns']:,}"),
                 ("outcome", search["outcome"]),
                 ("search", "complete" if search["complete"] else "the time was over: there may be others"),
@@ -173,9 +173,9 @@ def search_of(version: Mapping[str, Any], search: Mapping[str, Any] | None) -> d
     }
 
 
-def pattern_of(pattern: Mapping[str, Any], error: str | None) -> dict[str, Any]:
+def pattern_of(pattern: Mapping[str, Any], error: str) -> dict[str, Any]:
     """Return what is said of the pattern that is selected."""
-    halves = [(label, _half(pattern, half, error)) for label, half in (("found on", ""), ("confirmed on", "holdout_"))]
+    halves = [(label, _half(pattern, half, error)) for label, half in (("found on", ""), ("tested on", "holdout_"))]
     adjusted = pattern["adjusted_p_value"]
     return {
         "title": {
@@ -196,12 +196,12 @@ def pattern_of(pattern: Mapping[str, Any], error: str | None) -> dict[str, Any]:
     }
 
 
-def _half(pattern: Mapping[str, Any], half: str, error: str | None) -> str:
+def _half(pattern: Mapping[str, Any], half: str, error: str) -> str:
     value, support = pattern[f"{half}error_rate"], pattern[f"{half}support"]
     if value is None:
         return ""
-    base = rate_text(error, pattern[f"{half}base_rate"])
-    return f"{rate_text(error, value)} of {support or 0:,}" + (f", all {base}" if base else "")
+    base = rate(pattern[f"{half}base_rate"], error)
+    return f"{rate(value, error)} of {support or 0:,}" + (f", all {base}" if base else "")
 
 
 def told(facts: Sequence[tuple[str, str | None]]) -> list[list[str]]:
@@ -243,9 +243,9 @@ def _kept(each: Mapping[str, Any]) -> dict[str, str]:
     name, rule = text.line(each["name"] or "", 100), text.line(each["predicate_text"] or "")
     if each["error_rate"] is None:
         return {"text": f"{name}: {rule}", "by": "not measured yet", "state": "waiting"}
-    rates = rate_text(each["error"], each["error_rate"])
+    rates = rate(each["error_rate"], each["error"] or "error")
     if each["previous_rate"] is not None:
-        rates = rates_text(each["error"], each["previous_rate"], each["error_rate"], " to ")
+        rates = " to ".join(two_rates(each["previous_rate"], each["error_rate"], each["error"] or "error"))
     change = each["change"] or "measured"
     of = " · ".join(part for part in (text.line(each["model"] or "", 80), display.moment(each["measured_at"])) if part)
     return {"text": f"{change} on {name}: {rates} ({rule})", "by": of, "state": change}

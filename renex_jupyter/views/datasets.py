@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from renex_jupyter.analysis.figures.ink import is_rate
 from renex_jupyter.analysis.figures.patterns import SIGNS
 from renex_jupyter.config import settings
 from renex_jupyter.query import dataset_lists as questions
 from renex_jupyter.records import display
+from renex_jupyter.records.failure_patterns import CONFIRMED, two_rates
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
@@ -108,7 +108,7 @@ def pattern_chips(patterns: Mapping[str, int]) -> list[list[str]]:
     others = sorted(each for each in patterns if each not in SIGNS)
     return [
         [f"{SIGNS.get(each, '·')} {patterns[each]:,} {text.line(each, 30) or 'not tested'}",
-         f"{display.count(patterns[each], 'failure pattern')} of the newest search", "" if each == "confirmed" else "label"]
+         f"{display.count(patterns[each], 'failure pattern')} of the newest search", "" if each == CONFIRMED else "label"]
         for each in (*known, *others)
     ]  # fmt: skip
 
@@ -117,19 +117,5 @@ def _worst(worse: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
     if not worse:
         return None
     first, more = worse[0], f" (and {len(worse) - 1:,} more)" if len(worse) > 1 else ""
-    rates = rates_text(first["error"], first["previous_rate"], first["error_rate"], " to ")
-    return {"text": f"worse on {text.line(first['name'], 80)}: {rates}{more}", "state": "worse"}
-
-
-def rates_text(error: str | None, before: float | None, after: float | None, between: str) -> str:
-    """Return two mean errors: `12 % to 19 %`, or as numbers where they are no shares."""
-    return f"{rate_text(error, before)}{between}{rate_text(error, after)}"
-
-
-def rate_text(error: str | None, value: float | None) -> str:
-    """Return a mean error as a reader takes it in; nothing where there is none."""
-    if value is None:
-        return ""
-    if not is_rate(error or "error"):
-        return f"{value:.4g}"
-    return f"{100 * value:.0f} %" if value >= 0.1 or value == 0 else f"{100 * value:.2g} %"
+    rates = " to ".join(two_rates(first["previous_rate"], first["error_rate"], first["error"] or "error"))
+    return {"text": f"worse on {text.line(first['name'] or '', 80)}: {rates}{more}", "state": "worse"}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from renex_jupyter.analysis.figures.patterns import pattern_figure
-from renex_jupyter.analysis.figures.waterfall import waterfall_figure
+from renex_jupyter.analysis.figures.waterfall import by_condition, waterfall_figure
+from renex_jupyter.errors import RenexError
 from renex_jupyter.query import pattern_lists as questions
+from renex_jupyter.records.failure_patterns import rate
+from renex_jupyter.records.predicates import from_json
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import dataset_facts, text
-from renex_jupyter.views.datasets import rate_text
 from renex_jupyter.views.detail import Detail
 from renex_jupyter.views.plot import Plot
 from renex_jupyter.views.table import Table
@@ -22,7 +25,7 @@ COLUMNS: tuple[dict[str, Any], ...] = (
     {"key": "position", "label": "Rank", "kind": "number", "sortable": True, "width": 480},
     {"key": "predicate", "label": "Pattern", "kind": "text", "main": True, "wraps": True},
     {"key": "error_rate", "label": "Found on", "kind": "number", "sortable": True, "align": "right", "width": 360},
-    {"key": "holdout_error_rate", "label": "Confirmed on", "kind": "number", "sortable": True, "align": "right", "width": 360},
+    {"key": "holdout_error_rate", "label": "Tested on", "kind": "number", "sortable": True, "align": "right", "width": 360},
     {"key": "support", "label": "Samples", "kind": "number", "sortable": True, "align": "right", "width": 480},
 )  # fmt: skip
 
@@ -107,7 +110,7 @@ class Patterns:
                 self.table.forget()
                 self.table.sort_key, self.table.sort_descending = "position", False
             self._of = own_id
-            rows = [_row(each, search["error"]) for each in picture.patterns] if picture and search else []
+            rows = [_row(each, search["error"] or "error") for each in picture.patterns] if picture and search else []
             self.table.fill(rows, search["patterns"] if search else 0)
 
     def _draw_head(self, picture: PatternsPicture | None, search: Mapping[str, Any] | None) -> None:
@@ -180,9 +183,9 @@ def _labelled(searches: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, A
     return found
 
 
-def _row(pattern: Mapping[str, Any], error: str | None) -> dict[str, Any]:
-    found, tested = rate_text(error, pattern["error_rate"]), rate_text(error, pattern["holdout_error_rate"])
-    base, status = rate_text(error, pattern["base_rate"]), text.line(pattern["status"] or "not tested", 30)
+def _row(pattern: Mapping[str, Any], error: str) -> dict[str, Any]:
+    found, tested = rate(pattern["error_rate"], error), rate(pattern["holdout_error_rate"], error)
+    base, status = rate(pattern["base_rate"], error), text.line(pattern["status"] or "not tested", 30)
     rates = f"{found} and {tested}" if tested else found
     rule = text.line(pattern["predicate_text"] or "every sample")
     return {
@@ -202,4 +205,6 @@ def _steps(pattern: Mapping[str, Any], error: str) -> dict[str, Any]:
     if not isinstance(said, dict) or base is None or len(said) < 2:
         return NOTHING
     steps = {str(name): float(each) for name, each in said.items() if isinstance(each, (int, float))}
+    with suppress(RenexError):  # written by somebody else, in another way
+        steps = by_condition(steps, from_json(pattern["predicate"]))
     return waterfall_figure(steps, base, error=error) if steps else NOTHING

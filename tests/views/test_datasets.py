@@ -174,7 +174,7 @@ def test_patterns_are_shown_with_both_error_rates_the_base_rate_and_their_status
     assert (found["x"], tested["x"]) == (pytest.approx([0.6, 0.55, 0.6]), pytest.approx([0.55, 0.5, 0.15]))
     assert [line["x"][0] for line in lines] == [0.14, 0.15]
     told = facts(opened.detail.patterns.head)
-    assert (told["of all"], told["found"], told["search"]) == ("14 % of 500", "3", "complete")
+    assert (told["all samples"], told["found"], told["search"]) == ("14 % of 500", "3", "complete")
 
 
 def test_a_search_that_ran_out_of_time_says_so(registry: Registry) -> None:
@@ -209,7 +209,7 @@ def test_the_reader_chooses_the_model_whose_failures_are_shown(registry: Registr
 def test_a_pattern_is_chosen_in_the_table_or_in_the_figure_and_shows_what_makes_it(registry: Registry) -> None:
     dataset = registry.dataset("adult")
     both = {"and": [YOUNG, WOMEN]}
-    contributions = {"age < 30": 0.3, "sex = 'F'": 0.16}
+    contributions = {"age": 0.3, "sex": 0.16}
     _, _, [_, second] = searched(registry, dataset, YOUNG, both, contributions=contributions)
     opened = Opened(registry, dataset)
     patterns = opened.detail.patterns
@@ -217,8 +217,10 @@ def test_a_pattern_is_chosen_in_the_table_or_in_the_figure_and_shows_what_makes_
     assert patterns.table.selected == [second]
     opened.refresh()
     assert patterns.pattern.content["title"]["text"] == "age < 30 and sex = 'F'"
-    assert facts(patterns.pattern)["confirmed on"] == "50 % of 55, all 15 %"
+    assert facts(patterns.pattern)["tested on"] == "50 % of 55, all 15 %"
     assert patterns.steps.figure["data"][0]["x"][:3] == [0.14, 0.3, 0.16]
+    names = patterns.steps.figure["layout"]["yaxis"]["ticktext"]
+    assert names == ["all samples", "age &lt; 30", "sex = 'F'", "the pattern"]
     code = opened.press(patterns.pattern, "insert:Show samples")
     where = code.partition("where=")[2].rpartition(", limit")[0]
     assert eval(where) == both

@@ -7,18 +7,18 @@ from typing import Any
 
 from renex_jupyter.analysis.error_grid import Cell, Grid
 from renex_jupyter.analysis.figures import ink
+from renex_jupyter.records.failure_patterns import rate
 
 
 def heatmap_figure(grid: Grid, *, error: str = "error", title: str = "") -> dict[str, Any]:
     """Return a figure of a grid: a cell says its rate and how many samples it has, and is grey where these are too few."""
-    share = ink.is_rate(error)
     shared = {
         "type": "heatmap",
         "x": [*range(len(grid.a_labels))],
         "y": [*range(len(grid.b_labels))],
-        "text": [[_text(each, share=share) for each in row] for row in grid.cells],
+        "text": [[_text(each, error) for each in row] for row in grid.cells],
         "texttemplate": "%{text}",
-        "hovertext": _hovers(grid, share=share),
+        "hovertext": _hovers(grid, error),
         "hoverinfo": "text",
         "xgap": 1,
         "ygap": 1,
@@ -29,13 +29,13 @@ def heatmap_figure(grid: Grid, *, error: str = "error", title: str = "") -> dict
     data = [
         {**shared, "z": small, "colorscale": grey, "showscale": False, "textfont": {"color": ink.GREY}},
         {**shared, "z": known, "zmin": 0, "colorscale": [list(each) for each in ink.SCALE],
-         "colorbar": {"thickness": 8, "tickformat": ".0%" if share else "", "outlinewidth": 0}},
+         "colorbar": {"thickness": 8, "tickformat": ink.percents(error), "outlinewidth": 0}},
     ]  # fmt: skip
     return {
         "data": data,
         "layout": ink.layout(
             110 + 34 * len(grid.b_labels),
-            **ink.heading(title or f"all {_plain_rate(grid, share=share)}"),
+            **ink.heading(title or f"all samples: {rate(grid.base_rate, error)} of {grid.n:,}"),
             xaxis=_axis(grid.a, grid.a_labels, tickangle=-45),
             yaxis=_axis(grid.b, grid.b_labels),
         ),
@@ -47,24 +47,19 @@ def _axis(name: str, labels: Sequence[str], **more: Any) -> dict[str, Any]:
     return ink.axis(name, tickvals=[*range(len(labels))], ticktext=short, showgrid=False, zeroline=False, **more)
 
 
-def _text(cell: Cell, *, share: bool) -> str:
-    return f"{ink.rate(cell.rate, share=share)}<br>n {ink.whole(cell.n)}" if cell.n else ""
+def _text(cell: Cell, error: str) -> str:
+    return f"{ink.rate(cell.rate, error)}<br>n {ink.whole(cell.n)}" if cell.n else ""
 
 
-def _plain_rate(grid: Grid, *, share: bool) -> str:
-    base = f"{100 * grid.base_rate:.2g} %" if share else f"{grid.base_rate:.4g}"
-    return f"{base} of {grid.n:,}"
-
-
-def _hovers(grid: Grid, *, share: bool) -> list[list[str]]:
+def _hovers(grid: Grid, error: str) -> list[list[str]]:
     return [
-        [_hover(grid, each, a, b, share=share) for a, each in zip(grid.a_labels, row, strict=True)]
+        [_hover(grid, each, a, b, error) for a, each in zip(grid.a_labels, row, strict=True)]
         for b, row in zip(grid.b_labels, grid.cells, strict=True)
     ]
 
 
-def _hover(grid: Grid, cell: Cell, a: str, b: str, *, share: bool) -> str:
+def _hover(grid: Grid, cell: Cell, a: str, b: str, error: str) -> str:
     few = f" (fewer than {grid.least}: grey)" if 0 < cell.n < grid.least else ""
     said = [*(ink.wrapped(f"{name}: {each}", 60) for name, each in ((grid.a, a), (grid.b, b)))]
     said += [f"{ink.whole(cell.n)} samples{few}"]
-    return "<br>".join([*said, f"error {ink.rate(cell.rate, share=share)}"] if cell.n else said)
+    return "<br>".join([*said, f"error {ink.rate(cell.rate, error)}"] if cell.n else said)

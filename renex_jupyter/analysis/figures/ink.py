@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from renex_jupyter.records import failure_patterns
+
 # Okabe and Ito's colours: told apart with every kind of colour vision, on light and on dark. https://jfly.uni-koeln.de/color/
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY)
@@ -17,7 +19,6 @@ SCALE = ((0.0, "#fff3e6"), (0.25, "#fdd0a2"), (0.5, "#fd9a4e"), (0.75, "#e2640f"
 LONGEST = 300  # characters of a stored text that are shown of it
 FONT = 11  # pixels
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "%": "&#37;"})
-_ALONE = {"error", "missed", "false_positive", "false_negative"}  # errors that are counted: their mean is a rate
 
 
 def escaped(text: str) -> str:
@@ -33,19 +34,20 @@ def wrapped(text: str, width: int, lines: int = 2) -> str:
     return "<br>".join(each.translate(_ENTITIES) for each in found)
 
 
-def is_rate(error: str) -> bool:
-    """Say whether the mean of an error is a share of the samples."""
-    return error in _ALONE
-
-
-def rate(value: float | None, *, share: bool = True) -> str:
+def rate(value: float | None, error: str) -> str:
     """Return a mean error: `12 %`, or a number where it is no share; escaped."""
-    if value is None or not math.isfinite(value):
-        return "not known"
-    if not share:
-        return f"{value:.4g}"
-    percent = 100 * value
-    return f"{percent:.0f} &#37;" if percent >= 10 or percent == 0 else f"{percent:.2g} &#37;"
+    known = value is not None and math.isfinite(value)
+    return escaped(failure_patterns.rate(value, error)) if known else "not known"
+
+
+def percents(error: str) -> str:
+    """Return how the ticks of an axis of mean errors are written."""
+    return ".0%" if failure_patterns.is_share(error) else ""
+
+
+def percent(value: float) -> str:
+    """Return a share: `12.3 %`; escaped."""
+    return f"{100 * value:.3g} &#37;"
 
 
 def whole(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from renex_jupyter.analysis.figures import ink
 
 MOST = 20  # patterns that one figure shows
-ROW = 62  # pixels of one
+ROW = 70  # pixels of one
 WIDTH = 36  # characters of a pattern in one line: as many as the narrowest panel has room for
 SIGNS = {"confirmed": "✓", "not confirmed": "✗", "too small": "○"}
 
@@ -32,19 +32,18 @@ def pattern_figure(
     shown = list(patterns[:MOST])
     if not shown:
         return {"data": [], "layout": ink.layout(80)}
-    share = ink.is_rate(error)
     split = any(each.get("holdout_error_rate") is not None for each in shown)
-    data = [_bars(shown, "", "found on" if split else "error rate", ink.ORANGE, share=share)]
-    data += [_bars(shown, "holdout_", "confirmed on", ink.BLUE, share=share)] if split else []
-    data += _base_lines(shown, share=share, split=split)
+    data = [_bars(shown, "", "found on" if split else "error rate", ink.ORANGE, error)]
+    data += [_bars(shown, "holdout_", "tested on", ink.BLUE, error)] if split else []
+    data += _base_lines(shown, error, split=split)
     rates = [each.get(key) or 0.0 for each in shown for key in ("error_rate", "holdout_error_rate", "base_rate")]
     named = ink.layout(
         70 + ROW * len(shown),
         **ink.heading(title),
         barmode="group",
-        bargap=0.5,
+        bargap=0.58,
         bargroupgap=0.05,
-        xaxis=ink.axis(range=[0, (max(rates) or 1.0) * 1.5], tickformat=".0%" if share else "", fixedrange=True),
+        xaxis=ink.axis(range=[0, (max(rates) or 1.0) * 1.5], tickformat=ink.percents(error), fixedrange=True),
         yaxis=ink.axis(
             range=[len(shown) - 0.55, -0.75], showticklabels=False, showgrid=False, zeroline=False, fixedrange=True
         ),
@@ -59,17 +58,17 @@ def sign(status: str | None) -> str:
     return f"{SIGNS.get(status or '', '·')} {status or 'not tested'}"
 
 
-def _bars(patterns: Sequence[Mapping[str, Any]], half: str, name: str, colour: str, *, share: bool) -> dict[str, Any]:
+def _bars(patterns: Sequence[Mapping[str, Any]], half: str, name: str, colour: str, error: str) -> dict[str, Any]:
     return {
         "type": "bar",
         "orientation": "h",
         "name": name,
         "y": list(range(len(patterns))),
         "x": ink.finite(each.get(f"{half}error_rate") for each in patterns),
-        "text": [_told(each, half, share=share) for each in patterns],
+        "text": [_told(each, half, error) for each in patterns],
         "textposition": "outside",
         "cliponaxis": False,
-        "hovertext": [_hover(each, share=share) for each in patterns],
+        "hovertext": [_hover(each, error) for each in patterns],
         "hoverinfo": "text",
         "marker": {"color": colour, "opacity": [0.45 if _is_weak(each) else 1.0 for each in patterns]},
         "customdata": [each.get("failure_pattern_id") for each in patterns],
@@ -80,15 +79,15 @@ def _is_weak(pattern: Mapping[str, Any]) -> bool:
     return pattern.get("status") in ("not confirmed", "too small")
 
 
-def _told(pattern: Mapping[str, Any], half: str, *, share: bool) -> str:
+def _told(pattern: Mapping[str, Any], half: str, error: str) -> str:
     support = pattern.get(f"{half}support")
     if pattern.get(f"{half}error_rate") is None:
         return ""
-    return f"{ink.rate(pattern[f'{half}error_rate'], share=share)} of {ink.whole(support)}"
+    return f"{ink.rate(pattern[f'{half}error_rate'], error)} of {ink.whole(support)}"
 
 
-def _base_lines(patterns: Sequence[Mapping[str, Any]], *, share: bool, split: bool) -> list[dict[str, Any]]:
-    """Return the rate of all samples of each half as an upright line through all rows."""
+def _base_lines(patterns: Sequence[Mapping[str, Any]], error: str, *, split: bool) -> list[dict[str, Any]]:
+    """Return the rate of all samples of each half as an upright line through the bars, but not through their names."""
     lines = []
     for half, dash, colour in (("", "solid", ink.ORANGE), ("holdout_", "dot", ink.BLUE))[: 1 + split]:
         value = next((each[f"{half}base_rate"] for each in patterns if each.get(f"{half}base_rate") is not None), None)
@@ -98,9 +97,9 @@ def _base_lines(patterns: Sequence[Mapping[str, Any]], *, share: bool, split: bo
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": f"all {ink.rate(value, share=share)}",
-                "x": [value, value],
-                "y": [-0.75, len(patterns) - 0.55],
+                "name": f"all {ink.rate(value, error)}",
+                "x": [value, value, None] * len(patterns),
+                "y": [each for place in range(len(patterns)) for each in (place - 0.23, place + 0.23, None)],
                 "line": {"color": colour, "dash": dash, "width": 1.5},
                 "hoverinfo": "name",
             }
@@ -114,7 +113,7 @@ def _name(place: int, pattern: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "text": ink.wrapped(words, WIDTH),
         "x": 0,
-        "y": place - 0.27,
+        "y": place - 0.23,
         "xanchor": "left",
         "yanchor": "bottom",
         "align": "left",
@@ -124,13 +123,13 @@ def _name(place: int, pattern: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _hover(pattern: Mapping[str, Any], *, share: bool) -> str:
+def _hover(pattern: Mapping[str, Any], error: str) -> str:
     lines = [ink.wrapped(str(pattern.get("predicate_text") or ""), 60, 6), ink.escaped(sign(pattern.get("status")))]
-    for half, name in (("", "found on"), ("holdout_", "confirmed on")):
+    for half, name in (("", "found on"), ("holdout_", "tested on")):
         value = pattern.get(f"{half}error_rate")
         if value is not None:
-            base = ink.rate(pattern.get(f"{half}base_rate"), share=share)
-            about = f"{ink.rate(value, share=share)} of {ink.whole(pattern.get(f'{half}support'))}, all {base}"
+            base = ink.rate(pattern.get(f"{half}base_rate"), error)
+            about = f"{ink.rate(value, error)} of {ink.whole(pattern.get(f'{half}support'))}, all {base}"
             lines.append(f"{name}: {about}")
     adjusted = pattern.get("adjusted_p_value")
     return "<br>".join([*lines, *([f"p {adjusted:.2g} (adjusted)"] if adjusted is not None else [])])

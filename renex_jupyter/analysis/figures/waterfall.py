@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from renex_jupyter.analysis.figures import ink
+from renex_jupyter.records.predicates import Condition, Every, Predicate
 
 
 def waterfall_figure(
@@ -23,14 +24,13 @@ def waterfall_figure(
     ----------
     contributions : text of a condition -> what it adds [as the error].
     """
-    share = ink.is_rate(error)
     steps = sorted(contributions.items(), key=lambda each: (-abs(each[1]), each[0]))
     total = base_rate + sum(contributions.values())
     names = ["all samples", *(name for name, _ in steps), "the pattern"]
     texts = [
-        ink.rate(base_rate, share=share),
-        *(_step(each, share=share) for _, each in steps),
-        ink.rate(total, share=share),
+        ink.rate(base_rate, error),
+        *(_step(each, error) for _, each in steps),
+        ink.rate(total, error),
     ]
     data = {
         "type": "waterfall",
@@ -57,8 +57,8 @@ def waterfall_figure(
             50 + 34 * len(names),
             **ink.heading(title),
             xaxis=ink.axis(
-                range=[min(0.0, *ends) - (0.2 * reach if min(ends) < 0 else 0), max(ends) + 0.25 * reach],
-                tickformat=".0%" if share else "",
+                range=[min(0.0, *ends) - (0.2 * reach if min(ends) < 0 else 0), max(ends) + 0.45 * reach],
+                tickformat=ink.percents(error),
             ),
             yaxis=ink.axis(
                 tickvals=list(range(len(names))),
@@ -69,8 +69,16 @@ def waterfall_figure(
     }
 
 
-def _step(value: float, *, share: bool) -> str:
-    return f"{'+' if value >= 0 else '-'}{ink.rate(abs(value), share=share)}"
+def by_condition(contributions: Mapping[str, float], predicate: Predicate) -> dict[str, float]:
+    """Return contributions of columns by the text of what is asked of the column, where that is one condition."""
+    parts = predicate.parts if isinstance(predicate, Every) else (predicate,)
+    conditions = [each for each in parts if isinstance(each, Condition)]
+    found = {name: [each for each in conditions if each.column == name] for name in contributions}
+    return {(str(found[name][0]) if len(found[name]) == 1 else name): value for name, value in contributions.items()}
+
+
+def _step(value: float, error: str) -> str:
+    return f"{'+' if value >= 0 else '-'}{ink.rate(abs(value), error)}"
 
 
 def _ends(steps: list[float]) -> list[float]:
