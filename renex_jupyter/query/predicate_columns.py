@@ -72,7 +72,7 @@ def unknown_column(name: str, columns: Mapping[str, str]) -> RenexError:
 
 def _condition(said: Condition, columns: Mapping[str, str]) -> Condition:
     name = known_column(said.column, columns)
-    kind = columns[name]
+    kind = columns[name] if said.part is None else _part_type(said, columns[name])
     if said.op == "is nan" and not (_WHOLE.match(kind) or _BROKEN.match(kind)):
         raise _misfit(said, kind, "only numbers may be NaN")
     if said.op in STATES or said.op == CONTAINS:
@@ -85,7 +85,18 @@ def _condition(said: Condition, columns: Mapping[str, str]) -> Condition:
         value = tuple(_value(said, each, kind) for each in said.value)
     else:
         value = _value(said, said.value, kind)
-    return Condition(name, said.op, value)
+    return dataclasses.replace(said, column=name, value=value)
+
+
+def _part_type(said: Condition, kind: str) -> str:
+    """Return the type of a part of a column."""
+    if said.part == "length":
+        if not _TEXT.match(kind):
+            raise _misfit(said, kind, "only texts have a length")
+        return "BIGINT"
+    if not _TIME.match(kind) and not (kind == "TIME" and said.part == "hour"):
+        raise _misfit(said, kind, f"it has no {said.part}")
+    return "BIGINT" if said.part == "hour" else "VARCHAR"
 
 
 def _value(said: Condition, value: Any, kind: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from renex_jupyter.errors import RenexError, invalid_argument, shown
@@ -13,6 +13,7 @@ MEMBERSHIPS = ("in", "not in")
 RANGE = "range"  # value: (low, high): low <= x < high; None: without an end
 CONTAINS = "contains"  # a word of a text, whatever its case
 STATES = ("is null", "is not null", "is nan")
+PARTS = ("hour", "dayname", "monthname", "length")  # of a time, or a text in characters: what SQL has as functions
 OPERATORS = (*COMPARISONS, *MEMBERSHIPS, RANGE, CONTAINS, *STATES)
 HINT = "Write {'column': 'age', 'op': 'range', 'value': [30, 40]}, and join such by {'and': [...]}, {'or': [...]}, {'not': ...}."
 DEEPEST = 50  # predicates inside each other
@@ -36,9 +37,10 @@ class Condition:
     column: str
     op: str  # one of OPERATORS
     value: Any = None  # a text, number or boolean; a tuple of them for `in`; (low, high) for `range`; None for states
+    part: str | None = None  # one of PARTS: what of the column is asked; None: its value
 
     def __str__(self) -> str:
-        name = _name(self.column)
+        name = _name(self.column) if self.part is None else f"{self.part}({_name(self.column)})"
         if self.op in STATES:
             return f"{name} {self.op}"
         if self.op == RANGE:
@@ -93,6 +95,7 @@ def to_json(predicate: Predicate) -> dict[str, Any]:
     if isinstance(predicate, Condition):
         value = list(predicate.value) if isinstance(predicate.value, tuple) else predicate.value
         said = {"column": predicate.column, "op": predicate.op}
+        said |= {"part": predicate.part} if predicate.part else {}
         return said if predicate.op in STATES else {**said, "value": value}
     if isinstance(predicate, Not):
         return {"not": to_json(predicate.part)}
@@ -104,8 +107,8 @@ def from_json(said: Any) -> Predicate:
 
     Parameters
     ----------
-    said : `{"column": ..., "op": ..., "value": ...}`, `{"and": [...]}`, `{"or": [...]}`, `{"not": ...}`; a list is an
-        `and`; a predicate is itself.
+    said : `{"column": ..., "op": ..., "value": ...}`, with `"part"` where only that of the column is meant (`PARTS`);
+        `{"and": [...]}`, `{"or": [...]}`, `{"not": ...}`; a list is an `and`; a predicate is itself.
 
     Raises
     ------
@@ -145,6 +148,15 @@ def _from_json(said: Any, depth: int) -> Predicate:
 
 
 def _condition(said: Mapping[str, Any]) -> Condition:
+    part = said.get("part")
+    if part is None:
+        return _of_value({name: value for name, value in said.items() if name != "part"})
+    if part not in PARTS:
+        raise invalid_argument(f"{shown(part)} is no part of a column.", f"Use one of: {', '.join(PARTS)}.")
+    return replace(_of_value({name: value for name, value in said.items() if name != "part"}), part=part)
+
+
+def _of_value(said: Mapping[str, Any]) -> Condition:
     column, op, value = said["column"], said.get("op", "="), said.get("value")
     if not isinstance(column, str) or not column or said.keys() - {"column", "op", "value"}:
         raise _wrong(said)

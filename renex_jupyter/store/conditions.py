@@ -8,6 +8,7 @@ from typing import Any
 from renex_jupyter.records.predicates import (
     CONTAINS,
     MEMBERSHIPS,
+    PARTS,
     RANGE,
     STATES,
     Condition,
@@ -29,6 +30,7 @@ def condition(predicate: Predicate, *, table: str | None = None) -> tuple[str, l
     """
     if isinstance(predicate, Condition):
         name = quoted(predicate.column) if table is None else f"{quoted(table)}.{quoted(predicate.column)}"
+        name = f"{predicate.part}({name})" if predicate.part in PARTS else name
         text, values = _of_column(name, predicate)
         return f"coalesce({text}, false)", values
     if isinstance(predicate, Not):
