@@ -22,7 +22,6 @@ class Scored:
     score: float
     size: int
     errors: float
-    largest: float
 
     @property
     def order(self) -> tuple[float, int, int, tuple[int, ...]]:
@@ -30,9 +29,9 @@ class Scored:
         return (-round(self.score, DIGITS), len(self.items), -self.size, self.items)
 
     @property
-    def sums(self) -> tuple[int, float, float]:
+    def sums(self) -> tuple[int, float]:
         """What slices of the same rows have in common."""
-        return (self.size, self.errors, self.largest)
+        return (self.size, self.errors)
 
 
 class Best:
@@ -62,7 +61,6 @@ class Best:
                 float(scores[at]),
                 int(counts.size[at]),
                 float(counts.errors[at]),
-                float(counts.largest[at]),
             )
             for at in chosen
         ]
@@ -84,7 +82,7 @@ class Best:
 
     def _distinct(self, ordered: Sequence[Scored]) -> Iterator[Scored]:
         """Yield slices in order, without those that have the same rows as an earlier one."""
-        seen: dict[tuple[int, float, float], list[Scored]] = {}
+        seen: dict[tuple[int, float], list[Scored]] = {}
         for at, each in enumerate(ordered):
             alike = seen.setdefault(each.sums, [])
             if alike:

@@ -17,7 +17,7 @@ from renex_jupyter.errors import RenexError, invalid_argument, not_found
 from renex_jupyter.store.workbench import Workbench, literal, quoted
 
 SHRINKS = 0.7  # rows that are alike are put together where at most this share of them is left
-BITS = 61  # of an error as a whole number: the sum of 2**63 of them fits into a HUGEINT
+BITS = 52  # of the sum of all errors as a whole number: doubles add such numbers without rounding
 FIRST_ROWS = 3  # that a message names
 _numbers = count()
 
@@ -29,7 +29,6 @@ class Errors:
     n: int
     sum: float
     squares: float
-    largest: float
     binary: bool
     exponent: int  # an error is a whole number times 2**-exponent
 
@@ -50,20 +49,15 @@ class Coded:
         return "sum(n)::bigint" if self.grouped else "count(*)"
 
     @property
-    def sum_sql(self) -> str:
-        """The sum of errors, in whole numbers."""
-        return "sum(e)"
-
-    @property
     def max_sql(self) -> str:
         """The largest error, in whole numbers; that of 0/1 is known without looking."""
-        return "1" if self.errors.binary else "max(m)" if self.grouped else "max(e)"
+        return "max(m)" if self.grouped else "max(e)"
 
     @property
     def squares_sql(self) -> str:
         """The sum of squared errors, as they were given."""
         if self.errors.binary:
-            return "sum(e)::double"
+            return "sum(e)"
         return "sum(q)" if self.grouped else f"sum((e * {self.unit!r}::double) ** 2)"
 
     @property
@@ -111,8 +105,10 @@ def _alike(bench: Workbench, plain: Coded, name: str) -> Coded:
     left = bench.value(f"select approx_count_distinct(hash({fields})) from {plain.name}")
     if left > SHRINKS * plain.errors.n:
         return plain
-    sums = "sum(e)::bigint as e" if plain.errors.binary else f"sum(e) as e, max(e) as m, {plain.squares_sql} as q"
-    bench.run(f"create temp table {name} as select {fields}, count(*) as n, {sums} from {plain.name} group by all")
+    bench.run(
+        f"create temp table {name} as select {fields}, count(*) as n, sum(e)::bigint as e, max(e) as m, "
+        f"({plain.squares_sql})::double as q from {plain.name} group by all"
+    )
     bench.run(f"drop table {plain.name}")
     return Coded(name, plain.columns, plain.values, plain.errors, grouped=True)
 
@@ -135,16 +131,18 @@ def look_at_errors(bench: Workbench, table: str, columns: Sequence[str], error: 
             f"column '{twice[0]}' is named twice.", "Name each column once, and the error not among them."
         )
     e = f"{quoted(error)}::double"
-    n, squares, largest, binary, wrong = bench.values(
-        f"select count(*), sum({e} ** 2) filter (where isfinite({e})), "
-        f"max({e}) filter (where isfinite({e})), bool_and({e} in (0, 1)), "
+    n, total, squares, binary, wrong = bench.values(
+        f"select count(*), sum({e}) filter (where isfinite({e})), sum({e} ** 2) filter (where isfinite({e})), "
+        f"bool_and({e} in (0, 1)), "
         f"count(*) filter (where not coalesce(isfinite({e}) and {e} >= 0, false)) from {quoted(table)}"
     )[0]
     if wrong:
         raise _wrong_errors(bench, table, error, wrong)
-    exponent = 0 if binary or not largest else min(BITS - math.frexp(largest)[1], 1000)
+    if total is not None and not math.isfinite(total):
+        raise invalid_argument("the errors sum up to more than a double can say.", "Divide them by their largest one.")
+    exponent = 0 if binary or not total else min(BITS - math.frexp(total)[1], 1000)
     whole = bench.value(f"select sum({_error_sql(error, exponent)}) from {quoted(table)}")
-    return Errors(n, math.ldexp(float(whole or 0), -exponent), squares or 0.0, largest or 0.0, bool(binary), exponent)
+    return Errors(n, math.ldexp(float(whole or 0), -exponent), squares or 0.0, bool(binary), exponent)
 
 
 def _wrong_errors(bench: Workbench, table: str, error: str, wrong: int) -> RenexError:

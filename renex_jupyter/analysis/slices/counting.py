@@ -1,12 +1,13 @@
-"""Counts of all slices over some sets of columns, in one scan of the table for a batch of sets."""
+"""Counts of all slices over some sets of columns, a batch of sets at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.analysis.slices.coded import Coded
+from renex_jupyter.analysis.slices.rows import Rows, take_rows
 from renex_jupyter.store.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -23,8 +24,21 @@ class Counts:
     items: NDArray[np.int64]  # (m, length) numbers of items, ascending in a row; rows in no order
     size: NDArray[np.int64]  # (m,) rows
     errors: NDArray[np.float64]  # (m,) sum of errors
-    largest: NDArray[np.float64]  # (m,) largest error
-    rows: NDArray[np.uint64] | None = None  # (m,) equal where the rows are the same
+
+    def only(self, chosen: Any) -> Counts:
+        """Return some of them: by a mask or in an order."""
+        return Counts(self.items[chosen], self.size[chosen], self.errors[chosen])
+
+
+def joined(parts: Sequence[Counts]) -> Counts:
+    """Return several counts of one length as one."""
+    import numpy as np
+
+    return Counts(
+        np.concatenate([each.items for each in parts]),
+        np.concatenate([each.size for each in parts]),
+        np.concatenate([each.errors for each in parts]),
+    )
 
 
 class Counter:
@@ -44,15 +58,54 @@ class Counter:
         sizes = [len(each) for each in table.values]
         self.column = np.repeat(np.arange(len(sizes)), sizes)  # (items,) of each item
         self.first = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(np.int64)  # (columns,) the first item of each
-        self._rows: dict[tuple[int, ...], int] = {}
+        self._same: dict[tuple[int, ...], int] = {}
+        self._rows: Rows | None = None
+        self._has_looked = False
 
-    def count(self, sets: Sequence[Sequence[int]], *, with_rows: bool = False) -> Counts:
+    def first_level(self, columns: Sequence[int]) -> tuple[Counts, NDArray[np.uint64], NDArray[np.float64]]:
+        """Return the slices of one condition, their rows as one number each (see `rows_of`), and their largest errors."""
+        import numpy as np
+
+        items, found = self._grouped(
+            [(each,) for each in columns], "bit_xor(hash(rowid)) as rows", f"{self.table.max_sql} as largest"
+        )
+        largest = np.asarray(found["largest"], dtype=float) * self.table.unit
+        return self._counts(items, found["size"], found["errors"]), np.asarray(found["rows"], dtype=np.uint64), largest
+
+    def count(self, sets: Sequence[tuple[int, ...]]) -> Counts:
         """Return the slices over sets of columns, all of the same length.
 
         Parameters
         ----------
         sets : numbers of columns, ascending in each.
         """
+        if not self._has_looked:
+            self._rows = take_rows(self.bench, self.table)
+            self._has_looked = True
+        inside = [each for each in sets if self._rows is not None and self._rows.fit(each)]
+        outside = [each for each in sets if each not in inside]
+        parts = []
+        if inside:
+            assert self._rows is not None
+            parts += [self._listed(one, *arrays) for one, arrays in zip(inside, self._rows.count(inside), strict=True)]
+        if outside:
+            items, found = self._grouped(outside)
+            parts.append(self._counts(items, found["size"], found["errors"]))
+        return joined(parts)
+
+    def _listed(self, one: tuple[int, ...], size: NDArray[np.float64], errors: NDArray[np.float64]) -> Counts:
+        """Return the combinations of one set of columns that are slices."""
+        import numpy as np
+
+        kept = (size >= self.support) & (errors > 0)
+        for axis in range(len(one)):
+            kept[(slice(None),) * axis + (0,)] = False  # values that are no items
+        at = np.nonzero(kept)
+        items = np.stack([codes + self.first[column] - 1 for codes, column in zip(at, one, strict=True)], axis=1)
+        return self._counts(items, size[at], errors[at])
+
+    def _grouped(self, sets: Sequence[tuple[int, ...]], *more: str) -> tuple[NDArray[np.int64], dict[str, Any]]:
+        """Count by GROUPING SETS: one scan for all of the sets, of which DuckDB holds the groups only."""
         import numpy as np
 
         table = self.table
@@ -62,47 +115,43 @@ class Counter:
         grouped = ", ".join(f"({', '.join(f'c{each}' for each in one)})" for one in sets)
         listed = " and ".join(f"coalesce({name} > 0, true)" for name in names)
         found = self.bench.arrays(
-            f"select {codes}, {table.size_sql} as size, {table.sum_sql}::double as errors, {table.max_sql} as largest"
-            f"{', bit_xor(hash(rowid)) as rows' if with_rows else ''} from {table.name} "
-            f"group by grouping sets ({grouped}) having {listed} and size >= {self.support} and errors > 0"
+            f"select {', '.join([codes, f'{table.size_sql} as size', 'sum(e)::double as errors', *more])} "
+            f"from {table.name} group by grouping sets ({grouped}) "
+            f"having {listed} and size >= {self.support} and errors > 0"
         )
         matrix = np.stack([np.asarray(found[name]) for name in names], axis=1).astype(np.int64)
         row, at = np.nonzero(matrix)  # as many of each row as a set has columns
-        items = (self.first[np.array(columns)[at]] + matrix[row, at] - 1).reshape(len(matrix), len(sets[0]))
-        unit = table.unit
-        return Counts(
-            items,
-            np.asarray(found["size"], dtype=np.int64),
-            np.asarray(found["errors"], dtype=float) * unit,
-            np.asarray(found["largest"], dtype=float) * unit,
-            np.asarray(found["rows"], dtype=np.uint64) if with_rows else None,
-        )
+        return (self.first[np.array(columns)[at]] + matrix[row, at] - 1).reshape(len(matrix), len(sets[0])), found
+
+    def _counts(self, items: NDArray[np.int64], size: Any, errors: Any) -> Counts:
+        import numpy as np
+
+        unit = self.table.unit
+        return Counts(items, np.asarray(size).astype(np.int64), np.asarray(errors, dtype=float) * unit)
 
     def rows_of(self, slices: Sequence[tuple[int, ...]]) -> list[int]:
         """Return a number for each slice that two slices have in common if they have the same rows, and else never.
 
         It is made of 64 bits of each row, so that "never" is once in 2**64 pairs.
         """
-        missing = [each for each in dict.fromkeys(slices) if each not in self._rows]
+        missing = [each for each in dict.fromkeys(slices) if each not in self._same]
         for start in range(0, len(missing), FILTERS):
             portion = missing[start : start + FILTERS]
             asked = ", ".join(f"bit_xor(hash(rowid)) filter (where {self._condition(each)})" for each in portion)
             found = self.bench.values(f"select {asked} from {self.table.name}")[0]
-            self._rows.update(zip(portion, found, strict=True))
-        return [self._rows[each] for each in slices]
+            self._same.update(zip(portion, found, strict=True))
+        return [self._same[each] for each in slices]
 
-    def squares(self, slices: Sequence[tuple[int, ...]]) -> list[float]:
-        """Return the sum of squared errors of each slice."""
-        asked = [f"{self.table.squares_sql} filter (where {self._condition(each)})" for each in slices]
-        if self.table.errors.binary:
-            asked = [f"(sum(e) filter (where {self._condition(each)}))::double" for each in slices]
-        return [
-            float(value)
-            for start in range(0, len(asked), FILTERS)
-            for value in self.bench.values(
-                f"select {', '.join(asked[start : start + FILTERS])} from {self.table.name}"
-            )[0]
-        ]
+    def details(self, slices: Sequence[tuple[int, ...]]) -> list[tuple[float, float]]:
+        """Return the largest error and the sum of squared errors of each slice."""
+        found: list[float] = []
+        for start in range(0, len(slices), FILTERS):
+            asked = []
+            for each in slices[start : start + FILTERS]:
+                chosen = f"filter (where {self._condition(each)})"
+                asked += [f"({self.table.max_sql} {chosen})::double", f"({self.table.squares_sql} {chosen})::double"]
+            found += self.bench.values(f"select {', '.join(asked)} from {self.table.name}")[0]
+        return [(largest * self.table.unit, squares) for largest, squares in zip(found[::2], found[1::2], strict=True)]
 
     def named(self, items: Sequence[int]) -> tuple[tuple[str, object], ...]:
         """Return a slice as columns and values."""

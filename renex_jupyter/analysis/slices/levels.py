@@ -31,7 +31,6 @@ class Level:
     keys: Whole  # (m,) ascending: place of the beginning in the level before * number of items + last item
     size: Whole  # (m,) rows
     errors: Real  # (m,) sum of errors
-    largest: Real  # (m,) largest error
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +74,14 @@ def place(keys: Whole, wanted: Whole, *, among: NDArray[np.bool_] | bool = True)
 
 
 def candidates(
-    levels: Sequence[Level], column: Whole, scale: Scale, *, support: int, threshold: float
+    levels: Sequence[Level], column: Whole, largest: Real, scale: Scale, *, support: int, threshold: float
 ) -> Iterator[Candidates]:
     """Yield the slices of the next length whose parents are all there and whose bound reaches the threshold.
 
     Parameters
     ----------
     column : (items,) the number of the column of each item.
+    largest : (items,) the largest error of each item.
     """
     import numpy as np
 
@@ -99,28 +99,20 @@ def candidates(
         items = np.concatenate([last.items[first], last.items[second, -1:]], axis=1)
         size = np.minimum(last.size[first], last.size[second])
         errors = np.minimum(last.errors[first], last.errors[second])
-        largest = np.minimum(last.largest[first], last.largest[second])
+        most = largest[items].min(axis=1)
         for left_out in range(length - 1):  # the two parents above have all but the last, and all but the one before it
-            kept = _promising(size, errors, largest, scale, support, threshold)
-            items, size, errors, largest, first = (each[kept] for each in (items, size, errors, largest, first))
+            kept = scale.bound(size, errors, most, support) >= threshold
+            items, size, errors, most, first = (each[kept] for each in (items, size, errors, most, first))
             parent = places(levels, np.delete(items, left_out, axis=1), len(column))
             there = parent >= 0
-            items, size, errors, largest, first, parent = (
-                each[there] for each in (items, size, errors, largest, first, parent)
+            items, size, errors, most, first, parent = (
+                each[there] for each in (items, size, errors, most, first, parent)
             )
             size = np.minimum(size, last.size[parent])
             errors = np.minimum(errors, last.errors[parent])
-            largest = np.minimum(largest, last.largest[parent])
-        bound = scale.bound(size, errors, largest, support)
+        bound = scale.bound(size, errors, most, support)
         found = Candidates(items, first * len(column) + items[:, -1], size, bound)
         yield found.only(bound >= threshold)
-
-
-def _promising(
-    size: Whole, errors: Real, largest: Real, scale: Scale, support: int, threshold: float
-) -> NDArray[np.bool_]:
-    kept: NDArray[np.bool_] = scale.bound(size, errors, largest, support) >= threshold
-    return kept
 
 
 def _portions(partners: Whole) -> Iterator[tuple[int, int]]:

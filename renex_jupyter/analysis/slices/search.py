@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from renex_jupyter.analysis.slices.best import Best, Scored
 from renex_jupyter.analysis.slices.coded import Errors, coded, look_at_errors
 from renex_jupyter.analysis.slices.contributions import contributions
-from renex_jupyter.analysis.slices.counting import Counter, Counts
+from renex_jupyter.analysis.slices.counting import Counter, Counts, joined
 from renex_jupyter.analysis.slices.found import Found, Slice
 from renex_jupyter.analysis.slices.levels import Candidates, Level, candidates, place, places
 from renex_jupyter.analysis.slices.scores import Scale, Sums, divergence_t
@@ -144,24 +144,27 @@ class _Search:
     def _first_level(self) -> None:
         import numpy as np
 
-        parts = []
+        self.largest = np.zeros(len(self.counter.column))
+        parts, same = [_nothing()], [np.zeros(0, dtype=np.uint64)]
         for start in range(0, len(self.counter.table.columns), self._batch):
             if self._is_over():
                 break
-            sets = [(at,) for at in range(len(self.counter.table.columns))[start : start + self._batch]]
-            counts = self.counter.count(sets, with_rows=True)
+            columns = range(len(self.counter.table.columns))[start : start + self._batch]
+            counts, rows, largest = self.counter.first_level(columns)
+            self.largest[counts.items[:, 0]] = largest
             self.counted += len(counts.size)
-            parts.append(_some(counts, counts.size < self.scale.n))  # one of all rows is no slice
-        counts = _joined(parts) if parts else _nothing()
+            parts.append(counts)
+            same.append(rows)
+        counts, rows = joined(parts), np.concatenate(same)
         order = np.argsort(counts.items[:, 0])
-        counts = _some(counts, order)
-        assert counts.rows is not None
-        _, firsts = np.unique(counts.rows, return_index=True)  # of items with the same rows the first stands for all
-        counts = _some(counts, np.sort(firsts))
+        counts, rows = counts.only(order), rows[order]
+        is_part = counts.size < self.scale.n  # all rows are no slice
+        counts, rows = counts.only(is_part), rows[is_part]
+        _, firsts = np.unique(rows, return_index=True)  # of items with the same rows the first stands for all
+        counts = counts.only(np.sort(firsts))
         self.best.add(counts)
-        keys = counts.items[:, 0]
         self._has_items = self.complete
-        self.levels.append(Level(counts.items, keys, counts.size, counts.errors, counts.largest))
+        self.levels.append(Level(counts.items, counts.items[:, 0], counts.size, counts.errors))
 
     def _next_level(self) -> Level | None:
         """Count the slices with one condition more; None: the time was over, or there is none."""
@@ -175,7 +178,7 @@ class _Search:
         highest = np.full(len(sets), -np.inf)
         np.maximum.at(highest, which, wanted.bound)
         order = np.argsort(-highest, kind="stable")  # the most promising first: the threshold rises early
-        parts = []
+        parts, keys = [], []
         for start in range(0, len(order), self._batch):
             chosen = [each for each in order[start : start + self._batch] if highest[each] >= self.best.threshold]
             if not chosen:
@@ -183,17 +186,17 @@ class _Search:
             if self._is_over():
                 return None
             self.counted += int(np.isin(which, chosen).sum())
-            counts = self.counter.count(sets[chosen].tolist())
-            part, keys = self._sought(counts, wanted)
+            counts = self.counter.count([tuple(each) for each in sets[chosen].tolist()])
+            part, found = self._sought(counts, wanted)
             self.best.add(part)
-            parts.append((part, keys))
+            parts.append(part)
+            keys.append(found)
         if not parts:
             return None
-        counts = _joined([part for part, _ in parts])
-        keys = np.concatenate([each for _, each in parts])
-        order = np.argsort(keys)
-        counts = _some(counts, order)
-        return Level(counts.items, keys[order], counts.size, counts.errors, counts.largest)
+        counts, ascending = joined(parts), np.concatenate(keys)
+        order = np.argsort(ascending)
+        counts = counts.only(order)
+        return Level(counts.items, ascending[order], counts.size, counts.errors)
 
     def _candidates(self) -> Candidates:
         import numpy as np
@@ -202,7 +205,12 @@ class _Search:
         kept = [Candidates(np.zeros((0, length), dtype=np.int64), *(np.zeros(0, dtype=np.int64),) * 2, np.zeros(0))]
         threshold = self.best.threshold
         for each in candidates(
-            self.levels, self.counter.column, self.scale, support=self.counter.support, threshold=threshold
+            self.levels,
+            self.counter.column,
+            self.largest,
+            self.scale,
+            support=self.counter.support,
+            threshold=threshold,
         ):
             kept.append(each)
             if self._is_over():
@@ -221,7 +229,7 @@ class _Search:
         at = place(wanted.keys, parent * total + counts.items[:, -1], among=parent >= 0)
         kept = at >= 0
         kept[kept] = counts.size[kept] < wanted.most[at[kept]]
-        return _some(counts, kept), wanted.keys[at[kept]]
+        return counts.only(kept), wanted.keys[at[kept]]
 
     def _is_over(self) -> bool:
         if time.monotonic() > self._until:
@@ -248,8 +256,8 @@ def _described(search: _Search, best: Sequence[Scored], errors: Errors) -> Itera
         return float(level.errors[at] / level.size[at]) - whole.mean
 
     last = {each.items: each for each in best}
-    squares = search.counter.squares([each.items for each in best])
-    for each, square in zip(best, squares, strict=True):
+    details = search.counter.details([each.items for each in best])
+    for each, (largest, square) in zip(best, details, strict=True):
         sums = Sums(each.size, each.errors, square)
         shares = contributions(each.items, divergence)
         named = search.counter.named(each.items)
@@ -258,7 +266,7 @@ def _described(search: _Search, best: Sequence[Scored], errors: Errors) -> Itera
             each.score,
             each.size,
             each.errors,
-            each.largest,
+            largest,
             square,
             sums.mean,
             sums.mean - whole.mean,
@@ -267,29 +275,11 @@ def _described(search: _Search, best: Sequence[Scored], errors: Errors) -> Itera
         )
 
 
-def _some(counts: Counts, chosen: Any) -> Counts:
-    rows = None if counts.rows is None else counts.rows[chosen]
-    return Counts(counts.items[chosen], counts.size[chosen], counts.errors[chosen], counts.largest[chosen], rows)
-
-
-def _joined(parts: Sequence[Counts]) -> Counts:
-    import numpy as np
-
-    rows = [each.rows for each in parts if each.rows is not None]
-    return Counts(
-        np.concatenate([each.items for each in parts]),
-        np.concatenate([each.size for each in parts]),
-        np.concatenate([each.errors for each in parts]),
-        np.concatenate([each.largest for each in parts]),
-        np.concatenate(rows) if rows else None,
-    )
-
-
 def _nothing() -> Counts:
     import numpy as np
 
     whole = np.zeros(0, dtype=np.int64)
-    return Counts(whole.reshape(0, 1), whole, np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.uint64))
+    return Counts(whole.reshape(0, 1), whole, np.zeros(0))
 
 
 def _hopeless(errors: Errors, columns: Sequence[str], support: int) -> str | None:
