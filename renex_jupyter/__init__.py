@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.experiments import get_experiment as get_experiment
     from renex_jupyter.session.experiments import list_experiments as list_experiments
     from renex_jupyter.session.experiments import update_experiment as update_experiment
+    from renex_jupyter.session.failure_patterns import failure_patterns as failure_patterns
     from renex_jupyter.session.found_runs import get_run as get_run
     from renex_jupyter.session.found_runs import search_runs as search_runs
     from renex_jupyter.session.housekeeping import delete_snapshot as delete_snapshot
@@ -239,6 +240,7 @@ _WHERE = {
     "get_experiment": "session.experiments",
     "list_experiments": "session.experiments",
     "update_experiment": "session.experiments",
+    "failure_patterns": "session.failure_patterns",
     "create_namespace": "session.namespaces",
     "delete_namespace": "session.namespaces",
     "get_namespace": "session.namespaces",

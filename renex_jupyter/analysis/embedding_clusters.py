@@ -71,11 +71,11 @@ def find_centres(
 
 
 def nearest(column: str, centres: Centres) -> tuple[str, list[Any]]:
-    """Return the expression of the number of the nearest centre, from 0, and its values; NULL without an embedding."""
+    """Return the expression of the nearest centre, its number from 0 as text, and its values; NULL without an embedding."""
     name = quoted(column)
     distances = f"list_transform(?::double[][], c -> list_distance(c, {name}::double[]))"
     fits = f"{name} is not null and len({name}) = {len(centres[0])}"
     return (
-        f"(case when {fits} then list_position({distances}, list_min({distances})) - 1 end)::integer",
+        f"(case when {fits} then list_position({distances}, list_min({distances})) - 1 end)::varchar",
         [list(centres), list(centres)],
     )
