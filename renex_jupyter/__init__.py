@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from renex_jupyter.analysis.slices.finder import SliceFinder as SliceFinder
     from renex_jupyter.errors import RenexError as RenexError
     from renex_jupyter.session.access import get_access as get_access
     from renex_jupyter.session.access import set_access as set_access
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from renex_jupyter.session.checkpoints import last_checkpoint as last_checkpoint
     from renex_jupyter.session.checkpoints import list_checkpoints as list_checkpoints
     from renex_jupyter.session.checkpoints import log_checkpoint as log_checkpoint
+    from renex_jupyter.session.dataset_versions import get_dataset_version as get_dataset_version
+    from renex_jupyter.session.datasets import create_dataset as create_dataset
+    from renex_jupyter.session.datasets import get_dataset as get_dataset
     from renex_jupyter.session.decisions import replace_version as replace_version
     from renex_jupyter.session.decisions import restore_version as restore_version
     from renex_jupyter.session.decisions import retire_version as retire_version
@@ -42,6 +46,10 @@ if TYPE_CHECKING:
     from renex_jupyter.session.diffs import diff as diff
     from renex_jupyter.session.downloads import download_artifact as download_artifact
     from renex_jupyter.session.downloads import verify_artifact as verify_artifact
+    from renex_jupyter.session.drift import decide as decide
+    from renex_jupyter.session.drift import drift as drift
+    from renex_jupyter.session.drift import get_drift_report as get_drift_report
+    from renex_jupyter.session.drift import list_drift_reports as list_drift_reports
     from renex_jupyter.session.environment_builds import build_environment as build_environment
     from renex_jupyter.session.environments import capture_environment as capture_environment
     from renex_jupyter.session.environments import create_environment as create_environment
@@ -50,6 +58,12 @@ if TYPE_CHECKING:
     from renex_jupyter.session.environments import get_environment as get_environment
     from renex_jupyter.session.environments import list_environments as list_environments
     from renex_jupyter.session.environments import name_environment as name_environment
+    from renex_jupyter.session.evaluation_figures import calibration_figure as calibration_figure
+    from renex_jupyter.session.evaluation_figures import confusion_figure as confusion_figure
+    from renex_jupyter.session.evaluation_figures import confusion_samples as confusion_samples
+    from renex_jupyter.session.evaluation_figures import precision_recall_figure as precision_recall_figure
+    from renex_jupyter.session.evaluation_figures import residual_figure as residual_figure
+    from renex_jupyter.session.evaluation_figures import roc_figure as roc_figure
     from renex_jupyter.session.evaluations import evaluate_policies as evaluate_policies
     from renex_jupyter.session.events import event as event
     from renex_jupyter.session.events import list_events as list_events
@@ -64,6 +78,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.failure_patterns import failure_patterns as failure_patterns
     from renex_jupyter.session.found_runs import get_run as get_run
     from renex_jupyter.session.found_runs import search_runs as search_runs
+    from renex_jupyter.session.galleries import sample_gallery as sample_gallery
     from renex_jupyter.session.housekeeping import delete_snapshot as delete_snapshot
     from renex_jupyter.session.housekeeping import get_snapshot as get_snapshot
     from renex_jupyter.session.housekeeping import list_snapshots as list_snapshots
@@ -104,6 +119,10 @@ if TYPE_CHECKING:
     from renex_jupyter.session.params import log_params as log_params
     from renex_jupyter.session.params import set_tag as set_tag
     from renex_jupyter.session.params import set_tags as set_tags
+    from renex_jupyter.session.pattern_figures import drift_figure as drift_figure
+    from renex_jupyter.session.pattern_figures import heatmap as heatmap
+    from renex_jupyter.session.pattern_figures import pattern_figure as pattern_figure
+    from renex_jupyter.session.pattern_figures import waterfall as waterfall
     from renex_jupyter.session.policies import delete_policy as delete_policy
     from renex_jupyter.session.policies import disable_policy as disable_policy
     from renex_jupyter.session.policies import enable_policy as enable_policy
@@ -112,6 +131,9 @@ if TYPE_CHECKING:
     from renex_jupyter.session.policies import policy_history as policy_history
     from renex_jupyter.session.policies import set_policies as set_policies
     from renex_jupyter.session.policies import set_policy as set_policy
+    from renex_jupyter.session.predictions import get_predictions as get_predictions
+    from renex_jupyter.session.predictions import list_predictions as list_predictions
+    from renex_jupyter.session.predictions import log_predictions as log_predictions
     from renex_jupyter.session.progress import track as track
     from renex_jupyter.session.reruns import rerun as rerun
     from renex_jupyter.session.run_edits import delete_run as delete_run
@@ -138,6 +160,7 @@ if TYPE_CHECKING:
     panel = show
 
 _WHERE = {
+    "SliceFinder": "analysis.slices.finder",
     "RenexError": "errors",
     "get_access": "session.access",
     "set_access": "session.access",
@@ -151,9 +174,16 @@ _WHERE = {
     "stop": "session.attaching",
     "watch_model": "session.autolog.for_torch",
     "autolog": "session.autolog.switches",
+    "get_dataset_version": "session.dataset_versions",
+    "create_dataset": "session.datasets",
+    "get_dataset": "session.datasets",
+    "get_predictions": "session.predictions",
+    "list_predictions": "session.predictions",
+    "log_predictions": "session.predictions",
     "track": "session.progress",
     "on_change": "session.changes",
     "watch": "session.changes",
+    "sample_gallery": "session.galleries",
     "event": "session.events",
     "list_events": "session.events",
     "log_event": "session.events",
@@ -161,6 +191,10 @@ _WHERE = {
     "where_time_goes": "session.events",
     "checkout": "session.checkouts",
     "diff": "session.diffs",
+    "decide": "session.drift",
+    "drift": "session.drift",
+    "get_drift_report": "session.drift",
+    "list_drift_reports": "session.drift",
     "build_environment": "session.environment_builds",
     "capture_environment": "session.environments",
     "create_environment": "session.environments",
@@ -205,7 +239,17 @@ _WHERE = {
     "update_snapshot": "session.housekeeping",
     "sql": "session.sql",
     "run_task": "session.tasks",
+    "calibration_figure": "session.evaluation_figures",
+    "confusion_figure": "session.evaluation_figures",
+    "confusion_samples": "session.evaluation_figures",
+    "precision_recall_figure": "session.evaluation_figures",
+    "residual_figure": "session.evaluation_figures",
+    "roc_figure": "session.evaluation_figures",
     "evaluate_policies": "session.evaluations",
+    "drift_figure": "session.pattern_figures",
+    "heatmap": "session.pattern_figures",
+    "pattern_figure": "session.pattern_figures",
+    "waterfall": "session.pattern_figures",
     "delete_policy": "session.policies",
     "disable_policy": "session.policies",
     "enable_policy": "session.policies",
