@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.checkpoints import last_checkpoint as last_checkpoint
     from renex_jupyter.session.checkpoints import list_checkpoints as list_checkpoints
     from renex_jupyter.session.checkpoints import log_checkpoint as log_checkpoint
+    from renex_jupyter.session.comparing import compare_predictions as compare_predictions
     from renex_jupyter.session.dataset_versions import get_dataset_version as get_dataset_version
     from renex_jupyter.session.datasets import create_dataset as create_dataset
     from renex_jupyter.session.datasets import get_dataset as get_dataset
@@ -58,6 +59,12 @@ if TYPE_CHECKING:
     from renex_jupyter.session.environments import get_environment as get_environment
     from renex_jupyter.session.environments import list_environments as list_environments
     from renex_jupyter.session.environments import name_environment as name_environment
+    from renex_jupyter.session.evaluating import calibration as calibration
+    from renex_jupyter.session.evaluating import confusion_matrix as confusion_matrix
+    from renex_jupyter.session.evaluating import evaluate as evaluate
+    from renex_jupyter.session.evaluating import precision_recall_curve as precision_recall_curve
+    from renex_jupyter.session.evaluating import residuals as residuals
+    from renex_jupyter.session.evaluating import roc_curve as roc_curve
     from renex_jupyter.session.evaluation_figures import calibration_figure as calibration_figure
     from renex_jupyter.session.evaluation_figures import confusion_figure as confusion_figure
     from renex_jupyter.session.evaluation_figures import confusion_samples as confusion_samples
@@ -245,6 +252,13 @@ _WHERE = {
     "precision_recall_figure": "session.evaluation_figures",
     "residual_figure": "session.evaluation_figures",
     "roc_figure": "session.evaluation_figures",
+    "compare_predictions": "session.comparing",
+    "calibration": "session.evaluating",
+    "confusion_matrix": "session.evaluating",
+    "evaluate": "session.evaluating",
+    "precision_recall_curve": "session.evaluating",
+    "residuals": "session.evaluating",
+    "roc_curve": "session.evaluating",
     "evaluate_policies": "session.evaluations",
     "drift_figure": "session.pattern_figures",
     "heatmap": "session.pattern_figures",

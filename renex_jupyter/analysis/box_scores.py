@@ -6,11 +6,9 @@ import math
 
 from renex_jupyter.analysis.average_precision import COCO, average_precision, mean_precision
 from renex_jupyter.analysis.confusion import AVERAGED
-from renex_jupyter.analysis.detection import choices, match_boxes
+from renex_jupyter.analysis.detection import OVERLAP, choices, match_boxes
 from renex_jupyter.records.evaluations import ClassScores, Count
 from renex_jupyter.store.workbench import Workbench, quoted
-
-_OVERLAP = "greatest(0, least(t.x + t.w, f.x + f.w) - greatest(t.x, f.x)) * greatest(0, least(t.y + t.h, f.y + f.h) - greatest(t.y, f.y))"
 
 
 def box_counts(bench: Workbench, *, iou: float, source: str = "predictions") -> tuple[Count, ...]:
@@ -67,7 +65,7 @@ def _take_crossed(bench: Workbench, table: str, iou: float) -> None:
 
     pairs = bench.arrays(
         f"""
-        with pairs as (select f.number as found, t.number as truth, f.score, {_OVERLAP} as overlap,
+        with pairs as (select f.number as found, t.number as truth, f.score, {OVERLAP} as overlap,
                 t.w * t.h + f.w * f.h as areas
             from {quoted(table)} t join {quoted(table)} f on f._key = t._key and t.side = 'truth' and f.side = 'prediction'
             where t.error = 1 and f.error = 1 and t.label is distinct from f.label)
