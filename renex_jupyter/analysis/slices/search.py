@@ -71,7 +71,7 @@ def find_slices(
     RenexError : `not_found` for an unknown column; `invalid_argument` for options out of their range, and for errors that
         are NULL, NaN, infinite or below 0, with their rows.
     """
-    _check(k, alpha, min_support, max_level, time_budget, batch)
+    check_options(k, alpha, min_support, max_level, time_budget, batch)
     begin = time.monotonic()
     until = math.inf if time_budget is None else begin + time_budget
     errors = look_at_errors(bench, table, columns, error)
@@ -297,9 +297,10 @@ def _hopeless(errors: Errors, columns: Sequence[str], support: int) -> str | Non
     return None
 
 
-def _check(
-    k: int, alpha: float, min_support: int | None, max_level: int, time_budget: float | None, batch: int
+def check_options(
+    k: int, alpha: float, min_support: int | None, max_level: int, time_budget: float | None, batch: int = BATCH
 ) -> None:
+    """Refuse options out of their range, see `find_slices`."""
     whole = {"k": k, "min_support": 1 if min_support is None else min_support, "max_level": max_level, "batch": batch}
     for name, value in whole.items():
         if not _is(int, value) or value < 1:
