@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.dataset_versions import get_dataset_version as get_dataset_version
     from renex_jupyter.session.datasets import create_dataset as create_dataset
     from renex_jupyter.session.datasets import get_dataset as get_dataset
+    from renex_jupyter.session.dataset_exports import export_dataset as export_dataset
     from renex_jupyter.session.decisions import replace_version as replace_version
     from renex_jupyter.session.decisions import restore_version as restore_version
     from renex_jupyter.session.decisions import retire_version as retire_version
@@ -206,6 +207,7 @@ _WHERE = {
     "capture_environment": "session.environments",
     "create_environment": "session.environments",
     "diff_environments": "session.environments",
+    "export_dataset": "session.dataset_exports",
     "export_environment": "session.environments",
     "get_environment": "session.environments",
     "name_environment": "session.environments",

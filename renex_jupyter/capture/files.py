@@ -171,9 +171,21 @@ def upload(
     return Uploaded(answer["is_folder"], entries, left_out, tuple(Finding(*each) for each in answer["findings"]))
 
 
+def read_table(paths: Sequence[Path], kind: str, into: Path, *, timeout: float = DAY) -> dict[str, Any]:
+    """Have tables, or a dataset of images, written as Parquet into a folder: see table_reading.py.
+
+    Raises
+    ------
+    RenexError : `not_found`, `permission`, `invalid_argument` for what is not of this format, `timeout`, `interrupted`.
+    """
+    table = {"paths": [_text(each.absolute()) for each in paths], "format": kind, "into": _text(into)}
+    request = {"root": _text(paths[0].absolute()), "table": table}
+    return _ask(request, timeout, lambda _, answer: answer, _tables)
+
+
 def stop_worker() -> None:
     """End the reading processes; the next capture starts another."""
-    for slot in (_slot, _uploads):
+    for slot in (_slot, _uploads, _tables):
         with slot.lock:
             worker, slot.worker = slot.worker, None
             if worker and worker.owner == os.getpid():
@@ -280,6 +292,7 @@ class Slot:
 
 _slot = Slot()
 _uploads = Slot()  # an artifact of many gigabytes must not keep a snapshot waiting
+_tables = Slot()  # nor must a table of millions of rows
 
 
 def _ask(request: dict[str, Any], timeout: float, read: Callable[[Worker, dict[str, Any]], T], slot: Slot = _slot) -> T:
@@ -358,4 +371,5 @@ def _too_slow(request: dict[str, Any], timeout: float) -> RenexError:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_slot.after_fork)
     os.register_at_fork(after_in_child=_uploads.after_fork)
+    os.register_at_fork(after_in_child=_tables.after_fork)
 atexit.register(stop_worker)

@@ -95,6 +95,10 @@ def _capture(request: dict[str, Any], inbox: Inbox, memories: dict[str, Memory])
     root = request["root"]
     if "texts" in request:
         return {"texts": texts(root, request["texts"], request["limit"], lambda: inbox.check(request["id"]))}
+    if "table" in request:
+        from renex_jupyter.capture.table_reading import read  # it loads duckdb, which nothing else here needs
+
+        return read(request, lambda: inbox.check(request["id"]))
     if "upload" in request:
         return upload(request, lambda: inbox.check(request["id"]))
     memory = memories.setdefault(root, Memory())

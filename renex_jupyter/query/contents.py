@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from renex_jupyter.errors import RenexError
 from renex_jupyter.records.datasets import (
+    ANNOTATION_COLUMNS,
     ANNOTATIONS,
     KEY,
+    PREDICTION_COLUMNS,
     PREDICTIONS,
     SAMPLES,
     ContentFile,
@@ -19,40 +21,6 @@ from renex_jupyter.records.datasets import (
 )
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.workbench import Workbench, quoted
-
-ANNOTATION_COLUMNS = {
-    KEY: "VARCHAR",
-    "annotation_id": "VARCHAR",
-    "annotator": "VARCHAR",
-    "kind": "VARCHAR",  # class, box, polygon, mask, span, value
-    "label": "VARCHAR",
-    "value": "DOUBLE",
-    "x": "DOUBLE",  # pixels, of the left edge
-    "y": "DOUBLE",  # pixels, of the top edge
-    "w": "DOUBLE",
-    "h": "DOUBLE",
-    "polygon": "DOUBLE[]",  # pixels: x, y, x, y, ...
-    "mask": "VARCHAR",  # run lengths, as JSON of COCO
-    "begin_at": "BIGINT",  # characters of the text
-    "end_at": "BIGINT",
-    "text": "VARCHAR",
-    "is_crowd": "BOOLEAN",
-    "attributes": "VARCHAR",  # JSON
-}
-PREDICTION_COLUMNS = {
-    KEY: "VARCHAR",
-    "label": "VARCHAR",
-    "score": "DOUBLE",
-    "value": "DOUBLE",
-    "probabilities": "DOUBLE[]",  # in the order of the classes of the set
-    "x": "DOUBLE",
-    "y": "DOUBLE",
-    "w": "DOUBLE",
-    "h": "DOUBLE",
-    "begin_at": "BIGINT",
-    "end_at": "BIGINT",
-    "text": "VARCHAR",
-}
 
 
 def open_samples(bench: Workbench, blobs: Blobs, version: DatasetVersion, name: str = "samples") -> None:

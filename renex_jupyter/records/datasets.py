@@ -17,6 +17,40 @@ KEY = "_key"  # the column of a sample's key in every file: the user's key as te
 SAMPLES, ANNOTATIONS, PREDICTIONS = "samples", "annotations", "predictions"  # roles of files
 CLASSIFICATION, REGRESSION, DETECTION, TEXT = "classification", "regression", "detection", "text"
 TASKS = (CLASSIFICATION, REGRESSION, DETECTION, TEXT)
+ANNOTATION_COLUMNS = {
+    KEY: "VARCHAR",
+    "annotation_id": "VARCHAR",
+    "annotator": "VARCHAR",
+    "kind": "VARCHAR",  # class, box, polygon, mask, span, value
+    "label": "VARCHAR",
+    "value": "DOUBLE",
+    "x": "DOUBLE",  # pixels, of the left edge
+    "y": "DOUBLE",  # pixels, of the top edge
+    "w": "DOUBLE",
+    "h": "DOUBLE",
+    "polygon": "DOUBLE[]",  # pixels: x, y, x, y, ...
+    "mask": "VARCHAR",  # run lengths, as JSON of COCO
+    "begin_at": "BIGINT",  # characters of the text
+    "end_at": "BIGINT",
+    "text": "VARCHAR",
+    "is_crowd": "BOOLEAN",
+    "attributes": "VARCHAR",  # JSON
+}
+PREDICTION_COLUMNS = {
+    KEY: "VARCHAR",
+    "label": "VARCHAR",
+    "score": "DOUBLE",
+    "value": "DOUBLE",
+    "probabilities": "DOUBLE[]",  # in the order of the classes of the set
+    "x": "DOUBLE",
+    "y": "DOUBLE",
+    "w": "DOUBLE",
+    "h": "DOUBLE",
+    "begin_at": "BIGINT",
+    "end_at": "BIGINT",
+    "text": "VARCHAR",
+}
+KINDS = ("class", "box", "polygon", "mask", "span", "value")  # of annotations
 ATTRIBUTE = "attribute"  # the role of a field that has no other
 ROLES = ("key", "target", "split", "text", "image", "time", "embedding", ATTRIBUTE)
 

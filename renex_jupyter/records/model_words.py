@@ -104,4 +104,4 @@ def _reserved(alias: str, why: str) -> RenexError:
     )
 
 
-EXAMPLES = {"model": "digits", "alias": "champion", "label": "quantised"}
+EXAMPLES = {"dataset": "adult", "model": "digits", "alias": "champion", "label": "quantised"}
