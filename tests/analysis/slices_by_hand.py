@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
@@ -23,11 +24,20 @@ def score(size: int, errors: float, n: int, total: float, alpha: float) -> float
 
 
 def every_slice(
-    table: dict[str, list[Any]], error: np.ndarray, *, alpha: float, support: int, max_level: int
+    table: dict[str, list[Any]],
+    error: np.ndarray,
+    *,
+    alpha: float,
+    support: int,
+    max_level: int,
+    absent: Collection[Any] = (),
 ) -> list[Row]:
     """Return every slice that scores above 0: best first, without those that have the same rows as an earlier one."""
     n, total = len(error), float(error.sum())
-    having = {c: {v: np.array([each == v for each in table[c]]) for v in dict.fromkeys(table[c])} for c in table}
+    having = {
+        c: {v: np.array([each == v for each in table[c]]) for v in dict.fromkeys(table[c]) if v not in absent}
+        for c in table
+    }
     found = []
     for length in range(1, max_level + 1):
         for columns in combinations(sorted(table), length):

@@ -148,8 +148,8 @@ def look_at_errors(bench: Workbench, table: str, columns: Sequence[str], error: 
 def _wrong_errors(bench: Workbench, table: str, error: str, wrong: int) -> RenexError:
     e = f"{quoted(error)}::double"
     rows = bench.values(
-        f"select at, e from (select row_number() over () - 1 as at, {e} as e from {quoted(table)}) "
-        f"where not coalesce(isfinite(e) and e >= 0, false) order by at limit {FIRST_ROWS}"
+        f"select place, e from (select row_number() over () - 1 as place, {e} as e from {quoted(table)}) "
+        f"where not coalesce(isfinite(e) and e >= 0, false) order by place limit {FIRST_ROWS}"
     )
     named = ", ".join(f"row {at} is {'NULL' if value is None else value}" for at, value in rows)
     more = f" and {wrong - len(rows):,} more" if wrong > len(rows) else ""
