@@ -108,6 +108,10 @@ def _recalibrate(seen: Seen, limits: Thresholds) -> tuple[str, str] | None:
         return None
     if said["current"] <= limits.ece + (said.get("noise") or 0.0):
         return None
+    if _worse_patterns(seen) or (
+        seen.reference is not None and seen.latest is not None and rose(seen.reference, seen.latest)
+    ):
+        return None  # it is not the calibration only
     return RECALIBRATE, (
         f"calibration only: the calibration error went from {_number(said['reference'])} to {_number(said['current'])} "
         f"(up to {_number(limits.ece)} counts as calibrated), while the {_values(seen)} did not get worse."

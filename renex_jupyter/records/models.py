@@ -16,7 +16,15 @@ from renex_jupyter.records.experiments import DEFAULT_NAMESPACE
 LATEST = model_words.LATEST
 ACTIVE, RETIRED = "active", "retired"  # states of a version
 RETIRE, REPLACE, RESTORE = "retire", "replace", "restore"  # decisions about one
-DONE = {RETIRE: "retired", REPLACE: "replaced", RESTORE: "restored"}
+DONE = {
+    RETIRE: "retired",
+    REPLACE: "replaced",
+    RESTORE: "restored",
+    "keep": "kept",
+    "investigate": "to be investigated",
+    "recalibrate": "to be recalibrated",
+    "retrain": "to be retrained",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +162,7 @@ class Decision:
 
     @property
     def title(self) -> str:
-        return f"model version {self.reference} {self._done}"
+        return f"model version {self.reference} {self._done}" if self.reference else f"decision: {self._done}"
 
     def rows(self) -> Rows:
         return [

@@ -337,8 +337,9 @@ from inside.labels l join inside.models m using (model_id) where version is not 
 create view decisions as
 select decision_id, namespace, m.name as model, version, decision, replaced_by, reason, author, d.created_at, model_version_id,
        drift_report_id
-from inside.decisions d join inside.models m using (model_id)
-left join (select model_version_id, version from inside.model_versions) using (model_version_id);
+from inside.decisions d left join inside.models m using (model_id)
+left join (select model_version_id, version from inside.model_versions) using (model_version_id)
+where m.model_id is not null or d.model_id is null;  -- one on a look at drift may be about no model
 
 create view policies as
 select policy_id, namespace, m.name as model, p.name, kind, rule, enabled, set_by, p.created_at, model_id
