@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from renex_jupyter.session.checkpoints import list_checkpoints as list_checkpoints
     from renex_jupyter.session.checkpoints import log_checkpoint as log_checkpoint
     from renex_jupyter.session.comparing import compare_predictions as compare_predictions
+    from renex_jupyter.session.dataset_exports import export_dataset as export_dataset
     from renex_jupyter.session.dataset_versions import get_dataset_version as get_dataset_version
     from renex_jupyter.session.datasets import create_dataset as create_dataset
     from renex_jupyter.session.datasets import get_dataset as get_dataset
-    from renex_jupyter.session.dataset_exports import export_dataset as export_dataset
     from renex_jupyter.session.decisions import replace_version as replace_version
     from renex_jupyter.session.decisions import restore_version as restore_version
     from renex_jupyter.session.decisions import retire_version as retire_version
@@ -114,6 +114,10 @@ if TYPE_CHECKING:
     from renex_jupyter.session.models import get_model as get_model
     from renex_jupyter.session.models import list_models as list_models
     from renex_jupyter.session.models import update_model as update_model
+    from renex_jupyter.session.named_patterns import delete_pattern as delete_pattern
+    from renex_jupyter.session.named_patterns import keep_pattern as keep_pattern
+    from renex_jupyter.session.named_patterns import list_patterns as list_patterns
+    from renex_jupyter.session.named_patterns import measure_patterns as measure_patterns
     from renex_jupyter.session.namespaces import create_namespace as create_namespace
     from renex_jupyter.session.namespaces import delete_namespace as delete_namespace
     from renex_jupyter.session.namespaces import get_namespace as get_namespace
@@ -163,6 +167,16 @@ if TYPE_CHECKING:
     from renex_jupyter.session.versions import list_model_versions as list_model_versions
     from renex_jupyter.session.versions import register_model as register_model
     from renex_jupyter.session.versions import update_model_version as update_model_version
+    from renex_jupyter.session.workspace_files import export_workspace as export_workspace
+    from renex_jupyter.session.workspace_files import import_workspace as import_workspace
+    from renex_jupyter.session.workspaces import delete_workspace as delete_workspace
+    from renex_jupyter.session.workspaces import diff_workspaces as diff_workspaces
+    from renex_jupyter.session.workspaces import list_workspace_versions as list_workspace_versions
+    from renex_jupyter.session.workspaces import list_workspaces as list_workspaces
+    from renex_jupyter.session.workspaces import open_workspace as open_workspace
+    from renex_jupyter.session.workspaces import save_workspace as save_workspace
+    from renex_jupyter.session.workspaces import update_workspace as update_workspace
+    from renex_jupyter.session.workspaces import view_dataset as view_dataset
     from renex_jupyter.views.panel import show
 
     panel = show
@@ -288,6 +302,10 @@ _WHERE = {
     "get_model": "session.models",
     "list_models": "session.models",
     "update_model": "session.models",
+    "delete_pattern": "session.named_patterns",
+    "keep_pattern": "session.named_patterns",
+    "list_patterns": "session.named_patterns",
+    "measure_patterns": "session.named_patterns",
     "compare_versions": "session.version_diffs",
     "load_model": "session.version_files",
     "delete_model_version": "session.versions",
@@ -322,6 +340,16 @@ _WHERE = {
     "list_checkpoints": "session.checkpoints",
     "log_checkpoint": "session.checkpoints",
     "lineage": "session.lineage",
+    "export_workspace": "session.workspace_files",
+    "import_workspace": "session.workspace_files",
+    "delete_workspace": "session.workspaces",
+    "diff_workspaces": "session.workspaces",
+    "list_workspace_versions": "session.workspaces",
+    "list_workspaces": "session.workspaces",
+    "open_workspace": "session.workspaces",
+    "save_workspace": "session.workspaces",
+    "update_workspace": "session.workspaces",
+    "view_dataset": "session.workspaces",
     "panel": "views.panel:show",
 }
 

@@ -31,7 +31,7 @@ HINT = (
 Value = str | int | float | bool
 _SAME = {"==": "=", "<>": "!="}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
-_LONGEST = 100_000  # characters
+LONGEST = 100_000  # characters
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<number> [+-]? (?: \d+\.?\d* | \.\d+ ) (?: [eE][+-]?\d+ )? (?![\w.]) | [+-](?:inf|infinity)\b )
@@ -58,7 +58,7 @@ def parse(text: str) -> Predicate:
     ------
     RenexError : `invalid_argument` for what is no predicate; it names the place.
     """
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST:
         raise invalid_argument(f"a filter of {len(text):,} characters is too long.", "Select by ids, or by a column.")
     reading = _Reading(text)
     found = reading.either(0)

@@ -18,6 +18,7 @@ from renex_jupyter.records.predicates import (
 )
 from renex_jupyter.store.workbench import quoted
 
+_MANY = 50  # values from which on a list is joined instead of compared one by one
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")  # what RE2 lets be escaped: https://github.com/google/re2/wiki/Syntax
 
 
@@ -48,6 +49,8 @@ def _of_column(name: str, said: Condition) -> tuple[str, list[Any]]:
     if said.op in MEMBERSHIPS:
         if not said.value:
             return ("false" if said.op == "in" else f"{name} is not null"), []
+        if len(said.value) > _MANY and len({type(each) for each in said.value}) == 1:
+            return f"{name} {said.op} (select unnest(?))", [list(said.value)]
         return f"{name} {said.op} ({', '.join('?' * len(said.value))})", [*said.value]
     if said.op == RANGE:
         low, high = said.value
