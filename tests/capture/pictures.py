@@ -43,7 +43,7 @@ def put(root: Path, path: str, content: bytes | str) -> Path:
     return place
 
 
-COCO_BOXES = [[10.25, 20.5, 30.75, 40.125], [0, 0, 64, 48], [1.1, 2.2, 3.3, 4.4]]
+COCO_BOXES = [[10.25, 20.5, 30.75, 20.125], [0, 0, 64, 48], [1.1, 2.2, 3.3, 4.4]]
 
 
 def coco(root: Path) -> dict:
@@ -58,7 +58,7 @@ def coco(root: Path) -> dict:
         ],
         "categories": [{"id": 1, "name": "cat"}, {"id": 18, "name": "dög"}, {"id": 90, "name": "never"}],
         "annotations": [
-            {"id": 1, "image_id": 7, "category_id": 1, "bbox": COCO_BOXES[0], "iscrowd": 0, "area": 1233.84375},
+            {"id": 1, "image_id": 7, "category_id": 1, "bbox": COCO_BOXES[0], "iscrowd": 0, "area": 618.84375},
             {"id": 2, "image_id": 7, "category_id": 18, "bbox": COCO_BOXES[1], "iscrowd": 0, "score_by": "ann"},
             {
                 "id": 5,

@@ -37,6 +37,7 @@ class CocoFile:
     name: str  # from the folder of the dataset
     split: str | None
     content: dict[str, Any]
+    prefix: str = ""  # of the ids of its annotations, which only it tells apart
 
 
 def find(path: Path) -> tuple[Path, list[str]]:
@@ -69,7 +70,12 @@ def read(path: Path, rows: Rows) -> None:
     root, names = find(path)
     if not names:
         raise invalid_argument(f"{path} has no COCO file.", HINT)
-    files = [CocoFile(name, _split_of(name, several=len(names) > 1), _parsed(root, name)) for name in names]
+    splits = [_split_of(name, several=len(names) > 1) for name in names]
+    prefixes = [f"{split}:" if len(names) > 1 else "" for split in splits]
+    files = [
+        CocoFile(name, split, _parsed(root, name), each)
+        for name, split, each in zip(names, splits, prefixes, strict=True)
+    ]
     wanted = [(_place_of(root, file, image, at), at) for file in files for at, image in _numbered(file, "images")]
     _refuse_twice([path for path, _ in wanted], [at for _, at in wanted], "image")
     looked = look_at(root, wanted)
@@ -100,7 +106,8 @@ def _read_file(file: CocoFile, images: Sequence[Image], rows: Rows) -> None:
         category = row.get("category_id")
         if not _is_id(category) or category not in labels:
             raise invalid_argument(f"{at}: no category has the id {shown(category)}.", f"There are {_few(labels)}.")
-        rows.add_annotation(keys[row["image_id"]], str(row["id"]), label=labels[category], **_shape(row, at))
+        name = f"{file.prefix}{row['id']}"
+        rows.add_annotation(keys[row["image_id"]], name, label=labels[category], **_shape(row, at))
 
 
 def _shape(row: Mapping[str, Any], at: str) -> dict[str, Any]:

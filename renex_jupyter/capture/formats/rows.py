@@ -11,26 +11,10 @@ from typing import Any, Self, TextIO
 
 from renex_jupyter.capture.formats.images import Image
 from renex_jupyter.errors import invalid_argument
-from renex_jupyter.records.datasets import KEY
+from renex_jupyter.records.datasets import ANNOTATION_COLUMNS, KEY
 from renex_jupyter.store.workbench import Workbench, literal, quoted
 
 IMAGE_COLUMNS = {KEY: "VARCHAR", "image": "VARCHAR", "width": "BIGINT", "height": "BIGINT", "sha256": "VARCHAR"}
-ANNOTATION_COLUMNS = {
-    KEY: "VARCHAR",
-    "annotation_id": "VARCHAR",
-    "annotator": "VARCHAR",
-    "kind": "VARCHAR",
-    "label": "VARCHAR",
-    "value": "DOUBLE",
-    **dict.fromkeys(("x", "y", "w", "h"), "DOUBLE"),
-    "polygon": "DOUBLE[]",
-    "mask": "VARCHAR",
-    "begin_at": "BIGINT",
-    "end_at": "BIGINT",
-    "text": "VARCHAR",
-    "is_crowd": "BOOLEAN",
-    "attributes": "VARCHAR",
-}
 LARGEST = 2**24  # bytes of one row as JSON, of which DuckDB takes a multiple for each thread
 NOTHING = "Look at the folder, or say which format it has: format='coco', 'yolo', 'voc' or 'imagefolder'."
 
