@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from renex_jupyter import ids
 from renex_jupyter.cli.artifact_verbs import ARTIFACT_VERBS, add_artifact_verbs
 from renex_jupyter.cli.doctor import Report, examine
+from renex_jupyter.cli.drift_verbs import DRIFT_VERBS, add_drift_verbs
 from renex_jupyter.cli.environment_verbs import add_environment_verbs
+from renex_jupyter.cli.evaluation_verbs import add_evaluation_verbs
 from renex_jupyter.cli.event_verbs import EVENT_VERBS, add_event_verbs
 from renex_jupyter.cli.experiment_verbs import KINDS as GROUPS
 from renex_jupyter.cli.experiment_verbs import VERBS as EXPERIMENT_VERBS
@@ -91,6 +93,8 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_artifact_verbs(verbs)
     add_model_verbs(verbs)
     add_policy_verbs(verbs)
+    add_drift_verbs(verbs)
+    add_evaluation_verbs(verbs)
     add_event_verbs(verbs, notebook=notebook)
     add_experiment_verbs(verbs)
     _add_keeping(verbs, notebook=notebook)
@@ -158,6 +162,7 @@ ASKING = (
 VERBS = (
     *ASKING,
     *ARTIFACT_VERBS,
+    *DRIFT_VERBS,
     *EVENT_VERBS,
     *EXPERIMENT_VERBS,
     "stop",
