@@ -122,7 +122,7 @@ def score_of(pairs: Pairs, label: str) -> str:
             )
         return f"probabilities[{pairs.known.index(label) + 1}]"
     if pairs.scores and pairs.binary is not None:
-        return "score" if label == pairs.binary[1] else "-score"
+        return f"({pairs.score})" if label == pairs.binary[1] else f"(-({pairs.score}))"
     raise invalid_argument("the predictions have neither probabilities nor scores.", NEEDED)
 
 

@@ -112,7 +112,7 @@ def probability_of_truth(pairs: Pairs) -> str:
         return f"case when probabilities is not null then coalesce(probabilities[{at}], 0) end"
     if pairs.scores and pairs.binary is not None:
         positive = literal(pairs.binary[1])
-        return f"case when score between 0 and 1 then if(actual = {positive}, score, 1 - score) end"
+        return f"case when score between 0 and 1 then if(actual = {positive}, {pairs.score}, 1 - ({pairs.score})) end"
     raise invalid_argument(
         "the predictions have no probabilities.",
         "Log them: rx.log_predictions(..., probabilities=model.predict_proba(x)).",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from renex_jupyter.errors import invalid_argument, shown
 from renex_jupyter.records.datasets import (
@@ -38,6 +38,7 @@ class Pairs:
     known: tuple[str, ...] = ()  # of the model, in the order of the probabilities
     probabilities: bool = False  # whether there are any
     scores: bool = False
+    score: str = "score"  # the expression of the score of the positive one of two classes
 
     @property
     def binary(self) -> tuple[str, str] | None:
@@ -164,7 +165,25 @@ def _counted(bench: Workbench, name: str, task: str, predictions: PredictionSet)
         return Pairs(name, task, **counts)
     seen = bench.values(f"""
         select distinct unnest([actual, predicted]) from {table} where actual is not null and predicted is not null""")
-    return Pairs(name, task, **counts, classes=ordered(row[0] for row in seen), known=tuple(predictions.classes))
+    pairs = Pairs(name, task, **counts, classes=ordered(row[0] for row in seen), known=tuple(predictions.classes))
+    return replace(pairs, score=_score(bench, pairs)) if pairs.scores and not pairs.probabilities else pairs
+
+
+def _score(bench: Workbench, pairs: Pairs) -> str:
+    """Return the score of the positive class: what was logged, where a threshold on it tells the predicted classes apart.
+
+    Otherwise it says how sure the model is of what it predicted, and is turned for those of the negative class.
+    """
+    if pairs.binary is None:
+        return "score"
+    positive = literal(pairs.binary[1])
+    row = bench.rows(f"""
+        select max(score) filter (predicted != {positive}) <= min(score) filter (predicted = {positive}) as is_apart,
+            min(score) >= 0 and max(score) <= 1 as is_share
+        from {quoted(pairs.name)} where score is not null and not isnan(score) and predicted is not null""")[0]
+    if row["is_apart"] is not False:
+        return "score"
+    return f"if(predicted = {positive}, score, {'1 - score' if row['is_share'] else '-score'})"
 
 
 def ordered(labels: Iterable[str]) -> tuple[str, ...]:

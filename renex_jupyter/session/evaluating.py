@@ -69,12 +69,17 @@ def evaluate(
     session = current()
     with laid_open(session, dataset, predictions=chosen(predictions, model)) as laid:
         found = measured(laid.bench, laid.version, laid.predictions, positive=positive, iou=iou)
-    if not log or found.model is None or not found.metrics:
-        return found
+    is_logged = log and found.model is not None and bool(found.metrics) and _log(found, laid.version)
+    return replace(found, logged=is_logged)
+
+
+def _log(found: Evaluation, version: DatasetVersion) -> bool:
+    """Log the metrics on the model version, and say whether that was done."""
+    done = False
     with never_in_the_way(f"what {found.predictions} reached"):
-        log_metrics(found.metrics, on=f"model_version:{found.model}", dataset=name_of(laid.version))
-        found = replace(found, logged=True)
-    return found
+        log_metrics(found.metrics, on=f"model_version:{found.model}", dataset=name_of(version))
+        done = True
+    return done  # noqa: RET504  a fault leaves the block above early
 
 
 def name_of(version: DatasetVersion) -> str:

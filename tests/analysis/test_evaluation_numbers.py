@@ -264,3 +264,18 @@ def test_residuals_of_one_value_are_one_bin():
         make_pairs(bench, a_version(), some_predictions())
         found = residual_bins(bench, "pairs", "predicted")
     assert found[["low", "high", "n", "mean"]].to_numpy().tolist() == [[3.0, 3.0, 2, -1.5]]
+
+
+@pytest.mark.parametrize("margin", [False, True])
+def test_a_score_that_says_how_sure_the_model_is_is_turned_for_the_negative_class(margin):
+    rng = np.random.default_rng(6)
+    truth = rng.random(400) < 0.4
+    high = np.clip(rng.normal(0.45 + 0.2 * truth, 0.2), 0.01, 0.99).round(2)
+    said = np.where(high > 0.5, "yes", "no")
+    sure = np.abs(high - 0.5) * 6 if margin else np.maximum(high, 1 - high)
+    with laid_out({"y": list(np.where(truth, "yes", "no"))}, {"label": list(said), "score": list(sure)}) as bench:
+        pairs = make_pairs(bench, a_version(), some_predictions(classes=("no", "yes")))
+        area = areas(bench, pairs, "yes")
+        brier = None if margin else calibrate(bench, pairs).brier
+    assert area.roc_auc == pytest.approx(sk.roc_auc_score(truth, high), **EXACT)
+    assert margin or brier == pytest.approx(sk.brier_score_loss(truth, high), **EXACT)
