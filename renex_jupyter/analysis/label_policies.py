@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from renex_jupyter.analysis.condition_answers import not_measured
-from renex_jupyter.analysis.policies import PATTERNS, Findings, Rule, Said, in_order, is_better, name_of, require
+from renex_jupyter.analysis.policies import Findings, Rule, Said, in_order, is_better, name_of, require
 from renex_jupyter.analysis.policy_numbers import exact, gain, gain_shown, one, side_by_side, signed
+from renex_jupyter.records.failure_patterns import WORSE, two_rates
 from renex_jupyter.records.models import ACTIVE
 from renex_jupyter.records.policies import MET, UNMET, Subject
 
@@ -24,6 +25,22 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class PatternAnswer:
+    """How a version does on a named pattern, against another one."""
+
+    pattern: str  # its name
+    error: str = "error"  # what is counted
+    rate: float | None = None
+    other_rate: float | None = None
+    change: str | None = None  # worse, better, same
+    p_value: float | None = None  # adjusted over the patterns that are asked for
+    missing: str | None = None  # name of the version that it is not measured for
+
+
+Patterns = Callable[[Subject, Subject], Sequence[PatternAnswer]]  # of a version against another one
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question to a policy of kind `label`."""
 
@@ -31,6 +48,7 @@ class Question:
     goal: str  # max or min
     requirements: Sequence[Rule] = ()  # of the alias
     acted: bool = False  # else it is told what would be
+    patterns: Patterns | None = None  # asked where the rule says no_worse_patterns
 
     @property
     def alias(self) -> str:
@@ -120,7 +138,31 @@ def _findings(question: Question, each: Subject, holder: Subject | None, nobody:
         if asked.verdict != MET:
             why = asked.reason.partition(": ")[2]
             (found.failed if asked.verdict == UNMET else found.missing).append(f"{why} (required)")
+    if question.rule.get("no_worse_patterns"):
+        _ask_patterns(question, found, each, holder)
     return found
+
+
+def _ask_patterns(question: Question, found: Findings, each: Subject, holder: Subject | None) -> None:
+    """Add on which named patterns a version is worse than the holder; it is not asked of one that fails anyway."""
+    if holder is None or found.failed or question.patterns is None:
+        why = "no version has the alias" if holder is None else "it fails without"
+        found.facts["no_worse_patterns"] = f"not asked: {why}"
+        return
+    answers = question.patterns(each, holder)
+    found.facts["no_worse_patterns"] = [
+        {"pattern": a.pattern, "rate": a.rate, "other_rate": a.other_rate, "change": a.change, "p_value": a.p_value}
+        for a in answers
+    ]
+    for answer in answers:
+        if answer.missing is not None:
+            found.missing.append(f"pattern '{answer.pattern}' is not measured for {answer.missing}")
+        elif answer.change == WORSE:
+            theirs, own = two_rates(answer.other_rate, answer.rate, answer.error)
+            found.failed.append(f"worse on {answer.pattern}: {theirs} of {holder.name} to {own}")
+    if answers and not found.failed and not found.missing:
+        n = len(answers)
+        found.held.append(f"not worse on {n:,} named pattern{'' if n == 1 else 's'}")
 
 
 def _compare(question: Question, found: Findings, value: float, holder: Subject) -> None:
@@ -151,5 +193,4 @@ def _compare(question: Question, found: Findings, value: float, holder: Subject)
 def _facts(question: Question) -> dict[str, object]:
     rule = question.rule
     facts = {name: rule.get(name) for name in ("alias", "metric", "dataset", "margin") if rule.get(name) is not None}
-    patterns = {"no_worse_patterns": PATTERNS} if rule.get("no_worse_patterns") else {}
-    return {**facts, "goal": question.goal, **patterns}
+    return {**facts, "goal": question.goal}

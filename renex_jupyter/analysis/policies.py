@@ -14,7 +14,6 @@ from renex_jupyter.records.models import ACTIVE
 from renex_jupyter.records.policies import MET, UNMET, WAITING, Subject
 
 Rule = Mapping[str, Any]
-PATTERNS = "not asked: failure patterns are not recorded yet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ class Rows:
     hidden: tuple[str, ...]  # of the samples, since the errors have a column of that name
 
     @property
+    def pairs_by(self) -> tuple[str, ...]:
+        """The columns that say which row is which, whatever was predicted; none where a row is of a prediction."""
+        return {"sample": (KEY,), "truth": (KEY, "annotation_id")}.get(self.error.per, ())
+
+    @property
     def binary(self) -> bool:
         """Whether errors are 0 and 1."""
         return self.error.kind == BINARY
@@ -89,6 +94,8 @@ def lay_rows(
             values += some
         else:
             parts.append(f"{sources[each]} as {quoted(each)}")
+    if made.per == "truth":
+        parts.insert(0, "e.annotation_id")
     value = "greatest(e.error, 0)" if made.signed else "e.error"
     bench.run(
         f"""create or replace table {quoted(name)} as

@@ -1,4 +1,4 @@
-"""What is looked at again when something is logged: the policies of the model that it is about.
+"""What is looked at again when something is logged: policies of the model that it is about, named patterns of the dataset.
 
 Nothing here stops a program that logs, and a store without policies is asked one cheap question.
 """
@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from renex_jupyter.errors import warn
 from renex_jupyter.ids import short
 from renex_jupyter.records.artifacts import Checkpoint
+from renex_jupyter.records.datasets import PredictionSet
+from renex_jupyter.records.failure_patterns import WORSE, NamedPattern
 from renex_jupyter.records.models import ModelVersion
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.records.policies import Policy
 from renex_jupyter.session.current import Session, never_in_the_way
 
 ABOUT = ("model_version", "checkpoint", "evaluation")  # kinds of owners that policies ask about
+WORSE_PATTERN = "failure_pattern.worse"  # the event of a model version that is worse on a named pattern
 _seen: dict[str, tuple[Any, bool]] = {}  # store -> its marker, and whether it had policies
 
 
@@ -42,6 +46,65 @@ def checkpoint_logged(session: Session, checkpoint: Checkpoint | str) -> None:
     with never_in_the_way(f"what the policies say of checkpoint {short(checkpoint_id)}"):
         if _has_policies(session):
             _about_owner(session, "checkpoint", checkpoint_id)
+
+
+def predictions_logged(session: Session, predictions: PredictionSet) -> None:
+    """Measure the named patterns of a dataset on new predictions, and ask the policies of the model; never in the way.
+
+    What got worse is an event on the model version: `failure_pattern.worse`, "worse on night images: 12 % to 19 %".
+    """
+    with never_in_the_way(f"how the named patterns measure on {predictions.title}"):
+        patterns = _patterns_of(session, predictions)
+        if patterns:
+            _measure(session, predictions, patterns)
+    if predictions.model_version_id is not None:
+        with never_in_the_way(f"what the policies say of {predictions.model or 'a model version'}"):
+            if _has_policies(session):
+                _about_owner(session, "model_version", predictions.model_version_id)
+
+
+def _patterns_of(session: Session, predictions: PredictionSet) -> list[NamedPattern]:
+    """Return the named patterns of the dataset that was predicted on; a store without any is asked one cheap question."""
+    read = session.store.reader
+    rows = read.rows(
+        """select v.dataset_id from inside.dataset_versions v join inside.named_patterns n using (dataset_id)
+        where dataset_version_id = ? limit 1""",
+        [predictions.dataset_version_id],
+    )
+    if not rows:
+        return []
+    from renex_jupyter.query.failure_patterns import named_patterns
+
+    return named_patterns(read, rows[0]["dataset_id"])
+
+
+def _measure(session: Session, predictions: PredictionSet, patterns: Sequence[NamedPattern]) -> None:
+    from renex_jupyter.query.failure_patterns import measures
+    from renex_jupyter.session.events import log_event
+    from renex_jupyter.session.pattern_measures import measure
+
+    ids = [each.named_pattern_id for each in patterns]
+    told_before = {
+        each.pattern_measure_id for each in measures(session.store.reader, ids, predictions.prediction_set_id)
+    }
+    found, faults = measure(session, predictions, patterns)
+    for name, why in faults.items():
+        warn(f"pattern '{name}' is not measured on {predictions.title}: {why}")
+    for each in found:
+        is_new = each.pattern_measure_id not in told_before
+        if is_new and each.change == WORSE and predictions.model_version_id is not None:
+            told = {
+                "text": each.line,
+                "pattern": each.pattern,
+                "error": each.error,
+                "error_rate": each.error_rate,
+                "previous_rate": each.previous_rate,
+                "p_value": each.p_value,
+                "support": each.support,
+                "dataset": predictions.dataset,
+                "pattern_measure_id": each.pattern_measure_id,
+            }
+            log_event(WORSE_PATTERN, "patterns", told, on=f"model_version:{predictions.model_version_id}")
 
 
 def _has_policies(session: Session) -> bool:

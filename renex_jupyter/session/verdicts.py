@@ -23,6 +23,7 @@ from renex_jupyter.records.times import moment_of
 from renex_jupyter.session import retention
 from renex_jupyter.session.alone import alone
 from renex_jupyter.session.current import Session, never_in_the_way
+from renex_jupyter.session.pattern_questions import PatternQuestions
 from renex_jupyter.store import locks
 from renex_jupyter.store.layout import os_errors
 
@@ -196,10 +197,12 @@ def _label(work: Work, policy: Policy, others: Iterable[Policy]) -> list[Said]:
     read = session.store.reader
     needed = [each.rule for each in others if each.kind == "require" and alias in each.rule.get("alias", (alias,))]
     goal = query.goal_of(read, policy.rule)
+    patterns = PatternQuestions(session, work.model, policy.rule) if policy.rule.get("no_worse_patterns") else None
 
     def decided(*, acted: bool) -> tuple[list[Said], Subject | None, int | None]:
         holder = query.holder_of(read, work.model_id, alias)
-        found = decide(Question(policy.rule, goal, needed, acted=acted), _versions(work), holder)
+        question = Question(policy.rule, goal, needed, acted=acted, patterns=patterns)
+        found = decide(question, _versions(work), holder)
         winner = found.winner if found.winner and (work.may_change(found.winner) or not work.only) else None
         return list(found.said), winner, holder
 

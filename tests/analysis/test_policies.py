@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from renex_jupyter import RenexError
-from renex_jupyter.analysis.label_policies import Question, decide
+from renex_jupyter.analysis.label_policies import PatternAnswer, Question, decide
 from renex_jupyter.analysis.policies import convert, evaluate, require
 from renex_jupyter.analysis.policy_rules import KEYS, checked_kind, checked_rule, name_of
 from renex_jupyter.analysis.retain_policies import retain
@@ -162,10 +162,48 @@ def test_label_asks_what_the_alias_requires() -> None:
     assert found.said[1].reason == "v6 not promoted: it has no description (required)"
 
 
-def test_label_says_that_failure_patterns_were_not_asked() -> None:
+def test_label_asks_no_patterns_where_no_version_has_the_alias() -> None:
     found = decide(Question({**CHAMPION, "no_worse_patterns": True}, "max"), [version(1, 0.9)], None)
     assert found.said[0].verdict == MET
-    assert "not recorded yet" in str(found.said[0].facts["no_worse_patterns"])
+    assert found.said[0].facts["no_worse_patterns"] == "not asked: no version has the alias"
+
+
+def test_label_promotes_none_that_is_worse_on_a_named_pattern_and_names_both_rates() -> None:
+    asked = []
+
+    def patterns(candidate, holder):
+        asked.append((candidate.number, holder.number))
+        worse = PatternAnswer("night images", "error", 0.19, 0.12, "worse", 0.001)
+        same = PatternAnswer("small cats", "error", 0.2, 0.2, "same", 1.0)
+        return [same, worse] if candidate.number == 6 else [same]
+
+    versions = [version(5, 0.94), version(6, 0.96), version(7, 0.95), version(8, 0.93)]
+    found = decide(Question({**CHAMPION, "no_worse_patterns": True}, "max", patterns=patterns), versions, 5)
+    assert found.winner is not None and found.winner.number == 7
+    said = {each.subject.number: each for each in found.said}
+    assert said[7].reason.endswith("not worse on 1 named pattern")
+    assert 8 not in {number for number, _ in asked}, "what fails anyway is not measured"
+    alone = decide(Question({**CHAMPION, "no_worse_patterns": True}, "max", patterns=patterns), versions[:2], 5)
+    assert alone.winner is None
+    assert (alone.said[1].verdict, alone.said[1].reason) == (
+        UNMET,
+        "v6 not promoted: worse on night images: 12 % of v5 to 19 %",
+    )
+    assert alone.said[1].facts["no_worse_patterns"][1]["p_value"] == 0.001
+
+
+def test_label_waits_for_a_pattern_that_is_not_measured() -> None:
+    question = Question(
+        {**CHAMPION, "no_worse_patterns": True},
+        "max",
+        patterns=lambda *_: [PatternAnswer("night images", missing="v6")],
+    )
+    found = decide(question, [version(5, 0.94), version(6, 0.96)], 5)
+    assert found.winner is None
+    assert (found.said[1].verdict, found.said[1].reason) == (
+        WAITING,
+        "v6 waits: pattern 'night images' is not measured for v6",
+    )
 
 
 def test_label_tells_the_numbers_as_facts() -> None:
