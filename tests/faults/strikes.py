@@ -15,6 +15,7 @@ SYSTEM = {
 }  # fmt: skip
 DATABASE = {"execute", "connect", "close", "__exit__"}
 NAMING = {"os.rename", "os.replace", "os.link"}
+SYNCING = {"os.fsync", "os.fdatasync"}  # who dies loses nothing that the system has: the death before one is that after it
 EVERY = 8  # of the statements of DuckDB one in so many: most of them work in memory or in a file without a name yet
 
 
@@ -47,6 +48,7 @@ def deaths(taken: list[str]) -> list[tuple[int, str]]:
     """
     statements = [number for number, step in enumerate(taken) if step == "duckdb.execute"]
     skipped = {number for count, number in enumerate(statements) if count % EVERY}
+    skipped |= {number for number, step in enumerate(taken) if step in SYNCING}
     after = [(number, "after") for number, step in enumerate(taken) if step in NAMING or number == len(taken) - 1]
     return [*((number, "before") for number in range(len(taken)) if number not in skipped), *after]
 
