@@ -188,7 +188,7 @@ def _lay(
     if asked.columns is not None:
         names = {each.lower(): cluster_column(each) for each in clusters}
         wanted = [names.get(each.lower(), each) for each in asked.columns]
-        _check_trivial(wanted, asked.error)
+        _check_trivial(wanted, asked.error, version.target)
         return lay_rows(bench, version, predictions, error=asked.error, columns=wanted, clusters=clusters)
     skipped = {each.name for each in version.fields if each.role in NOT_SEARCHED or each.role == "embedding"}
     samples = [each for each in bench.columns("samples") if each != "_key" and each not in skipped]
@@ -201,11 +201,12 @@ def _lay(
     return lay_rows(bench, version, predictions, error=asked.error, columns=wanted, clusters=clusters)
 
 
-def _check_trivial(columns: Sequence[str], error: str) -> None:
+def _check_trivial(columns: Sequence[str], error: str, target: str | None) -> None:
     """Refuse columns that say by themselves what is wrong."""
-    if {"predicted", "actual"} <= set(columns):
+    truth = next((each for each in columns if each in ("actual", target)), None)
+    if truth is not None and "predicted" in columns:
         raise invalid_argument(
-            "'predicted' and 'actual' together say what is wrong, so that nothing else is found.", "Give one of both."
+            f"'predicted' and '{truth}' together say what is wrong, so that nothing else is found.", "Give one of both."
         )
     if "predicted" in columns and error.partition(":")[0] in OF_A_CLASS:
         raise invalid_argument(f"'predicted' says by itself what is a {error}.", "Leave it out.")
