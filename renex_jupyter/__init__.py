@@ -36,10 +36,20 @@ if TYPE_CHECKING:
     from renex_jupyter.session.checkpoints import list_checkpoints as list_checkpoints
     from renex_jupyter.session.checkpoints import log_checkpoint as log_checkpoint
     from renex_jupyter.session.comparing import compare_predictions as compare_predictions
+    from renex_jupyter.session.dataset_changes import log_annotations as log_annotations
+    from renex_jupyter.session.dataset_changes import split_dataset as split_dataset
+    from renex_jupyter.session.dataset_changes import use_dataset as use_dataset
     from renex_jupyter.session.dataset_exports import export_dataset as export_dataset
+    from renex_jupyter.session.dataset_versions import dataset_annotations as dataset_annotations
+    from renex_jupyter.session.dataset_versions import dataset_samples as dataset_samples
+    from renex_jupyter.session.dataset_versions import diff_datasets as diff_datasets
     from renex_jupyter.session.dataset_versions import get_dataset_version as get_dataset_version
+    from renex_jupyter.session.dataset_versions import list_dataset_versions as list_dataset_versions
     from renex_jupyter.session.datasets import create_dataset as create_dataset
+    from renex_jupyter.session.datasets import delete_dataset as delete_dataset
     from renex_jupyter.session.datasets import get_dataset as get_dataset
+    from renex_jupyter.session.datasets import list_datasets as list_datasets
+    from renex_jupyter.session.datasets import update_dataset as update_dataset
     from renex_jupyter.session.decisions import replace_version as replace_version
     from renex_jupyter.session.decisions import restore_version as restore_version
     from renex_jupyter.session.decisions import retire_version as retire_version
@@ -67,6 +77,7 @@ if TYPE_CHECKING:
     from renex_jupyter.session.evaluating import residuals as residuals
     from renex_jupyter.session.evaluating import roc_curve as roc_curve
     from renex_jupyter.session.evaluation_figures import calibration_figure as calibration_figure
+    from renex_jupyter.session.evaluation_figures import comparison_figure as comparison_figure
     from renex_jupyter.session.evaluation_figures import confusion_figure as confusion_figure
     from renex_jupyter.session.evaluation_figures import confusion_samples as confusion_samples
     from renex_jupyter.session.evaluation_figures import precision_recall_figure as precision_recall_figure
@@ -196,9 +207,19 @@ _WHERE = {
     "stop": "session.attaching",
     "watch_model": "session.autolog.for_torch",
     "autolog": "session.autolog.switches",
+    "log_annotations": "session.dataset_changes",
+    "split_dataset": "session.dataset_changes",
+    "use_dataset": "session.dataset_changes",
+    "dataset_annotations": "session.dataset_versions",
+    "dataset_samples": "session.dataset_versions",
+    "diff_datasets": "session.dataset_versions",
     "get_dataset_version": "session.dataset_versions",
+    "list_dataset_versions": "session.dataset_versions",
     "create_dataset": "session.datasets",
+    "delete_dataset": "session.datasets",
     "get_dataset": "session.datasets",
+    "list_datasets": "session.datasets",
+    "update_dataset": "session.datasets",
     "get_predictions": "session.predictions",
     "list_predictions": "session.predictions",
     "log_predictions": "session.predictions",
@@ -263,6 +284,7 @@ _WHERE = {
     "sql": "session.sql",
     "run_task": "session.tasks",
     "calibration_figure": "session.evaluation_figures",
+    "comparison_figure": "session.evaluation_figures",
     "confusion_figure": "session.evaluation_figures",
     "confusion_samples": "session.evaluation_figures",
     "precision_recall_figure": "session.evaluation_figures",

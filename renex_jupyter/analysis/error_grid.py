@@ -121,4 +121,9 @@ def _listed(bench: Workbench, where: str, text: str, values: Sequence[str]) -> t
 
 
 def _number(value: float) -> str:
-    return display.number(float(value), 4)
+    """Return a number as short as a label must be: 437.3, 7.17k, 67.9k, 1.2M."""
+    size = abs(value)
+    if not 1e3 <= size < 1e12 or (size < 1e4 and value == int(value)):
+        return display.number(float(value), 4)
+    power, sign = next(each for each in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if size >= each[0])
+    return f"{value / power:.3g}{sign}"

@@ -122,7 +122,7 @@ def roc_figure(dataset: Any, predictions: Any = None, *, model: Any = None, posi
     from renex_jupyter.analysis.figures.curves import roc_figure as figure
 
     found = evaluating.roc_curve(dataset, predictions, model=model, positive=positive)
-    return go.Figure(figure(_by_class(found), found.attrs.get("roc_auc")))
+    return go.Figure(figure(_by_class(found), found.attrs.get("auc")))
 
 
 def _by_class(curves: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -163,3 +163,21 @@ def residual_figure(dataset: Any, predictions: Any = None, *, model: Any = None,
     columns = ["_key", "actual", "predicted", "residual", "by"]
     sample = pd.DataFrame(bins.attrs.get("sample") or [], columns=columns)
     return go.Figure(figure(sample, bins, by=by))
+
+
+def comparison_figure(dataset: Any, a: Any = None, b: Any = None, **options: Any) -> Any:
+    """Return a Plotly figure of two sets of predictions: on all samples, and where the second errs less or more.
+
+    Parameters
+    ----------
+    dataset : version of a dataset, or what `rx.compare_predictions` returned.
+    a, b, options : as of `rx.compare_predictions`.
+    """
+    import plotly.graph_objects as go
+
+    from renex_jupyter.analysis.figures.comparison import comparison_figure as figure
+    from renex_jupyter.records.comparisons import Comparison
+    from renex_jupyter.session.comparing import compare_predictions
+
+    found = dataset if isinstance(dataset, Comparison) else compare_predictions(dataset, a, b, **options)
+    return go.Figure(figure(found))

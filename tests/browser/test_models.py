@@ -70,7 +70,7 @@ def test_the_tabs_are_walked_with_the_keyboard_and_keep_their_search(models_tab:
     page.get_by_label("Search models").fill("digits")
     expect(page.locator("#renex-panel .rx-Bar-count:visible")).to_have_text("1 of 1 shown")
     page.get_by_role("tab", name="Models").focus()
-    for key, name in (("ArrowRight", "Events"), ("ArrowRight", "Runs"), ("End", "Events"), ("ArrowLeft", "Models")):
+    for key, name in (("ArrowRight", "Datasets"), ("End", "Events"), ("ArrowRight", "Runs"), ("ArrowRight", "Models")):
         page.keyboard.press(key)
         tab = page.get_by_role("tab", name=name)
         expect(tab).to_be_focused()

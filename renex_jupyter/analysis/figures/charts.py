@@ -177,7 +177,7 @@ def _squared(x: str, y: str) -> dict[str, Any]:
 
 
 def _faint(x: list[int], y: list[int]) -> dict[str, Any]:
-    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"color": ink.FAINT, "dash": "dot"},
+    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"color": ink.GREY, "dash": "dot"},
             "hoverinfo": "skip", "showlegend": False}  # fmt: skip
 
 

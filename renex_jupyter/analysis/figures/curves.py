@@ -102,6 +102,7 @@ def _figure(
     more = len(curves) - MOST_CLASSES
     said = title or (f"{more:,} more classes are not shown" if more > 0 else "")
     layout = _square(said, *axes)
+    layout["showlegend"] = True
     layout["height"] += 18 * ((len(data) + 1) // 2)
     return {"data": data, "layout": layout}
 

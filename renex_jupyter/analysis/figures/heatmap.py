@@ -25,17 +25,16 @@ def heatmap_figure(grid: Grid, *, error: str = "error", title: str = "") -> dict
     }
     known = [[each.rate if each.n >= grid.least else None for each in row] for row in grid.cells]
     small = [[0 if 0 < each.n < grid.least else None for each in row] for row in grid.cells]
-    grey = [[0.0, ink.FAINT], [1.0, ink.FAINT]]
+    grey = [[0.0, ink.SMALL], [1.0, ink.SMALL]]
     data = [
-        {**shared, "z": small, "colorscale": grey, "showscale": False, "textfont": {"color": ink.GREY}},
-        {**shared, "z": known, "zmin": 0, "colorscale": [list(each) for each in ink.SCALE],
-         "colorbar": {"thickness": 8, "tickformat": ink.percents(error), "outlinewidth": 0}},
+        {**shared, "z": small, "colorscale": grey, "showscale": False, "textfont": {"color": ink.ON_SMALL}},
+        {**shared, "z": known, "zmin": 0, "colorscale": [list(each) for each in ink.SCALE], "showscale": False},
     ]  # fmt: skip
     return {
         "data": data,
         "layout": ink.layout(
             110 + 34 * len(grid.b_labels),
-            **ink.heading(title or f"all samples: {rate(grid.base_rate, error)} of {grid.n:,}"),
+            **ink.heading(title or f"{error}: {rate(grid.base_rate, error)} of all {grid.n:,}"),
             xaxis=_axis(grid.a, grid.a_labels, tickangle=-45),
             yaxis=_axis(grid.b, grid.b_labels),
         ),

@@ -13,7 +13,7 @@ from renex_jupyter.records import failure_patterns
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY)
 GREY = "#8c8c8c"  # seen on white and on black
-FAINT = "rgba(140,140,140,0.35)"
+SMALL, ON_SMALL = "#c8c8c8", "#333333"  # of what is too small to say something, and the text on it
 # From little to much; a page writes on each step in the colour that is read on it.
 SCALE = ((0.0, "#fff3e6"), (0.25, "#fdd0a2"), (0.5, "#fd9a4e"), (0.75, "#e2640f"), (1.0, "#9c3a00"))
 LONGEST = 300  # characters of a stored text that are shown of it
@@ -79,10 +79,14 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
 
 
 def heading(text: str) -> dict[str, Any]:
-    """Return what a layout needs for a title, and the room for it; nothing without one."""
+    """Return what a layout needs for a title, and the room for it, with the legend at the foot; nothing without one."""
     if not text:
         return {}
+    said = wrapped(text, 40)
+    room = 28 + 16 * said.count("<br>")
     return {
-        "title": {"text": wrapped(text, 60), "font": {"size": 13}, "x": 0, "xanchor": "left"},
-        "margin": {"l": 8, "r": 8, "t": 40, "b": 8},
-    }
+        "title": {"text": said, "font": {"size": 12}, "x": 0, "xanchor": "left", "y": 1, "yref": "container",
+                  "yanchor": "top", "pad": {"l": 8, "t": 8 + 14 * said.count("<br>")}},
+        "margin": {"l": 8, "r": 8, "t": room, "b": 8},
+        "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "font": {"size": FONT}},
+    }  # fmt: skip

@@ -34,9 +34,9 @@ def residual_figure(
         "marker": {"color": ink.GREY, "size": 4, "opacity": 0.5},
     }
     lines = [
-        _line("95 % are below", middle, bins["q95"].tolist(), ink.ORANGE, "dot"),
+        _line("95 %", middle, bins["q95"].tolist(), ink.ORANGE, "dot"),
         _line("median", middle, bins["median"].tolist(), ink.BLUE, "solid"),
-        _line("5 % are below", middle, bins["q05"].tolist(), ink.ORANGE, "dot"),
+        _line("5 %", middle, bins["q05"].tolist(), ink.ORANGE, "dot"),
     ]
     layout = ink.layout(
         320,
