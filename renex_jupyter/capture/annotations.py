@@ -52,6 +52,7 @@ def make_annotations(
     given: Any = None,
     *,
     key: str | None = None,
+    keys: Sequence[str] = (),
     annotator: str | None = None,
     samples: str = "samples",
     name: str = "annotations",
@@ -61,7 +62,8 @@ def make_annotations(
     Parameters
     ----------
     given : a table, or the path of one; None: those of the source.
-    key : the column of it that says the sample; None: `_key`, or that of the samples.
+    key : the column of it that says the sample; None: `_key`, or one of `keys`.
+    keys : what the samples call theirs.
     annotator : of those that name none.
 
     Returns
@@ -79,7 +81,7 @@ def make_annotations(
     if table is None:
         return None
     columns = bench.columns(table)
-    said = _key_of(columns, key)
+    said = _key_of(columns, key, keys)
     unknown = [each for each in columns if each.lower() not in ANNOTATION_COLUMNS and each != said]
     if unknown:
         names = ", ".join(f"'{each}'" for each in unknown[:NAMED])
@@ -99,14 +101,12 @@ def make_annotations(
     return Annotations(path, rows, "annotation_id" in lower, tuple(row[0] for row in labels))
 
 
-def _key_of(columns: Mapping[str, str], key: str | None) -> str:
+def _key_of(columns: Mapping[str, str], key: str | None, keys: Sequence[str]) -> str:
     if key is not None:
         if key not in columns:
             raise invalid_argument(f"key={shown(key)} is no column of the annotations.", HINT)
         return key
-    if KEY in columns:
-        return KEY
-    for each in ("key", "sample", "sample_key"):
+    for each in (KEY, *keys, "key", "sample", "sample_key"):
         if each in columns:
             return each
     raise invalid_argument(f"the annotations do not say of which sample they are: no column '{KEY}'.", HINT)

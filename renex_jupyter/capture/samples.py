@@ -59,28 +59,30 @@ def make_samples(
     given = {**source.roles, **{role: each for role, each in roles.items() if each}}
     role_of = _roles(columns, given)
     key = str(given["key"]) if "key" in given else None
-    if key != KEY and any(each.lower() == KEY for each in columns):
-        raise invalid_argument(f"a column is called '{KEY}', which is the name of our own.", "Rename it.")
+    keyed = KEY if source.keyed else key
+    if keyed != KEY and any(each.lower() == KEY for each in columns):
+        hint = f"Rename it, leave it out, or say key='{KEY}' if it is what dataset_samples() gave."
+        raise invalid_argument(f"a column is called '{KEY}', which is the name of our own.", hint)
     path = bench.folder / "samples_made.parquet"
-    rows = bench.write(_query(source.samples, columns, key), path)
+    rows = bench.write(_query(source.samples, columns, keyed), path)
     if rows == 0:
         raise invalid_argument("there are no rows in it.", "A version has one sample or more.")
     bench.files(name, [path])
     kept = {each: kind for each, kind in bench.columns(name).items() if each != KEY}
     fields = tuple(Field(each, kind, role_of.get(each, ATTRIBUTE)) for each, kind in kept.items())
-    if key is not None:
-        _check_keys(bench, name, path, key)
+    if keyed is not None:
+        _check_keys(bench, name, path, keyed)
     _check_columns(bench, name, fields)
     chosen, classes = _classes(bench, name, fields, task or source.task, source.classes)
     return Samples(path, rows, fields, chosen, classes, _splits(bench, name, fields), key is not None)
 
 
-def _roles(columns: Mapping[str, str], given: Mapping[str, str | Sequence[str]]) -> dict[str, str]:
+def _roles(columns: Mapping[str, str], given: Mapping[str, object]) -> dict[str, str]:
     """Return column -> role. Raises `invalid_argument` for columns that are not there, or are given two roles."""
     found: dict[str, str] = {}
     lower = {each.lower(): each for each in columns}
     for role, said in given.items():
-        for each in [said] if isinstance(said, str) else said:
+        for each in said if isinstance(said, (list, tuple)) else [said]:
             if not isinstance(each, str) or each.lower() not in lower:
                 names = ", ".join(list(columns)[:12])
                 raise invalid_argument(f"{role}={shown(each)} is no column of it.", f"Its columns: {names}.")

@@ -16,3 +16,4 @@ class Source:
     classes: tuple[str, ...] = ()  # that the format declares, in its order
     task: str | None = None  # that the format is made for
     said: str | None = None  # where it came from, for people: "train.csv", "a DataFrame"
+    keyed: bool = False  # whether it has our own column of keys

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from renex_jupyter import ids
 from renex_jupyter.errors import RenexError, ambiguous, invalid_argument, not_found, shown
@@ -15,6 +15,9 @@ from renex_jupyter.records.datasets import ContentFile, Dataset, DatasetVersion,
 from renex_jupyter.records.experiments import DEFAULT_NAMESPACE
 from renex_jupyter.records.models import Model, ModelVersion
 from renex_jupyter.store.reader import Reader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LISTING = "%renex dataset ls"
 DATASET_HINT = "Write 'adult' or 'vision/digits', its id, or give what rx.get_dataset() returned."
@@ -212,6 +215,28 @@ def list_prediction_sets(
             params.append(list(wanted))
     rows = _sets(read, f"{' and '.join(where)} order by created_at desc, prediction_set_id", params)
     return [as_prediction_set(read, each) for each in rows]
+
+
+def table_of_datasets(read: Reader, namespace: str | None = None, *, archived: bool = False) -> pd.DataFrame:
+    """Return datasets as a DataFrame: see `rx.list_datasets`."""
+    where = ["true"] if archived else ["not coalesce(archived, false)"]
+    params = []
+    if namespace is not None:
+        where.append("namespace = ?")
+        params.append(namespace)
+    return read.frame(
+        f"""
+        select namespace, name, coalesce(versions, 0)::bigint as versions, latest, n_samples, n_annotations, task, description,
+               owner, coalesce(starred, false) as starred, coalesce(archived, false) as archived, created_at, changed_at,
+               dataset_id
+        from inside.datasets left join (
+            select dataset_id, count(*) as versions, max(version) as latest, arg_max(n_samples, version) as n_samples,
+                   arg_max(n_annotations, version) as n_annotations, max(created_at) as changed_at
+            from inside.dataset_versions group by dataset_id) using (dataset_id)
+        where {" and ".join(where)}
+        order by coalesce(starred, false) desc, coalesce(changed_at, created_at) desc, namespace, name""",
+        params,
+    )
 
 
 def _by_word(read: Reader, word: str, here: str, params: list[Any], namespace: str) -> list[dict[str, Any]]:

@@ -167,7 +167,7 @@ def list_experiments(read: Reader, namespace: str | None, *, archived: bool) -> 
 
 def within(read: Reader, namespace: str) -> dict[str, int]:
     """Return how many objects of each kind a namespace holds, of those kinds of which it holds any."""
-    kinds = ("experiments", "runs", "models", "snapshots")
+    kinds = ("experiments", "runs", "models", "snapshots", "datasets")
     counts = ", ".join(f"(select count(*) from inside.{kind} where namespace = $name) as {kind}" for kind in kinds)
     return {kind: n for kind, n in read.rows(f"select {counts}", {"name": namespace})[0].items() if n}
 

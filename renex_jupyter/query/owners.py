@@ -8,15 +8,16 @@ from difflib import get_close_matches
 
 from renex_jupyter import ids
 from renex_jupyter.errors import RenexError, ambiguous, invalid_argument, not_found, shown
-from renex_jupyter.query import experiments, models
+from renex_jupyter.query import datasets, experiments, models
 from renex_jupyter.query.objects import find_object
+from renex_jupyter.records.datasets import Dataset, DatasetVersion, PredictionSet
 from renex_jupyter.records.experiments import DEFAULT_NAMESPACE, Namespace
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.store.reader import Reader
 
 HINT = (
     "Give what rx.start_run(), rx.register_model() and their like returned, or a word such as 'run:train', "
-    "'experiment:digits', 'vision/digits:3', 'vision/digits@champion' or 'checkpoint:ID'."
+    "'experiment:digits', 'vision/digits:3', 'vision/digits@champion', 'dataset_version:adult:2' or 'checkpoint:ID'."
 )
 # The attribute that names an object of a kind; one that has several is of the first kind.
 _ATTRIBUTES = {
@@ -28,6 +29,11 @@ _ATTRIBUTES = {
     "experiment_id": "experiment",
     "snapshot_id": "snapshot",
     "run_id": "run",
+}
+_OF_DATASETS: dict[type, tuple[str, str]] = {  # by type: many records of others say their dataset version, too
+    Dataset: ("dataset_id", "dataset"),
+    DatasetVersion: ("dataset_version_id", "dataset_version"),
+    PredictionSet: ("prediction_set_id", "prediction_set"),
 }
 _BY_ID = {  # kind -> table, key, and what its title says beside the id
     "evaluation": ("evaluations", "evaluation_id", "'on ' || dataset"),
@@ -75,6 +81,9 @@ def named(wanted: object) -> tuple[str, str] | None:
     """Return the kind and the id of a record that has one, of a word "" and itself, and None for anything else."""
     if isinstance(wanted, str):
         return ("", wanted)
+    for each, (attribute, kind) in _OF_DATASETS.items():
+        if isinstance(wanted, each):
+            return kind, getattr(wanted, attribute)
     for attribute, kind in _ATTRIBUTES.items():
         found = getattr(wanted, attribute, None)
         if isinstance(found, str) and found:
@@ -131,6 +140,24 @@ def _version(read: Reader, word: str, namespace: str) -> Owner:
     return Owner("model_version", row["model_version_id"], row["namespace"], title)
 
 
+def _dataset(read: Reader, word: str, namespace: str) -> Owner:
+    row = datasets.find_dataset(read, word, namespace)
+    return Owner("dataset", row["dataset_id"], row["namespace"], f"dataset '{row['namespace']}/{row['name']}'")
+
+
+def _dataset_version(read: Reader, word: str, namespace: str) -> Owner:
+    row = datasets.find_dataset_version(read, word, namespace)
+    title = f"dataset version {row['namespace']}/{row['dataset']}:{row['version']}"
+    return Owner("dataset_version", row["dataset_version_id"], row["namespace"], title)
+
+
+def _prediction_set(read: Reader, word: str, namespace: str) -> Owner:
+    row = datasets.find_prediction_set(read, word, namespace=namespace)
+    said = row["model"] or row["name"] or ids.short(row["prediction_set_id"])
+    home = row["dataset"].rpartition("/")[0]
+    return Owner("prediction_set", row["prediction_set_id"], home, f"predictions of {said} on {row['dataset']}")
+
+
 def _by_id(kind: str) -> Callable[[Reader, str, str], Owner]:
     table, key, said = _BY_ID[kind]
 
@@ -158,5 +185,8 @@ _FINDERS: dict[str, Callable[[Reader, str, str], Owner]] = {
     "namespace": _namespace,
     "model": _model,
     "model_version": _version,
+    "dataset": _dataset,
+    "dataset_version": _dataset_version,
+    "prediction_set": _prediction_set,
     **{kind: _by_id(kind) for kind in _BY_ID},
 }

@@ -22,11 +22,19 @@ _NAMES = {
     "checkpoint": ("checkpoints", "checkpoint_id", "'of step ' || step"),
     "evaluation": ("evaluations", "evaluation_id", "'on ' || dataset"),
     "policy": ("policies", "policy_id", "name"),
+    "dataset": ("datasets", "dataset_id", "namespace || '/' || name"),
+    "dataset_version": ("dataset_versions", "dataset_version_id", "namespace || '/' || dataset || ' v' || version"),
+    "prediction_set": (
+        "prediction_sets",
+        "prediction_set_id",
+        "coalesce(name, model || ' v' || model_version, left(prediction_set_id, 8)) || ' on ' || dataset || ' v' || "
+        "dataset_version",
+    ),
 }
 # What of an object, beside what a change set, a sentence about it may need.
 _TELLING = (
     "name", "namespace", "label", "message", "key", "alias", "kind", "text", "version", "model_id", "model_version_id",
-    "run_id", "owner_kind", "owner_id", "policy_id", "step", "dataset", "experiment",
+    "run_id", "dataset_id", "dataset_version_id", "owner_kind", "owner_id", "policy_id", "step", "dataset", "experiment",
 )  # fmt: skip
 
 Titles = Mapping[tuple[str, str], str]

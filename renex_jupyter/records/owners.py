@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Owner:
     """An object that others belong to."""
 
-    kind: str  # run, experiment, namespace, checkpoint, artifact, model, model_version, evaluation, snapshot
+    kind: str  # run, experiment, namespace, checkpoint, artifact, model, model_version, evaluation, snapshot, dataset, ...
     id: str
     namespace: str
     title: str  # as a message names it: "run 'train' (3fa1b2c4)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.capture import tables
 from renex_jupyter.capture.annotations import make_annotations
@@ -11,16 +11,23 @@ from renex_jupyter.capture.samples import make_samples
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import RenexError, invalid_argument, shown
 from renex_jupyter.query import datasets as query
+from renex_jupyter.records import display
+from renex_jupyter.records.changes import Change, fields
 from renex_jupyter.records.datasets import TASKS, Dataset, DatasetVersion
 from renex_jupyter.records.model_words import checked_word
 from renex_jupyter.session.alone import alone
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.dataset_keeping import WHAT, Content, dataset_changes, keep_version, named
-from renex_jupyter.session.described import described
+from renex_jupyter.session.dataset_parts import parts_of
+from renex_jupyter.session.described import changed, described
+from renex_jupyter.session.first_use import namespace_changes
 from renex_jupyter.session.models import given_namespace
 from renex_jupyter.session.points import checked_name
 from renex_jupyter.session.versions import in_turn
 from renex_jupyter.store.workbench import Workbench
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLE = 'create_dataset("adult", frame)'
 
@@ -71,8 +78,7 @@ def create_dataset(
     RenexError : `invalid_argument` for columns that are not there, keys that are missing or double (it names the rows),
         a target without any value; `not_found` for a file; `conflict` for another task than the dataset has.
     """
-    if task is not None and task not in TASKS:
-        raise invalid_argument(f"task {shown(task)} is none.", f"Use one of: {', '.join(TASKS)}.")
+    _check_task(task)
     session = current()
     place = place_of(session, name, namespace)
     given = {"description": description, "owner": owner, "metadata": metadata}
@@ -88,7 +94,7 @@ def create_dataset(
         listed = [embeddings] if isinstance(embeddings, str) else list(embeddings)
         wanted = {**{role: each for role, each in roles.items() if each is not None}, "embedding": listed}
         samples = make_samples(bench, source, wanted, task=task or (there or {}).get("task"))
-        marks = make_annotations(bench, source, annotations)
+        marks = make_annotations(bench, source, annotations, keys=[key] if key else [])
         content = Content(samples)
         if marks is not None:
             whole = marks.with_classes(samples)
@@ -109,6 +115,112 @@ def get_dataset(ref: str | Dataset | DatasetVersion, namespace: str | None = Non
     session = current()
     read = session.store.reader
     return query.as_dataset(read, query.find_dataset(read, ref, given_namespace(session, namespace)))
+
+
+def list_datasets(namespace: str | None = None, *, archived: bool = False) -> pd.DataFrame:
+    """Return datasets as a DataFrame: starred ones first, then those with the newest version.
+
+    Parameters
+    ----------
+    namespace : None: of all of them.
+    archived : also those that are archived.
+
+    Returns
+    -------
+    Columns: namespace, name, versions [count], latest [number], n_samples and n_annotations [of the newest version], task,
+    description, owner, starred, archived, created_at, changed_at [UTC, of the newest version], dataset_id.
+    """
+    if namespace is not None:
+        checked_name("namespace", namespace, 'list_datasets("census")')
+    return query.table_of_datasets(current().store.reader, namespace, archived=archived)
+
+
+def update_dataset(
+    ref: str | Dataset,
+    *,
+    name: str | None = None,
+    namespace: str | None = None,
+    task: str | None = None,
+    description: str | None = None,
+    owner: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    starred: bool | None = None,
+    archived: bool | None = None,
+) -> Dataset:
+    """Change what is said of a dataset; rename it, or move it to another namespace. Its versions stay.
+
+    Parameters
+    ----------
+    name, namespace : the new ones.
+    description, owner, metadata : an empty one takes away what was said.
+    archived : whether lists pass it over unless they are asked for archived ones.
+
+    Raises
+    ------
+    RenexError : `conflict` for a name that another dataset of the namespace has; `not_found`, `ambiguous`,
+        `invalid_argument`, `locked`.
+    """
+    _check_task(task)
+    given = {"description": description, "owner": owner, "metadata": metadata}
+    after = described("dataset", {**given, "starred": starred, "archived": archived})
+    after |= {"task": task} if task is not None else {}
+    if name is not None:
+        after["name"] = checked_word("dataset", name)
+    if namespace is not None:
+        after["namespace"] = checked_name("namespace", namespace, 'update_dataset("adult", namespace="census")')
+    if not after:
+        raise invalid_argument("nothing to change.", 'Give what is to be said of it, such as description="...".')
+    session = current()
+    store = session.store
+    found = query.find_dataset(store.reader, ref, session.namespace)
+    session.begin()
+    with alone(store, what=WHAT):
+        before = query.as_dataset(store.reader, query.find_dataset(store.reader, found["dataset_id"]))
+        after = changed(after, before)
+        place = (after.get("namespace", before.namespace), after.get("name", before.name))
+        if place != (before.namespace, before.name) and named(store, *place) is not None:
+            raise RenexError("conflict", f"there is a dataset '{'/'.join(place)}' already.", "Take another name.")
+        if after:
+            was = {field: getattr(before, field) for field in after}
+            change = Change("datasets", before.dataset_id, "update", after, was, place[0])
+            store.write(*namespace_changes(store, place[0]), change)
+    return query.as_dataset(store.reader, query.find_dataset(store.reader, found["dataset_id"]))
+
+
+def delete_dataset(ref: str | Dataset, *, versions: bool = False) -> Dataset:
+    """Delete a dataset, and return what it was. Contents that nothing else has are freed by the next `gc`.
+
+    Parameters
+    ----------
+    versions : also its versions, with what was predicted on these, searched and found in them, and its workspaces. Models
+        and runs that used them stay.
+
+    Raises
+    ------
+    RenexError : `conflict` while it has versions, unless these go with it; `not_found`, `ambiguous`, `locked`.
+    """
+    session = current()
+    store = session.store
+    found = query.find_dataset(store.reader, ref, session.namespace)
+    session.begin()
+    with alone(store, what=WHAT):
+        record = query.as_dataset(store.reader, query.find_dataset(store.reader, found["dataset_id"]))
+        if record.versions and not versions:
+            raise RenexError(
+                "conflict",
+                f"dataset '{record.reference}' has {display.count(record.versions, 'version')}.",
+                "versions=True (--versions) deletes these with it; archived=True (--archive) hides it from lists.",
+            )
+        store.write(
+            *parts_of(store.reader, record),
+            Change("datasets", record.dataset_id, "delete", {}, fields(record), record.namespace),
+        )
+    return record
+
+
+def _check_task(task: str | None) -> None:
+    if task is not None and task not in TASKS:
+        raise invalid_argument(f"task {shown(task)} is none.", f"Use one of: {', '.join(TASKS)}.")
 
 
 def place_of(session: Session, name: object, namespace: str | None) -> tuple[str, str]:

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 EXAMPLE = 'rx.create_namespace("vision")'
 # Kinds that say in a column where they are.
-_INSIDE = {"experiments": "experiment_id", "runs": "run_id", "models": "model_id", "snapshots": "snapshot_id"}
+_INSIDE = {
+    "experiments": "experiment_id",
+    "runs": "run_id",
+    "models": "model_id",
+    "snapshots": "snapshot_id",
+    "datasets": "dataset_id",
+}
 
 
 def create_namespace(
@@ -119,7 +125,7 @@ def update_namespace(
         after = changed(given, record)
         new = after.get("name")
         if new and query.namespace_called(store.reader, new):
-            hint = "Take another name. Experiments and models are moved one by one, with namespace=."
+            hint = "Take another name. Experiments, models and datasets are moved one by one, with namespace=."
             raise RenexError("conflict", f"there is a namespace '{new}' already.", hint)
         if after:
             was = {key: getattr(record, key) for key in after}

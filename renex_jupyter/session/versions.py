@@ -22,9 +22,9 @@ from renex_jupyter.session.alone import alone
 from renex_jupyter.session.artifact_entries import contents_of
 from renex_jupyter.session.belongings import deletions
 from renex_jupyter.session.current import Session, current
+from renex_jupyter.session.dataset_evaluations import checked_dataset, trained_on
 from renex_jupyter.session.described import changed, described
 from renex_jupyter.session.models import given_namespace, named, new_model, place_of
-from renex_jupyter.session.points import checked_name
 from renex_jupyter.session.version_sources import Source, find_source, lineage_of
 from renex_jupyter.session.version_values import kept_metrics, kept_params
 
@@ -65,7 +65,8 @@ def register_model(
     run : whose newest checkpoint, or artifact of kind "model", is taken; with `path` or `artifact` only where it comes from.
     checkpoint, artifact, path : what is taken instead, just one of them; an artifact also by its name in the run.
         None of the four: what the open run has.
-    dataset : the name of what it was trained on; None: the param `dataset` of the run, if that is a text.
+    dataset : what it was trained on: a name, or a dataset version such as "adult:2"; None: the param `dataset` of the run,
+        if that is a text, or the dataset that the run said it uses.
     namespace : created on first use; None: that of `set_experiment`.
     framework : None: that of the run's experiment.
     labels : words that only this version of the model has then.
@@ -104,7 +105,7 @@ def register(
     """
     namespace, name = place_of(session, name, namespace)
     facts = described("model version", given)
-    facts |= {"dataset": checked_name("dataset", dataset, 'dataset="digits"')} if dataset is not None else {}
+    facts |= {"dataset": checked_dataset(dataset)} if dataset is not None else {}
     words = checked_labels(labels)
     own_params, own_metrics = kept_params(params or {}), kept_metrics(metrics or {})
     session.begin()
@@ -113,6 +114,7 @@ def register(
     source = find_source(session, version, **{**every, **sources})
     lineage = lineage_of(session, source)
     facts = {**lineage, **{key: value for key, value in facts.items() if value is not None}}
+    facts |= trained_on(session, dataset if dataset is not None else facts.get("dataset"), facts.get("run_id"))
     facts["params"] = {**lineage.get("params", {}), **own_params}
     facts["metrics"] = {**source.metrics, **own_metrics}
     facts |= {"checkpoint_id": source.checkpoint_id, "registered_by": session.store.journal.actor}

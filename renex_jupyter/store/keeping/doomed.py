@@ -16,7 +16,24 @@ from renex_jupyter.store.sought import Sought
 MARK = "[purged]"
 PURGED = "purged"  # the reason in the record of a deletion: an import brings nothing of it back
 # Columns of JSON whose keys and numbers are the user's, too.
-FREE = frozenset({"config", "metrics", "value", "lock_files", "metadata", "params", "rule", "facts"})
+FREE = frozenset(
+    {
+        "config",
+        "metrics",
+        "value",
+        "lock_files",
+        "metadata",
+        "params",
+        "rule",
+        "facts",
+        "splits",
+        "predicate",
+        "contributions",
+        "results",
+        "performance",
+        "spec",
+    }
+)
 # Columns, also inside of JSON, whose values are words of ours: a secret that is one of them must not break a record.
 OURS = frozenset(
     {
@@ -40,6 +57,8 @@ OURS = frozenset(
         "from_kind",
         "to_kind",
         "relation",
+        "change",
+        "proposal",
     }
 )
 REASONED = ("aliases", "decisions", "policy_results")  # kinds whose `reason` is a text of the user
@@ -63,6 +82,9 @@ _NESTED = {
     "origin",
     "line",
     "cell",
+    "name",
+    "type",
+    "rows",
 }
 
 

@@ -25,6 +25,16 @@ TARGETS = {
     "model_id": "models",
     "model_version_id": "model_versions",
     "policy_id": "policies",
+    "dataset_id": "datasets",
+    "dataset_version_id": "dataset_versions",
+    "reference_version_id": "dataset_versions",
+    "current_version_id": "dataset_versions",
+    "prediction_set_id": "prediction_sets",
+    "pattern_search_id": "pattern_searches",
+    "failure_pattern_id": "failure_patterns",
+    "named_pattern_id": "named_patterns",
+    "drift_report_id": "drift_reports",
+    "workspace_id": "workspaces",
 }
 PARTS = ("snapshots", "parts")  # the one column that names many
 AHEAD = {("snapshots", "run_id")}
@@ -41,12 +51,27 @@ _NAMED = """
           from inside.environments
           where locks_kept and environment_id in (
               select environment_id from inside.snapshots union all select environment_id from inside.runs
-              union all select owner_id from inside.tags where owner_kind = 'environment'))"""
+              union all select owner_id from inside.tags where owner_kind = 'environment'))
+    union all
+    select owner, f.role || ' of ' || what, f.sha256 from (
+        select owner, what, unnest(from_json(files, '[{"role":"VARCHAR","sha256":"VARCHAR"}]')) as f
+        from (select dataset_version_id as owner, 'dataset version ' || dataset_version_id[:8] as what, files
+              from inside.dataset_versions
+              union all
+              select prediction_set_id, 'prediction set ' || prediction_set_id[:8], files from inside.prediction_sets))"""
+NAMING = (
+    "snapshots",
+    "environments",
+    "runs",
+    "artifacts",
+    "dataset_versions",
+    "prediction_sets",
+)  # kinds that name contents
 _CONTENTS = f"""
     select sha256, any_value(path) as path, coalesce(max(taken_at) < max(purged_at), false) as is_purged
     from ({_NAMED})
     left join (select id as owner, min(at_us) as taken_at from inside.changes
-               where kind in ('snapshots', 'environments', 'runs', 'artifacts') group by id) using (owner)
+               where kind in {tables.literal(NAMING)} group by id) using (owner)
     left join (select id as sha256, max(at_us) as purged_at from inside.changes where kind = 'blobs' group by id)
         using (sha256)
     group by sha256"""
@@ -85,7 +110,7 @@ def dangling(read: Reader) -> Iterator[Dangling]:
 
 
 def contents(read: Reader) -> Iterator[tuple[str, str]]:
-    """Yield the SHA-256 of every content that a snapshot, an environment or a run names, with a path that has it.
+    """Yield the SHA-256 of every content that a record names, with a path that has it.
 
     Left out is what was purged, unless what was recorded after the purge names it.
     """
@@ -94,7 +119,7 @@ def contents(read: Reader) -> Iterator[tuple[str, str]]:
 
 
 def contents_of(read: Reader, owners: Collection[str] | None = None) -> set[str]:
-    """Return the SHA-256 of every content that some snapshots, environments and runs name, by their ids; None: all of them."""
+    """Return the SHA-256 of every content that some records name, by their ids; None: all of them."""
     mine = "" if owners is None else " where list_contains($owners::varchar[], owner)"
     rows = read.rows(f"select distinct sha256 from ({_NAMED}){mine}", None if owners is None else {"owners": [*owners]})
     return {row["sha256"] for row in rows}

@@ -17,7 +17,14 @@ with recursive family as (
     union select r.run_id from inside.runs r join family f on r.parent_run_id = f.run_id
 )
 select run_id as id from family"""
-APART = ("model_versions",)  # kinds that name the run which they come from, and live on without it
+APART = (  # kinds that name the run which they come from, and live on without it
+    "model_versions",
+    "dataset_versions",
+    "prediction_sets",
+    "pattern_searches",
+    "failure_patterns",
+    "drift_reports",
+)
 WHENCE = ("before_", "after_")  # `before_snapshot_id` names a snapshot as `snapshot_id` does
 # How a row names another one other than by the id of its kind; `s` is the row, `t` the one it names.
 _BY_OTHER_COLUMNS = {
@@ -60,8 +67,17 @@ def belonging_to(read: Reader, runs: Sequence[str]) -> Objects:
         if "owner_id" in _names(table):
             found[table.kind] = found.get(table.kind, set()) | _ids(read, table, "owner_id", everything)
     found["links"] = _ids(read, tables.schema().tables["links"], "from_id", everything)
+    found["dataset_versions"] = found.get("dataset_versions", set()) | _datasets_of(read, found["links"])
     _follow(read, found)
     return {kind: ids for kind, ids in found.items() if ids}
+
+
+def _datasets_of(read: Reader, links: set[str]) -> set[str]:
+    """Return the dataset versions that some links lead to: what a run used."""
+    query = """
+        select distinct to_id as id from inside.links
+        where to_kind = 'dataset_version' and link_id in (select unnest($links::varchar[]))"""
+    return {row["id"] for row in read.rows(query, {"links": list(links)})}
 
 
 def _follow(read: Reader, found: Objects) -> None:

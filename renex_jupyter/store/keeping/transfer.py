@@ -201,8 +201,7 @@ def _sound_blobs(store: Store, chosen: Objects | None) -> tuple[list[Kept], set[
     One of which it is accepted that it is missing is not told.
     """
     kept = {each.sha256: each for each in gc.every_content(store.layout.blobs)}
-    naming = ("snapshots", "environments", "runs", "artifacts")
-    owners = None if chosen is None else {each for kind in naming for each in chosen.get(kind, ())}
+    owners = None if chosen is None else {each for kind in references.NAMING for each in chosen.get(kind, ())}
     missing = references.contents_of(store.reader, owners) - kept.keys() - references.purged(store.reader)
     damaged = missing - losses.accepted(store.layout)
     wanted = gc.named_among(store, kept) if chosen is None else gc.named_by(store, chosen, kept)

@@ -112,9 +112,9 @@ def unwanted_contents(store: Store, changes: Path, given: Collection[str]) -> se
 
 
 def _is_newer(connection: duckdb.DuckDBPyConnection, sha256: str, purged_at: int) -> bool:
-    """Say whether a given snapshot or run that is younger than a purge, in microseconds, names a content."""
-    query = """
-        select 1 from said s where t in ('snapshots', 'runs', 'artifacts') and written_at > $at and not is_unwanted
+    """Say whether a given record that is younger than a purge, in microseconds, names a content."""
+    query = f"""
+        select 1 from said s where t in {tables.literal(references.NAMING)} and written_at > $at and not is_unwanted
             and (contains(text, $sha256) or exists (
                 select 1 from said p
                 where p.t = 'file_parts' and contains(p.text, $sha256) and contains(s.parts, p.i))) limit 1"""
