@@ -40,16 +40,22 @@ def areas(bench: Workbench, pairs: Pairs, label: str) -> Areas:
     ------
     RenexError : `invalid_argument` where the predictions have no score for it.
     """
+    score = score_of(pairs, label)
+    # A window up to a row has all rows of the same score in it: as many as a threshold there would have.
     row = bench.rows(f"""
-        with {_cumulated(pairs, label)},
-        steps as (select *, tp - lag(tp, 1, 0) over below as more, fp - lag(fp, 1, 0) over below as wrong
-            from curve window below as (order by score desc))
-        select max(tp)::bigint as positives, max(fp)::bigint as negatives,
-            sum(wrong::hugeint * (2 * tp - more)) as doubled, fsum(more * (tp / (tp + fp))) as precisions
-        from steps""")[0]
-    positives, negatives = row["positives"] or 0, row["negatives"] or 0
-    roc = int(row["doubled"]) / (2 * positives * negatives) if positives and negatives else None
-    return Areas(label, positives, negatives, roc, row["precisions"] / positives if positives else None)
+        with scored as (select {score} as score, (actual = {literal(label)})::int as y from {quoted(pairs.name)}
+            where actual is not null and {score} is not null and not isnan({score})),
+        counted as (select y, (sum(y) over above)::bigint as tp, count(*) over above as n
+            from scored window above as (order by score desc))
+        select count(*) filter (y = 1) as positives, count(*) filter (y = 0) as negatives,
+            sum(tp) filter (y = 0) as not_below, sum(n - tp) filter (y = 1) as not_above, favg(tp / n) filter (y = 1) as precision
+        from counted""")[0]
+    positives, negatives = row["positives"], row["negatives"]
+    if not positives or not negatives:
+        return Areas(label, positives, negatives, None, row["precision"])
+    all_pairs = positives * negatives  # of one positive and one negative sample; equal scores count half
+    doubled = int(row["not_below"]) + all_pairs - int(row["not_above"])
+    return Areas(label, positives, negatives, doubled / (2 * all_pairs), row["precision"])
 
 
 def roc_points(bench: Workbench, pairs: Pairs, label: str, *, points: int | None = None) -> pd.DataFrame:
