@@ -138,8 +138,10 @@ def error_expression(bench: Workbench, pairs: Pairs, error: str, positive: str |
         word = literal(positive)
         wrong, among = ("=", "!=") if error == "false_positive" else ("!=", "=")
         return f"case when {both} and actual {among} {word} then (predicted {wrong} {word})::int end"
-    if error == "log_loss":
-        return f"case when actual is not null then -ln(least(greatest({probability_of_truth(pairs)}, {LEAST}), 1 - {LEAST})) end"
+    if error == "log_loss":  # `greatest` passes over NULL: without a probability there is no loss
+        truth = probability_of_truth(pairs)
+        clipped = f"least(greatest({truth}, {LEAST}), 1 - {LEAST})"
+        return f"case when actual is not null and ({truth}) is not null then -ln({clipped}) end"
     if error == "brier":
         return brier(pairs)
     if error == "token_f1":

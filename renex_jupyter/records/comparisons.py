@@ -104,7 +104,8 @@ class Comparison:
         if self.difference is None or self.p_value is None:
             return "There is nothing to compare: no sample is measured with both."
         errors = " to ".join(two_rates(self.error_a, self.error_b, self.error))
-        numbers = f"{self.error} {errors}, {self._interval()}, p = {display.number(self.p_value, 2)}"
+        test = "bootstrap" if self.p_mcnemar is None else "McNemar"
+        numbers = f"{self.error} {errors}, {self._interval()}, p = {display.number(self.p_value, 2)} ({test})"
         if self.p_value >= SURE:
             return f"No difference is shown between them: {numbers}.{self._but(self.places)}"
         better = self.b if self.difference < 0 else self.a

@@ -40,14 +40,17 @@ def test_losses_of_probabilities_are_those_of_scikit_learn():
     truth, given = rng.choice(CLASSES, 300), rng.dirichlet([1, 1, 1], 300)
     given[:5] = [1, 0, 0]  # a probability of 0 is clipped
     said = np.array(CLASSES)[given.argmax(1)]
-    with laid_out({"y": truth}, {"label": said, "probabilities": list(given)}) as bench:
+    samples = {"y": [*truth, "ant", None]}  # one without a prediction, one without a truth
+    keys = [*map(str, range(300)), "301"]
+    laid = {"_key": keys, "label": [*said, "ant"], "probabilities": [*given, given[0]]}
+    with laid_out(samples, laid) as bench:
         predicted = some_predictions(classes=CLASSES)
         for error, expected in (
             ("log_loss", log_loss(truth, given, labels=CLASSES)),
             ("brier", brier_score_loss(truth, given, labels=CLASSES)),
         ):
             made = make_errors(bench, a_version(), predicted, error=error)
-            assert made.kind == "real"
+            assert (made.kind, made.n, made.rows) == ("real", 300, 302)
             assert made.rate == pytest.approx(expected, rel=1e-12)
         confident = errors_of(bench)["7"]["score"]
     assert confident == given[7].max()
@@ -59,7 +62,7 @@ def test_losses_of_two_classes_are_those_of_scikit_learn(as_score):
     truth, high = rng.choice(["no", "yes"], 200), rng.random(200)
     more = {"score": high} if as_score else {"probabilities": list(np.stack([1 - high, high], 1))}
     said = np.where(high > 0.5, "yes", "no")
-    with laid_out({"y": truth}, {"label": said, **more}) as bench:
+    with laid_out({"y": [*truth, "yes"]}, {"_key": [*map(str, range(200))], "label": said, **more}) as bench:
         predicted = some_predictions(classes=() if as_score else ("no", "yes"))
         for error, expected in (("log_loss", log_loss(truth, high)), ("brier", brier_score_loss(truth == "yes", high))):
             made = make_errors(bench, a_version(), predicted, error=error)
