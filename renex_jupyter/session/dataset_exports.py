@@ -182,17 +182,26 @@ def _write_images(
     marks = f"from marks order by {quoted(KEY)}, try_cast(annotation_id as bigint), annotation_id"
     for name, text in (("samples", samples), ("annotations", marks)):
         bench.run(f"copy ({text}) to {literal(str(rows / f'{name}.jsonl'))} (format json)")
-    root = Path(version.source) if version.source and Path(version.source).is_absolute() else None
     with _beside(place, is_folder=True) as folder:
         write_images(
             rows,
             folder,
             format=form,
             classes=version.classes,
-            root=root,
+            roots=_roots(session, version),
             blobs=session.store.blobs.folder,
             images=images,
         )
+
+
+def _roots(session: Session, version: DatasetVersion) -> list[Path]:
+    """Return the folders below which images may lie: what this version was read from, others before it, and the project."""
+    sources = session.store.reader.rows(
+        "select source from inside.dataset_versions where dataset_id = ? and version <= ? order by version desc",
+        [version.dataset_id, version.version],
+    )
+    said = [Path(row["source"]) for row in sources if row["source"] and "\0" not in row["source"]]
+    return list(dict.fromkeys([*(each for each in said if each.is_absolute()), session.store.layout.root.parent]))
 
 
 @contextmanager

@@ -215,6 +215,15 @@ def test_images_among_the_contents_of_the_store_need_no_folder(there: Path) -> N
     assert (there / "out/JPEGImages/1.png").read_bytes() == pictures.png(64, 48, 1)
 
 
+def test_a_version_that_was_made_of_a_table_finds_the_images_of_the_one_before(there: Path) -> None:
+    rx.create_dataset("animals", "in/imagefolder")
+    frame = rx.dataset_samples("animals")
+    frame["ink"] = 0.5
+    rx.create_dataset("animals", frame, key="_key", image="image", target="label")
+    rx.export_dataset("animals:2", "out", format="imagefolder", where="label = 'dog'")
+    assert (there / "out/dog/train/dog/1.png").read_bytes() == (there / "in/imagefolder/train/dog/1.png").read_bytes()
+
+
 def test_what_is_there_is_not_overwritten(there: Path) -> None:
     rx.create_dataset("shapes", "in/coco")
     pictures.put(there, "out/x", "mine")

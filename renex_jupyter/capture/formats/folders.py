@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def write_images(
     *,
     format: str,  # noqa: A002  the name of users
     classes: tuple[str, ...],
-    root: Path | None,
+    roots: Sequence[Path],
     blobs: Path,
     images: bool,
 ) -> int:
@@ -82,7 +82,7 @@ def write_images(
         ordered by `_key`.
     to : a new folder.
     classes : in the order that they get.
-    root : folder in which the images lie, where they are not among the contents of the store.
+    roots : folders in one of which an image lies, where it is not among the contents of the store.
     images : copy them, each verified by its SHA-256.
 
     Raises
@@ -95,7 +95,7 @@ def write_images(
         "rows": os.fspath(rows),
         "to": os.fspath(to),
         "classes": list(classes),
-        "root": None if root is None else os.fspath(root),
+        "roots": [os.fspath(each) for each in roots],
         "blobs": os.fspath(blobs),
         "images": images,
     }

@@ -25,7 +25,7 @@ class Target:
     folder: Path
     classes: list[str]
     rows: Path  # folder of samples.jsonl and annotations.jsonl
-    root: Path | None
+    roots: list[Path]  # folders in one of which an image lies
     blobs: Blobs
     images: bool
     files: int = 0
@@ -80,19 +80,22 @@ class Target:
         self.files += 1
 
     def _copy(self, source: str, place: Path, sha256: str | None) -> bool:
-        """Copy a file from where the dataset was read; say whether it is there."""
+        """Copy a file from where the dataset was read; say whether it is there.
+
+        Raises
+        ------
+        RenexError : `unsafe_path`, `conflict` for one that is not what it was.
+        """
         name = from_text(source)
-        if self.root is None or not (self.root / inside(self.root, name, "image")).is_file():
+        found = [root / inside(root, name, "image") for root in self.roots]
+        there = [each for each in found if each.is_file()]
+        for each in there:
+            if _copied(each, place) == sha256 or sha256 is None:
+                return True
+        if not there:
             return False
-        digest = hashlib.sha256()
-        with (self.root / name).open("rb") as file, place.open("xb") as copy:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-                copy.write(chunk)
-        if sha256 and digest.hexdigest() != sha256:
-            hint = "Make a new version of the dataset, or put the old image back."
-            raise RenexError("conflict", f"the image {self.root / name} is not what it was in this version.", hint)
-        return True
+        hint = "Make a new version of the dataset, or put the old image back."
+        raise RenexError("conflict", f"the image {there[0]} is not what it was in this version.", hint)
 
     def class_number(self, label: str | None, at: str) -> int:
         """Return the number of a class from 0; one that nobody declared comes after the others."""
@@ -103,6 +106,16 @@ class Target:
                 self.classes.append(label)
             self._numbers.update({each: number for number, each in enumerate(self.classes)})
         return self._numbers[label]
+
+
+def _copied(source: Path, place: Path) -> str:
+    """Copy a file, and return its SHA-256."""
+    digest = hashlib.sha256()
+    with source.open("rb") as file, place.open("wb") as copy:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            copy.write(chunk)
+    return digest.hexdigest()
 
 
 def box_of(annotation: dict[str, Any]) -> tuple[float, float, float, float]:

@@ -26,7 +26,7 @@ def write(request: dict[str, Any]) -> int:
         folder=Path(request["to"]),
         classes=request["classes"],
         rows=Path(request["rows"]),
-        root=None if request["root"] is None else Path(request["root"]),
+        roots=[Path(each) for each in request["roots"]],
         blobs=Blobs(Path(request["blobs"])),
         images=request["images"],
     )
