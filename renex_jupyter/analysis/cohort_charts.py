@@ -109,8 +109,10 @@ def _confusion(cohort: Cohort, chart: Chart) -> ChartTable:
     for each in _predictions(cohort):
         if each.task != "classification":
             raise invalid_argument(f"{each.title} predicts no classes.", "Take an error rate.")
-        sides = ", ".join(f"{each.column(name)}::varchar" for name in ("actual", "predicted"))
-        groups = cohort.bench.values(f"select {sides}, count(*) {end} group by 1, 2", values)
+        counted = (
+            f"select {each.column('actual')} as a, {each.column('predicted')} as p, count(*) as n {end} group by a, p"
+        )
+        groups = cohort.bench.values(f"select a::varchar, p::varchar, n from ({counted})", values)
         known = [group for group in groups if None not in group[:2]]
         order = {name: at for at, name in enumerate(each.classes)}
         rows += [(each.title, *g) for g in sorted(known, key=lambda g: (order[g[0]], order[g[1]]))]

@@ -118,7 +118,9 @@ def _curve(
     """Return a curve, and the SQL of which of its thresholds a sample reaches."""
     column = f"curve {found.at} {found.classes.index(label)}"
     low, high = 0.0, 1.0
-    if label in predictions.classes and bench.value(f"select count(probabilities) from {quoted(source)}"):
+    if label in predictions.classes and bench.value(
+        f"select true from {quoted(source)} where probabilities is not null limit 1"
+    ):
         value = f"p.probabilities[{predictions.classes.index(label) + 1}]"
     elif len(found.classes) == 2:  # the score of such predictions is that of the second class
         is_second = label == found.classes[1]

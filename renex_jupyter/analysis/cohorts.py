@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 from renex_jupyter.analysis.cohort_columns import MOST_VALUES, Dimension, dimension, numeric
 from renex_jupyter.analysis.cohort_errors import Predicted, predicted_on
 from renex_jupyter.errors import RenexError
-from renex_jupyter.records.charts import CALIBRATION, CONFUSION, COUNT, ERROR_RATE, HEATMAP, HISTOGRAM, PR, ROC, Chart
+from renex_jupyter.records.charts import (
+    CALIBRATION,
+    CONFUSION,
+    COUNT,
+    ERROR_RATE,
+    HEATMAP,
+    HISTOGRAM,
+    PR,
+    ROC,
+    SCATTER,
+    Chart,
+)
 from renex_jupyter.records.datasets import KEY, DatasetVersion, PredictionSet
 from renex_jupyter.records.predicates import EVERYTHING, Predicate, every
 from renex_jupyter.store.conditions import condition
@@ -83,7 +94,7 @@ class Cohort:
         for each in self.predicted:
             if not each.problem:
                 self.bench.run(f"drop table {quoted(f'errors {each.at}')}")
-        self.bench.run("drop table raw")
+        self.bench.run("drop table raw; set preserve_insertion_order = false")  # who needs an order asks for it
 
     def choose(self, predicate: Predicate) -> None:
         """Have all charts be of the samples that a predicate selects."""
@@ -92,7 +103,7 @@ class Cohort:
             self.source = _TABLE
             return
         sql, values = condition(predicate)
-        names = ", ".join(map(quoted, [self.row, *self._needed()]))
+        names = ", ".join(map(quoted, self._needed() or [self.row]))
         self.bench.run(f"create or replace temp table {_CHOSEN} as select {names} from {_TABLE} where {sql}", values)
         self.source = _CHOSEN
 
@@ -212,6 +223,7 @@ class Cohort:
         for chart in self.charts:
             if chart.filter is not None:
                 continue
+            found += [self.row] if chart.type == SCATTER else []
             by = [self.dimensions.get((each, chart.bins)) for each in chart.columns]
             found += [each.code for each in by if each is not None]
             for each in self.predicted:

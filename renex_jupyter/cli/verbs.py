@@ -23,11 +23,13 @@ from renex_jupyter.cli.experiment_verbs import VERBS as EXPERIMENT_VERBS
 from renex_jupyter.cli.experiment_verbs import add_experiment_verbs, list_kind, list_runs, show_named
 from renex_jupyter.cli.model_verbs import add_model_verbs, find_model, list_models
 from renex_jupyter.cli.parsing import HelpShown, Parser, add_verb
+from renex_jupyter.cli.pattern_verbs import PATTERN_VERBS, add_pattern_verbs
 from renex_jupyter.cli.policy_verbs import add_policy_verbs
 from renex_jupyter.cli.rerun_verbs import add_rerun_verbs
 from renex_jupyter.cli.snapshot_verbs import add_filters, add_snapshot_verbs, list_snapshots, refuse_filters
 from renex_jupyter.cli.tables import NOTEBOOK, Table, as_text
 from renex_jupyter.cli.task_verbs import add_task_verbs
+from renex_jupyter.cli.workspace_verbs import WORKSPACE_VERBS, add_workspace_verbs
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
 from renex_jupyter.query.objects import RUN, find_object
 from renex_jupyter.records.access import MODES
@@ -93,10 +95,12 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_artifact_verbs(verbs)
     add_model_verbs(verbs)
     add_policy_verbs(verbs)
+    add_pattern_verbs(verbs)
     add_drift_verbs(verbs)
     add_evaluation_verbs(verbs)
     add_event_verbs(verbs, notebook=notebook)
     add_experiment_verbs(verbs)
+    add_workspace_verbs(verbs)
     _add_keeping(verbs, notebook=notebook)
     if not notebook:
         for each, name in ({parser: ""} | {each: name for name, each in verbs.choices.items()}).items():
@@ -165,6 +169,8 @@ VERBS = (
     *DRIFT_VERBS,
     *EVENT_VERBS,
     *EXPERIMENT_VERBS,
+    *PATTERN_VERBS,
+    *WORKSPACE_VERBS,
     "stop",
     "attach",
     "logs",

@@ -75,8 +75,11 @@ class Workbench:
 
             table = pd.DataFrame(dict(table))
         try:
-            self._connection.register(name, table)
-        except (duckdb.Error, TypeError) as error:
+            try:
+                self._connection.register(name, table)
+            except duckdb.Error:  # a frame that was turned round lies backwards in memory, which DuckDB cannot read
+                self._connection.register(name, table.copy() if type(table).__name__ == "DataFrame" else table)
+        except (duckdb.Error, TypeError, AttributeError) as error:
             raise invalid_argument(
                 f"a {type(table).__name__} is no table: {_first_line(error)}",
                 "Give a DataFrame, an Arrow table, or a mapping of column name to values.",
