@@ -176,3 +176,23 @@ def test_a_column_that_is_not_there_is_refused():
         lay(bench, B, {"label": list("ba")})
         with pytest.raises(RenexError, match="no column 'z'"):
             compare(bench, a_version(), *two(), Asked(columns=("z",)))
+
+
+def test_a_comparison_is_shown_with_everything_escaped_and_is_json():
+    import json
+
+    from renex_jupyter.cli.answers import jsonable
+
+    hostile = "<script>alert(1)</script>"
+    truth = [hostile, "b"] * 40
+    with laid_out({"y": truth, hostile: list(range(80))}, {"label": truth}) as bench:
+        lay(bench, A, {"label": [hostile] * 80})
+        lay(bench, B, {"label": truth})
+        found = compare(bench, a_version(**{hostile: "attribute"}), *two(), Asked())
+    page = found._repr_html_()
+    assert "better on" in str(found)
+    assert hostile not in page
+    assert "&lt;script&gt;" in page
+    told = json.loads(json.dumps(jsonable(found), allow_nan=False))
+    assert (told["fixed"], told["broken"]) == (40, 0)
+    assert told["places"][0]["what"] == "class"

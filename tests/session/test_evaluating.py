@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,13 @@ def test_bad_input_is_refused_by_name(asked: dict[str, Any]) -> None:
         with pytest.raises(rx.RenexError) as refused:
             call()
         assert word in str(refused.value)
+
+
+@pytest.mark.slow
+def test_the_code_of_the_docs_runs_and_does_what_they_say(project: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs/evaluation.md").read_text()
+    names: dict[str, Any] = {}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), names)
+    rx.end_run()
+    assert rx.get_model_version("tumours:2").logged["f1@tumours:1"] > 0.9
+    assert names["found"].n == 190
