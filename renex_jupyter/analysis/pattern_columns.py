@@ -142,7 +142,7 @@ def _add_values(making: _Making, column: str, kind: str, most: int) -> None:
     )
     if len(rows) > most:
         making.notes.append(f"'{column}' has {len(rows):,} frequent values: the search takes longer.")
-    _add(making, column, [Condition(column, "=", row[0]) for row in rows] or [Condition(column, "is null")], kind)
+    _add(making, column, [Condition(column, "=", row[0]) for row in rows], kind)
 
 
 def _add_parts(making: _Making, column: str, kind: str) -> None:

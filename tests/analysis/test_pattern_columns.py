@@ -49,6 +49,7 @@ def laid(bench: Workbench, frame: pd.DataFrame) -> None:
     bench.run("create table source as from given")
     bench.run("alter table source alter floats type double")
     bench.run("update source set floats = 'nan'::double where _key::int between 10 and 200")
+    bench.run("alter table source add column unknown varchar")
     bench.run("update source set floats = null where _key::int between 201 and 300")
 
 
@@ -57,7 +58,7 @@ def test_every_item_is_a_condition_that_selects_just_the_rows_with_its_code(fram
     columns = [each for each in frame if each not in ("_key", "error")]
     with Workbench(threads=1) as bench:
         laid(bench, frame)
-        items = make_items(bench, "source", columns, cut=cut, min_support=50)
+        items = make_items(bench, "source", [*columns, "unknown"], cut=cut, min_support=50)
         assert set(items.columns) >= {
             "age",
             "gain",
@@ -83,7 +84,7 @@ def test_every_item_is_a_condition_that_selects_just_the_rows_with_its_code(fram
     words = [str(each[1]) for name, each in items.columns.items() if "contains" in name]
     assert 0 < len(words) <= 40
     why = dict(items.left_out)
-    assert why["same"] == why["nothing"] == "it is the same everywhere"
+    assert why["same"] == why["nothing"] == why["unknown"] == "it is the same everywhere"
     assert "50 times" in why["ids"]
     states = {str(each) for each in items.columns["floats"].values()}
     assert {"floats is null", "floats is nan"} <= states

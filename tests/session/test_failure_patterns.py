@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import md5
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -262,3 +263,32 @@ def test_a_run_that_is_open_is_kept_with_the_search():
     with rx.start_run("look") as run:
         rx.failure_patterns(version)
     assert rx.sql("select run_id from pattern_searches").run_id[0] == run.run_id
+
+
+def test_missed_boxes_are_found_by_what_describes_a_box_and_followed_by_name():
+    rng = np.random.default_rng(16)
+    images = pd.DataFrame({"id": [f"i{n}" for n in range(800)], "light": rng.choice(["day", "night"], 800)})
+    boxes = pd.DataFrame({"id": np.repeat(images.id, 3)})
+    boxes["label"] = rng.choice(["cat", "dog"], len(boxes))
+    boxes["x"] = np.tile([20.0, 200.0, 400.0], 800)
+    boxes["y"], boxes["w"], boxes["h"] = 50.0, 40.0, 40.0
+    night = np.repeat((images.light == "night").to_numpy(), 3)
+    rx.create_dataset("boxes", images, key="id", annotations=boxes, task="detection")
+
+    def log(often: float, name: str):
+        hit = np.random.default_rng(17).random(len(boxes)) >= np.where(night & (boxes.label == "cat"), often, 0.1)
+        found = boxes[hit].assign(score=0.9)
+        Path(name).write_text(name)
+        return rx.log_predictions("boxes", found, key="id", model=rx.register_model("finder", path=name))
+
+    log(0.5, "one")
+    found = rx.failure_patterns("boxes")
+    assert found.search.error == "missed"
+    assert found.search.n_samples == 2_400
+    assert found[0].predicate_text == "class = 'cat' and light = 'night'"
+    assert found[0].status == "confirmed"
+    rx.keep_pattern(found[0], "cats at night")
+    log(0.7, "two")
+    told = rx.sql("select change, p_value from pattern_measures where previous_id is not null")
+    assert told.change[0] == "worse"
+    assert len(rx.list_events(name="failure_pattern.worse")) == 1
