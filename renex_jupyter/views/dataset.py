@@ -155,7 +155,7 @@ def _row(version: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": version["dataset_version_id"],
         "version": f"v{version['version']}",
-        "n_samples": "" if version["n_samples"] is None else f"{version['n_samples']:,}",
+        "n_samples": text.short_count(version["n_samples"]),
         "size": display.size(version["size"]),
         "created_at": text.milliseconds(version["created_at"]),
         "digest": (version["digest"] or "")[:8],
@@ -163,6 +163,7 @@ def _row(version: Mapping[str, Any]) -> dict[str, Any]:
         "under": {"text": about[0]} if about[0] else None,
         "notes": {
             "version": "\n".join([f"v{version['version']}", *filter(None, about)]),
+            "n_samples": f"{version['n_samples'] or 0:,}",
             "digest": version["digest"] or "",
         },
     }

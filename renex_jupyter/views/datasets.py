@@ -86,7 +86,7 @@ def _row(dataset: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": dataset["dataset_id"],
         "name": name,
-        "n_samples": "" if dataset["n_samples"] is None else f"{dataset['n_samples']:,}",
+        "n_samples": text.short_count(dataset["n_samples"]),
         "latest": f"v{dataset['latest']}" if dataset["latest"] is not None else "",
         "changed_at": text.milliseconds(dataset["changed_at"]),
         "chips": [
@@ -98,7 +98,7 @@ def _row(dataset: Mapping[str, Any]) -> dict[str, Any]:
             [versions, "", "quiet"],
         ],
         "verdict": _worst(dataset["worse"]),
-        "notes": {"name": "\n".join([name, *about])},
+        "notes": {"name": "\n".join([name, *about]), "n_samples": f"{dataset['n_samples'] or 0:,}"},
     }
 
 

@@ -194,7 +194,7 @@ def _row(pattern: Mapping[str, Any], error: str) -> dict[str, Any]:
         "predicate": rule,
         "error_rate": found,
         "holdout_error_rate": tested,
-        "support": f"{pattern['support'] or 0:,}",
+        "support": text.short_count(pattern["support"]),
         "verdict": {"text": f"{status}: {rates}, all {base}", "state": status},
         "notes": {"predicate": text.plain(text.clipped(pattern["predicate_text"] or ""))},
     }

@@ -27,6 +27,16 @@ def short_number(value: float | None, longest: int = 8) -> str:
     return next((each for each in forms if len(each) <= longest), forms[-1])
 
 
+def short_count(value: int | None) -> str:
+    """Return a count as a narrow column has room for it: 12,345 or 12.3M."""
+    if value is None:
+        return ""
+    if value < 1_000_000:
+        return f"{value:,}"
+    power, sign = (1e9, "G") if value >= 999_500_000 else (1e6, "M")
+    return f"{value / power:.3g}{sign}"
+
+
 def duration(seconds: float) -> str:
     """Return how long something took, with milliseconds where it was quick."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else display.seconds(seconds)

@@ -30,7 +30,7 @@ class Writer:
         command = [sys.executable, "-c", WRITER, str(root / ".renex"), str(shared)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def do(self, name: str, *args: object, **kwargs: object) -> str:
+    def do(self, name: str, /, *args: object, **kwargs: object) -> str:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps([name, args, kwargs]) + "\n")

@@ -9,7 +9,9 @@ DATASET = "#renex-panel tr.rx-row[data-kind=dataset]"
 VERSION = "#renex-panel tr.rx-row[data-kind=dataset_version]"
 PATTERN = "#renex-panel tr.rx-row[data-kind=pattern]"
 YOUNG = {"column": "age", "op": "range", "value": [None, 30]}
-NIGHT = {"and": [{"column": "light", "op": "=", "value": "night"}, {"column": "camera", "op": "=", "value": "front left"}]}
+NIGHT = {
+    "and": [{"column": "light", "op": "=", "value": "night"}, {"column": "camera", "op": "=", "value": "front left"}]
+}
 
 
 @pytest.fixture
@@ -107,4 +109,6 @@ def test_datasets_in_the_narrowest_panel_are_not_cut_and_never_scroll_sideways(
     tabs = page.locator("#renex-panel [role=tab]")
     assert tabs.evaluate_all("nodes => nodes.filter(n => n.scrollWidth > n.clientWidth).map(n => n.textContent)") == []
     numbers = page.locator("#renex-panel td[data-kind=number]:visible")
-    assert numbers.evaluate_all("cells => cells.filter(n => n.scrollWidth > n.clientWidth).map(n => n.textContent)") == []
+    assert (
+        numbers.evaluate_all("cells => cells.filter(n => n.scrollWidth > n.clientWidth).map(n => n.textContent)") == []
+    )

@@ -11,6 +11,7 @@ from test_live_panel import until
 
 from renex_jupyter import ids
 from renex_jupyter.records.changes import Change, now
+from renex_jupyter.views import text
 from renex_jupyter.views.dataset import PAGE, DatasetDetail
 from renex_jupyter.views.datasets import DatasetsList
 from renex_jupyter.views.panel import Panel
@@ -342,3 +343,15 @@ def test_the_panel_shows_a_search_of_another_process_by_itself(
     until(lambda: panel.dataset.patterns.plot.figure.get("data"))
     panel.dataset.head._handle_custom_msg({"action": "close", "of": dataset}, [])
     assert panel.datasets.table.selected == []
+
+
+def test_millions_of_samples_fit_a_narrow_column_and_are_told_in_full_beside_it(registry: Registry) -> None:
+    dataset = registry.dataset("large")
+    registry.dataset_version(dataset, 1, n_samples=12_345_678)
+    row = rows(registry)["vision/large"]
+    assert (row["n_samples"], row["notes"]["n_samples"]) == ("12.3M", "12,345,678")
+    opened = Opened(registry, dataset)
+    assert opened.detail.versions.rows[0]["n_samples"] == "12.3M"
+    assert facts(opened.detail.version)["samples"] == "12,345,678"
+    shown = [text.short_count(each) for each in (None, 0, 999_999, 1_000_000, 999_499_999, 999_999_999, 10**10)]
+    assert shown == ["", "0", "999,999", "1M", "999M", "1G", "10G"]
