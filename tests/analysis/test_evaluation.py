@@ -139,3 +139,56 @@ def test_an_evaluation_is_shown_with_everything_escaped():
     assert "accuracy 0.5" in str(found)
     assert "actual \\ predicted" in str(found)
     assert found.as_dict()["counts"][0]["n"] == 1
+
+
+def overlap(a, b):
+    w = min(a["x"] + a["w"], b["x"] + b["w"]) - max(a["x"], b["x"])
+    h = min(a["y"] + a["h"], b["y"] + b["h"]) - max(a["y"], b["y"])
+    both = max(w, 0) * max(h, 0)
+    return both / (a["w"] * a["h"] + b["w"] * b["h"] - both)
+
+
+def matrix_of(true, said, iou):
+    """One found box after the other, the highest score first: within its class, and then what is left of any class."""
+    counts = {}
+    for key in {each["_key"] for each in [*true, *said]}:
+        free = [each for each in true if each["_key"] == key]
+        left = sorted((each for each in said if each["_key"] == key), key=lambda each: -each["score"])
+        for of_class in (True, False):
+            rest = []
+            for box in left:
+                near = [t for t in free if (not of_class or t["label"] == box["label"]) and overlap(t, box) >= iou]
+                if near:
+                    best = max(near, key=lambda t: overlap(t, box))
+                    free.remove(best)
+                    at = (best["label"], box["label"])
+                    counts[at] = counts.get(at, 0) + 1
+                else:
+                    rest.append(box)
+            left = rest
+        for at in [(t["label"], None) for t in free] + [(None, f["label"]) for f in left]:
+            counts[at] = counts.get(at, 0) + 1
+    return counts
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_matrix_of_boxes_is_that_of_looking_at_one_after_the_other(seed):
+    rng = np.random.default_rng(seed)
+
+    def some(n, **more):
+        return [
+            box(
+                str(rng.integers(4)),
+                str(rng.choice(["car", "dog"])),
+                *rng.random(2) * 20,
+                *(15 + rng.random(2) * 10),
+                **more,
+            )
+            for _ in range(n)
+        ]
+
+    true = [{**each, "annotation_id": f"{n:02}", "kind": "box"} for n, each in enumerate(some(14))]
+    said = [{**each, "score": float(rng.random())} for each in some(20)]
+    with laid_out({"x": [1, 2, 3, 4]}, said, true) as bench:
+        found = evaluate(bench, a_version(target=None, task="detection"), some_predictions(), iou=0.3)
+    assert {(each.actual, each.predicted): each.n for each in found.counts} == matrix_of(true, said, 0.3)
