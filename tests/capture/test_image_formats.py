@@ -135,6 +135,12 @@ COCO_FAULTS: list[tuple[CocoChange, str, str]] = [
     ),
     (lambda c: c["annotations"][3]["segmentation"].update(counts="!"), "invalid_argument", "the mask is wrong"),
     (lambda c: c["categories"][0].pop("name"), "invalid_argument", r"categories\[0\]: None is no name"),
+    (
+        lambda c: c["images"][1].update(weight=float("inf")),
+        "invalid_argument",
+        "sample 'images/1.png' has a number without an",
+    ),
+    (lambda c: c["annotations"][1].update(weight=float("nan")), "invalid_argument", r"annotations\[1\] has a"),
     (lambda c: c.update(images={}), "invalid_argument", "has no list 'images'"),
     (lambda c: c.update(images=[]), "invalid_argument", ""),
 ]
@@ -362,6 +368,11 @@ def test_a_process_of_its_own_reads_and_says_what_is_wrong(root: Path) -> None:
     tables = read_images(root, into)
     assert (tables.format, tables.classes, tables.root) == ("coco", ("cat", "dög", "never"), root)
     assert tables.samples.exists() and tables.annotations is not None and tables.annotations.exists()
+    content["images"][0]["file_name"] = "\ud800.png"
+    put(root, "annotations/instances.json", json.dumps(content))
+    with pytest.raises(RenexError, match="a name or a text of the dataset cannot be read"):
+        read_images(root, into)
+    content["images"][0]["file_name"] = "0.png"
     content["annotations"][0]["category_id"] = 5
     put(root, "annotations/instances.json", json.dumps(content))
     with pytest.raises(RenexError, match=r"annotations\[0\]: no category has the id 5"):

@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 import renex_jupyter as rx
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-TUTORIALS = ("fault_tolerant_training", "models")
+TUTORIALS = ("drift", "fault_tolerant_training", "images", "models")
 
 
 def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nbformat.NotebookNode:
@@ -64,6 +64,36 @@ def test_the_tutorial_of_models_comes_to_its_champion_and_says_why(
         output.data["text/plain"] for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output
     ]
     assert any(float(text) == pytest.approx(champion.logged["accuracy@test"]) for text in shown if text[:2] == "0.")
+    assert rx.fsck()
+
+
+@pytest.mark.slow
+def test_the_tutorial_of_images_finds_the_old_scanner_and_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed("images", tmp_path / "project", monkeypatch)
+    assert list(rx.list_dataset_versions("digits")["version"]) == [2, 1]
+    found = rx.sql("select predicate_text, status, error_rate, holdout_error_rate from failure_patterns")
+    of_old = found[found["predicate_text"] == "scanner = 'old'"].iloc[0]
+    assert of_old["status"] == "confirmed" and min(of_old["error_rate"], of_old["holdout_error_rate"]) > 0.2
+    first, second = (rx.get_model_version(f"digits:{number}") for number in (1, 2))
+    assert second.logged["accuracy@digits:2"] > first.logged["accuracy@digits:2"] + 0.05
+    measured = rx.list_patterns("digits").iloc[0]
+    assert measured["name"] == "worst scans"
+    hard = list((tmp_path / "project/hard").rglob("*.png"))
+    assert len(hard) > 100 and all("old-" in path.name for path in hard)
+    assert rx.fsck()
+
+
+def test_the_tutorial_of_drift_ends_in_a_decision_on_the_right_week(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed("drift", tmp_path / "project", monkeypatch)
+    late, early = (rx.get_drift_report(each) for each in rx.list_drift_reports()["drift_report_id"])
+    assert (early.proposal, late.proposal) == ("investigate", "retrain")
+    assert [each.name for each in early.drifted] == ["humidity"]
+    assert late.facts["change"]["since"][:7] in ("2026-02", "2026-03")  # the market turned on 2 March
+    assert [each.decisions[0].decision for each in (early, late)] == ["investigate", "retrain"]
     assert rx.fsck()
 
 

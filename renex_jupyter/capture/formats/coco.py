@@ -16,7 +16,7 @@ from typing import Any
 
 from renex_jupyter.capture.formats.images import SPLITS, Image, faults, inside, look_at
 from renex_jupyter.capture.formats.polygons import box_of, joined, mask_box, runs_of
-from renex_jupyter.capture.formats.rows import IMAGE_COLUMNS, Rows
+from renex_jupyter.capture.formats.rows import FINITE, IMAGE_COLUMNS, Rows
 from renex_jupyter.errors import from_os_error, invalid_argument, shown
 
 HINT = "A COCO file is an object with the lists images, annotations and categories."
@@ -137,7 +137,10 @@ def _shape(row: Mapping[str, Any], at: str) -> dict[str, Any]:
     more = {name: value for name, value in row.items() if name not in OURS}
     if outline is not None and _is_number(row.get("area")):
         more["area"] = row["area"]  # of a box it follows from the sides
-    return shape | {"attributes": json.dumps(more, sort_keys=True, default=str)}
+    try:
+        return shape | {"attributes": json.dumps(more, sort_keys=True, allow_nan=False)}
+    except ValueError as error:
+        raise invalid_argument(f"{at} has a number without an end.", FINITE) from error
 
 
 def _parsed(root: Path, name: str) -> dict[str, Any]:

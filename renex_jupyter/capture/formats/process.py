@@ -34,6 +34,11 @@ def main() -> None:
     except OSError as error:
         told = from_os_error(error, "the dataset cannot be read or written")
         answer = {"error": [told.code, told.message, told.hint]}
+    except UnicodeError as error:
+        hint = "Names and texts are UTF-8."
+        answer = {"error": ["invalid_argument", f"a name or a text of the dataset cannot be read: {error}.", hint]}
+    except MemoryError:
+        answer = {"error": ["too_large", "the dataset does not fit into the memory.", "Split its file of annotations."]}
     sys.stdout.write("\n" + json.dumps({"renex": answer}) + "\n")
 
 

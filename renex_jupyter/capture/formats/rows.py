@@ -16,6 +16,7 @@ from renex_jupyter.store.workbench import Workbench, literal, quoted
 
 IMAGE_COLUMNS = {KEY: "VARCHAR", "image": "VARCHAR", "width": "BIGINT", "height": "BIGINT", "sha256": "VARCHAR"}
 LARGEST = 2**24  # bytes of one row as JSON, of which DuckDB takes a multiple for each thread
+FINITE = "Infinity and NaN are no JSON. Take them out of the file."
 NOTHING = "Look at the folder, or say which format it has: format='coco', 'yolo', 'voc' or 'imagefolder'."
 
 
@@ -88,7 +89,10 @@ class Rows:
                 self._convert(bench, "annotations", ANNOTATION_COLUMNS)
 
     def _write(self, name: str, row: Mapping[str, Any]) -> None:
-        self._files[name].write(json.dumps(row, allow_nan=False) + "\n")
+        try:
+            self._files[name].write(json.dumps(row, allow_nan=False) + "\n")
+        except ValueError as error:
+            raise invalid_argument(f"sample '{row[KEY]}' has a number without an end.", FINITE) from error
 
     def _convert(self, bench: Workbench, name: str, columns: Mapping[str, str]) -> None:
         types = ", ".join(f"{literal(column)}: {literal(kind)}" for column, kind in columns.items())
