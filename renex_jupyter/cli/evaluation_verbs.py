@@ -1,4 +1,4 @@
-"""The verbs that measure what was predicted: evaluate, compare-predictions."""
+"""The verbs that measure what was predicted: evaluate, compare."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from renex_jupyter.records.comparisons import Comparison
 from renex_jupyter.records.evaluations import Evaluation
 from renex_jupyter.session import comparing, evaluating
 
+EVALUATION_VERBS = ("evaluate", "compare")
 DATASET = "adult (its newest version), adult:2, vision/digits:1, an id or the beginning of one"
 PREDICTIONS = "id or name of a set of predictions, or a model version such as digits:3"
 
@@ -23,9 +24,7 @@ def add_evaluation_verbs(verbs: Any) -> None:
     _add_options(measure)
     measure.add_argument("--no-log", action="store_true", help="only measure")
     measure.set_defaults(do=_evaluate)
-    compare = add_verb(
-        verbs, "compare-predictions", "say where one model is better than another on a dataset, and where worse"
-    )
+    compare = add_verb(verbs, "compare", "say where one model is better than another on a dataset, and where worse")
     compare.add_argument("dataset", help=DATASET)
     compare.add_argument("a", help=PREDICTIONS)
     compare.add_argument("b", help="the same; what is told is what changes from a to b")

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from renex_jupyter import ids
 from renex_jupyter.cli.artifact_verbs import ARTIFACT_VERBS, add_artifact_verbs
+from renex_jupyter.cli.dataset_verbs import DATASET_VERBS, add_dataset_verbs
 from renex_jupyter.cli.doctor import Report, examine
 from renex_jupyter.cli.drift_verbs import DRIFT_VERBS, add_drift_verbs
 from renex_jupyter.cli.environment_verbs import add_environment_verbs
-from renex_jupyter.cli.evaluation_verbs import add_evaluation_verbs
+from renex_jupyter.cli.evaluation_verbs import EVALUATION_VERBS, add_evaluation_verbs
 from renex_jupyter.cli.event_verbs import EVENT_VERBS, add_event_verbs
 from renex_jupyter.cli.experiment_verbs import KINDS as GROUPS
 from renex_jupyter.cli.experiment_verbs import VERBS as EXPERIMENT_VERBS
@@ -96,6 +97,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     add_model_verbs(verbs)
     add_policy_verbs(verbs)
     add_pattern_verbs(verbs)
+    add_dataset_verbs(verbs)
     add_drift_verbs(verbs)
     add_evaluation_verbs(verbs)
     add_event_verbs(verbs, notebook=notebook)
@@ -166,7 +168,9 @@ ASKING = (
 VERBS = (
     *ASKING,
     *ARTIFACT_VERBS,
+    *DATASET_VERBS,
     *DRIFT_VERBS,
+    *EVALUATION_VERBS,
     *EVENT_VERBS,
     *EXPERIMENT_VERBS,
     *PATTERN_VERBS,

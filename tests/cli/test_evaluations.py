@@ -28,9 +28,9 @@ def test_a_terminal_measures_and_compares(predicted: None, capsys: pytest.Captur
     found = told(capsys, "evaluate", "pets", "new", "--positive", "cat", "--no-log")
     assert (found["metrics"]["accuracy"], found["positive"], found["logged"]) == (1.0, "cat", False)
     assert "accuracy 1" in say(capsys, "evaluate", "pets")
-    compared = told(capsys, "compare-predictions", "pets", "old", "new", "--column", "x", "--samples", "3")
+    compared = told(capsys, "compare", "pets", "old", "new", "--column", "x", "--samples", "3")
     assert compared["verdict"].startswith("new is better")
     assert (compared["broken"], len(compared["samples"])) == (0, 3)
-    assert "better on" in say(capsys, "compare-predictions", "pets:1", "old", "new")
+    assert "better on" in say(capsys, "compare", "pets:1", "old", "new")
     assert refused(capsys, "evaluate", "pets", "newer")["code"] == "not_found"
-    assert refused(capsys, "compare-predictions", "pets", "old", "old")["code"] == "invalid_argument"
+    assert refused(capsys, "compare", "pets", "old", "old")["code"] == "invalid_argument"
