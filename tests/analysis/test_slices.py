@@ -31,7 +31,8 @@ def random_table(rng: np.random.Generator) -> tuple[dict[str, list[Any]], np.nda
     table = {}
     for at in range(int(rng.integers(1, 7))):
         values = [f"v{each}" for each in range(int(rng.integers(1, 6)))] + ([None] if rng.random() < 0.3 else [])
-        table[f"c{at}"] = [values[each] for each in rng.integers(0, len(values), n)]
+        often = rng.dirichlet(np.full(len(values), 0.8))  # some values are rare
+        table[f"c{at}"] = [values[each] for each in rng.choice(len(values), n, p=often)]
     if rng.random() < 0.25:
         table["again"] = [None if each is None else f"r{each}" for each in table["c0"]]  # the same rows, other names
     bad = np.array([table["c0"][at] == "v0" and rng.random() < 0.5 for at in range(n)])
@@ -113,6 +114,7 @@ def test_a_column_that_is_there_twice_gives_no_slice_twice(bench: Workbench) -> 
     alone = search(bench, table, error, min_support=20, k=8)
     twice = search(bench, {**table, "d": [f"x{each}" for each in table["c03"]]}, error, min_support=20, k=8)
     assert [each.items for each in twice.slices] == [each.items for each in alone.slices]
+    assert twice.candidates == alone.candidates + 5  # its five values, and nothing below them
     frame = pd.DataFrame(table)
     sets = {
         tuple(np.flatnonzero(np.logical_and.reduce([frame[c] == v for c, v in each.items]))) for each in twice.slices
@@ -229,3 +231,13 @@ def test_a_search_leaves_no_table_behind(bench: Workbench) -> None:
     with pytest.raises(RenexError):
         search(bench, {"a": ["x", "y"] * 50}, [0.0, -1.0] * 50)
     assert not bench.values("select table_name from duckdb_tables() where table_name like 'renex_%'")
+
+
+def test_below_a_slice_that_has_all_rows_of_a_shorter_one_nothing_is_counted(bench: Workbench) -> None:
+    rng = np.random.default_rng(8)
+    fine, other = rng.integers(0, 4, 2_000), rng.integers(0, 3, 2_000)
+    table = {"fine": fine.tolist(), "coarse": (fine // 2).tolist(), "other": other.tolist()}  # coarse follows from fine
+    error = (rng.random(2_000) < np.where((fine == 1) & (other == 2), 0.9, 0.3)).astype(float)
+    of_two, of_three = (search(bench, table, error, alpha=1.0, k=100, max_level=most) for most in (2, 3))
+    assert of_three.candidates == of_two.candidates and of_three.slices == of_two.slices
+    assert of_three.slices[0].items == (("fine", 1), ("other", 2))
