@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from terminal import refused, say, told
 
 import renex_jupyter as rx
@@ -34,3 +35,7 @@ def test_a_terminal_measures_and_compares(predicted: None, capsys: pytest.Captur
     assert "better on" in say(capsys, "compare", "pets:1", "old", "new")
     assert refused(capsys, "evaluate", "pets", "newer")["code"] == "not_found"
     assert refused(capsys, "compare", "pets", "old", "old")["code"] == "invalid_argument"
+    shell = InteractiveShell()
+    shell.run_cell("%load_ext renex_jupyter")
+    assert shell.run_line_magic("renex", "evaluate pets new --positive cat").metrics["recall"] == 1
+    assert shell.run_line_magic("renex", "compare pets old new").n == 100
