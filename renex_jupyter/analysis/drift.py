@@ -73,20 +73,25 @@ def compare(
 
 def _look(bench: Workbench, place: int, column: Compared, reference: str, current: str, number: str) -> _Seen:
     """Count the values of a column, and compare what counts do not say."""
-    bench.run(f"""
-        create or replace temp table {quoted(ONE)} as
+    rows = f"""
         select {column.reference} as v, {REFERENCE} as w from {quoted(reference)}
-        union all select {column.current}, {number} from {quoted(current)}""")
+        union all select {column.current}, {number} from {quoted(current)}"""
+    if column.kind == NUMERIC:
+        bench.run(f"create or replace temp table {quoted(ONE)} as {rows}")
+        bins = columns_of.make_bins(bench, column, ONE, VALUES)
+        bench.run(f"""
+            insert into {quoted(COUNTS)}
+            select {place}, {bins.expression} as b, w, count(*) from {quoted(ONE)} group by b, w""")
+        return _Seen(column, bins, value_tests(bench, ONE), ())
+    bench.run(f"create or replace temp table {quoted(ONE)} as select v, w, count(*) as n from ({rows}) group by v, w")
     bins = columns_of.make_bins(bench, column, ONE, VALUES)
-    joined = f"left join {quoted(VALUES)} on value = v" if column.kind == CATEGORICAL else ""
     bench.run(f"""
         insert into {quoted(COUNTS)}
-        select {place}, {bins.expression} as b, w, count(*) from {quoted(ONE)} {joined} group by b, w""")
-    if column.kind == NUMERIC:
-        return _Seen(column, bins, value_tests(bench, ONE), ())
+        select {place}, {bins.expression} as b, w, sum(n) from {quoted(ONE)} left join {quoted(VALUES)} on value = v
+        group by b, w""")
     fresh = bench.values(f"""
-        select v from {quoted(ONE)} where v is not null group by v having count(*) filter (w = {REFERENCE}) = 0
-        order by count(*) desc, v limit {MOST_NEW}""")
+        select v from {quoted(ONE)} where v is not null group by v having bool_and(w <> {REFERENCE})
+        order by sum(n) desc, v limit {MOST_NEW}""")
     return _Seen(column, bins, {}, tuple(row[0] for row in fresh))
 
 

@@ -95,7 +95,7 @@ def make_bins(bench: Workbench, column: Compared, table: str, values: str) -> Bi
 
     Parameters
     ----------
-    table : has the values of the column as `v`, and `w`, which is -1 for the reference.
+    table : has the values of the column as `v`, and `w`, which is -1 for the reference; of categories how often as `n`.
     values : the table to make of the categories that have a bin: value, bin.
     """
     if column.kind == NUMERIC:
@@ -107,7 +107,7 @@ def make_bins(bench: Workbench, column: Compared, table: str, values: str) -> Bi
     bench.run(f"""
         create or replace temp table {quoted(values)} as
         select v as value, (row_number() over (order by n desc, v) - 1)::int as bin
-        from (select v, count(*) as n from {quoted(table)} where v is not null group by v)
+        from (select v, sum(n) as n from {quoted(table)} where v is not null group by v)
         order by bin limit {MOST_VALUES}""")
     rows = bench.values(f"select bin, value from {quoted(values)} order by bin")
     return Bins(f"coalesce(bin, if(v is null, {NULL}, {OTHER}))", dict(rows))

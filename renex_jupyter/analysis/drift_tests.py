@@ -102,28 +102,25 @@ def value_tests(bench: Workbench, table: str) -> dict[str, Any]:
     ----------
     table : has the numbers as `v`, and `w`, which is -1 for the reference.
     """
-    query = f"""
-        with finite as (select v, w from {quoted(table)} where isfinite(v)),
-        sizes as (
-            select count(*) filter (w = {REFERENCE}) as n, count(*) filter (w <> {REFERENCE}) as m,
-                stddev_pop(v) filter (w = {REFERENCE}) as deviation from finite
-        ),
-        steps as (
-            select v, count(*) filter (w = {REFERENCE}) as r, count(*) filter (w <> {REFERENCE}) as c
-            from finite group by v
-        ),
-        sums as (
-            select sum(r) over upward as r, sum(c) over upward as c, lead(v) over upward - v as step
-            from steps window upward as (order by v)
-        ),
-        gaps as (select r, c, step, abs(r / n::double - c / m::double) as gap from sums, sizes)
-        select n, m, deviation, max(gap) as ks, coalesce(fsum(gap * step), 0) as distance,
-            arg_max(r, gap)::bigint as r, arg_max(c, gap)::bigint as c
-        from sizes left join gaps on true group by all"""
-    row = bench.rows(query)[0]
-    n, m, deviation = row["n"], row["m"], row["deviation"]
+    finite = f"from {quoted(table)} where isfinite(v)"
+    n, m, deviation = bench.values(f"""
+        select count(*) filter (w = {REFERENCE}), count(*) filter (w <> {REFERENCE}),
+            stddev_pop(v) filter (w = {REFERENCE}) {finite}""")[0]
     if not n or not m:
         return {}
+    query = f"""
+        with steps as (  -- of equal numbers the last one has seen all of them
+            select v, sum(if(w = {REFERENCE}, 1, 0)) over upward as r, row_number() over upward as seen,
+                lead(v) over upward as next {finite} window upward as (order by v rows unbounded preceding)
+        ),
+        gaps as (
+            select r, seen - r as c, next - v as step, abs(r / {n}::double - (seen - r) / {m}::double) as gap
+            from steps where next is distinct from v
+        )
+        select max(gap) as ks, coalesce(fsum(gap * step), 0) as distance,
+            arg_max(r, gap) as r, arg_max(c, gap) as c
+        from gaps"""
+    row = bench.rows(query)[0]
     scaled = row["distance"] / deviation if deviation and math.isfinite(row["distance"]) else None
     return {
         "ks": row["ks"],
