@@ -252,8 +252,13 @@ def test_a_secret_in_its_words_is_not_kept(people: Path) -> None:
 
 def test_two_processes_that_save_one_lose_no_version(people: Path) -> None:
     code = """
-import sys, renex_jupyter as rx
-for i in range(5):
+import pathlib, sys, time, renex_jupyter as rx
+rx.save_workspace("own " + sys.argv[1], "people")
+pathlib.Path("ready " + sys.argv[1]).touch()
+until = time.monotonic() + 60
+while not all(pathlib.Path("ready " + each).exists() for each in "ab") and time.monotonic() < until:
+    time.sleep(0.001)
+for i in range(8):
     print(rx.save_workspace("shared", "people", notes=f"{sys.argv[1]} {i}").version)
 """
     at_once = [
@@ -261,9 +266,9 @@ for i in range(5):
         for name in "ab"
     ]
     versions = [int(line) for each in at_once for line in each.communicate(timeout=240)[0].split()]
-    assert sorted(versions) == list(range(1, 11))
-    notes = {rx.open_workspace(f"shared:{i}").spec.notes for i in range(1, 11)}
-    assert notes == {f"{name} {i}" for name in "ab" for i in range(5)}
+    assert sorted(versions) == list(range(1, 17))
+    notes = {rx.open_workspace(f"shared:{i}").spec.notes for i in range(1, 17)}
+    assert notes == {f"{name} {i}" for name in "ab" for i in range(8)}
 
 
 def test_numbers_that_json_cannot_say_are_kept(people: Path) -> None:
