@@ -67,15 +67,16 @@ def _quantiles(bench: Workbench, finite: str, bins: int, *, whole: bool) -> list
     for each in found:
         counts[each] = counts.get(each, 0) + 1
     values = sorted(counts)  # type: ignore[type-var]
-    least, most = bench.values(f"select min(x), max(x) from {finite}")[0]
+    sides = "".join(", max(x) filter (x < ?), min(x) filter (x > ?)" for _ in values)
+    [(least, most, *beside)] = bench.values(
+        f"select min(x), max(x){sides} from {finite}", [each for each in values for _ in (0, 1)]
+    )
     cuts: set[Decimal] = set()
     for place, each in enumerate(values):
         at = _exact(each)
         before = _exact(values[place - 1] if place else least)
         tolerance = (at - before) / SLACK
-        below, above = bench.values(
-            f"select max(x) filter (x < $at), min(x) filter (x > $at) from {finite}", {"at": each}
-        )[0]
+        below, above = beside[2 * place], beside[2 * place + 1]
         if below is not None and _exact(below) < at:
             is_alone = counts[each] > 1  # it fills more than a bin: the edge lies just below it
             cuts.add(simplest(_exact(below) if is_alone else min(_exact(below), at - tolerance), at))

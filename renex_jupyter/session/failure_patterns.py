@@ -134,8 +134,8 @@ def _search(
         clusters = _clusters(bench, version, asked)
         rows = _lay(bench, version, predictions, asked, clusters)
         split = asked.holdout if isinstance(asked.holdout, bool) else rows.n >= LEAST_TO_SPLIT
-        half = f"where {first_half(asked.seed)}" if split else ""
-        bench.run(f'create view "{FOUND_ON}" as from {ROWS} {half}')
+        made_as = f'table "{FOUND_ON}" as from {ROWS} where {first_half(asked.seed)}'  # it is read many times
+        bench.run(f"create {made_as}" if split else f'create view "{FOUND_ON}" as from {ROWS}')
         bench.run(f'create view "other half" as from {ROWS} where not {first_half(asked.seed)}')
         n = int(bench.value(f'select count(*) from "{FOUND_ON}"') or 0)
         support = asked.min_support or default_support(n)
