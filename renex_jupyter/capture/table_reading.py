@@ -6,10 +6,11 @@ The kernel must not open a file of the user: closing it would drop the locks tha
 
 from __future__ import annotations
 
+import csv
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
 from renex_jupyter.store.workbench import Workbench, literal
 
 CSV, PARQUET, JSONL = "csv", "parquet", "jsonl"
+LONGEST_HEADER = 2**20  # bytes of the first line of a CSV file
 LOOK = 0.2  # seconds between two looks whether somebody still waits
 LARGEST = 2**24  # bytes of one line of JSON; DuckDB takes a multiple of it for each thread
 SAID = 4  # lines that DuckDB says of a file which it cannot read
@@ -48,7 +50,9 @@ def read(request: dict[str, Any], check: Callable[[], None]) -> dict[str, Any]:
         except OSError as error:
             raise from_os_error(error, f"{path} cannot be read") from error
     with Workbench() as bench, _left(bench, check):
-        rows = _told(bench, f"select * from {_scan(paths, asked['format'])}", into / "samples.parquet", paths)
+        rows = _told(
+            bench, f"select * from {_scan(paths, asked['format'])}", into / "samples.parquet", paths, asked["format"]
+        )
     return {"rows": rows, "annotations": 0, "classes": []}
 
 
@@ -62,10 +66,33 @@ def _scan(paths: Sequence[Path], kind: str) -> str:
             f"read_json({files}, format = 'auto', union_by_name = true, sample_size = -1, "
             f"maximum_object_size = {LARGEST})"
         )
-    return f"read_csv({files}, union_by_name = true, header = true, sample_size = -1)"
+    # DuckDB would guess the delimiter by what fits most lines, and pass over lines that do not: the first line says it.
+    told = "" if (mark := _delimiter(paths[0])) is None else f", delim = {literal(mark)}, quote = '\"', skip = 0"
+    return f"read_csv({files}, union_by_name = true, header = true, sample_size = -1{told})"
 
 
-def _told(bench: Workbench, query: str, target: Path, paths: Sequence[Path]) -> int:
+def _uneven(path: Path) -> str | None:
+    """Return which line of a CSV file has more or fewer values than its header; None where none has."""
+    with suppress(OSError, UnicodeError, csv.Error), path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter=_delimiter(path) or ",")
+        header = next(rows, [])
+        for row in rows:
+            if row and len(row) != len(header):
+                return f"line {rows.line_num} of {path.name} has {len(row)} values, and its header {len(header)}"
+    return None
+
+
+def _delimiter(path: Path) -> str | None:
+    """Return what stands between the names in the first line of a CSV file; None of one that is compressed."""
+    with path.open("rb") as file:
+        first = file.readline(LONGEST_HEADER)
+    if first.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
+        return None
+    outside = b"".join(first.split(b'"')[::2]).decode("utf-8", "replace")
+    return max(",;\t|", key=outside.count)
+
+
+def _told(bench: Workbench, query: str, target: Path, paths: Sequence[Path], kind: str) -> int:
     try:
         return bench.write(query, target)
     except RenexError as error:
@@ -73,6 +100,7 @@ def _told(bench: Workbench, query: str, target: Path, paths: Sequence[Path]) -> 
             raise
         lines = [line.strip() for line in str(error.__cause__ or error.message).splitlines() if line.strip()]
         said = "; ".join(lines[:SAID])
+        said = next(filter(None, map(_uneven, paths)), said) if kind == CSV else said
         more = f" and {len(paths) - 1} more" if paths[1:] else ""
         raise invalid_argument(f"{paths[0]}{more} cannot be read: {said}", HINT) from error
 
