@@ -27,8 +27,10 @@ _NAMES = {
     "prediction_set": (
         "prediction_sets",
         "prediction_set_id",
-        "coalesce(name, model || ' v' || model_version, left(prediction_set_id, 8)) || ' on ' || dataset || ' v' || "
-        "dataset_version",
+        (
+            "coalesce(name, model || ' v' || model_version, left(prediction_set_id, 8)) || ' on ' || dataset || ' v' || "
+            "dataset_version"
+        ),
     ),
 }
 # What of an object, beside what a change set, a sentence about it may need.
