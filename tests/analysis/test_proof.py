@@ -107,7 +107,7 @@ def test_a_planted_slice_is_confirmed_in_wide_data():
 def test_samples_without_a_pattern_confirm_nothing(alpha, most):
     """At an alpha at which chance is shown one of twenty may be confirmed by chance."""
     found = [searched(without_a_pattern(seed, 6_000, 6), alpha=alpha, max_level=2) for seed in range(3)]
-    assert all(bool(predicates) == (alpha == 0.999) for predicates, _ in found)
+    assert alpha < 0.999 or all(predicates for predicates, _ in found), "else there is nothing to refuse"
     assert sum(any(each.status == "confirmed" for each in proofs) for _, proofs in found) <= most
 
 
