@@ -209,7 +209,7 @@ def test_images_that_changed_or_went_are_told_and_nothing_is_left(there: Path) -
 
 def test_images_among_the_contents_of_the_store_need_no_folder(there: Path) -> None:
     rx.create_dataset("shapes", "in/coco")
-    rx.log_artifact("in/coco/images", on="namespace:default")
+    rx.log_artifact("in/coco/images", on="dataset:shapes")
     shutil.rmtree(there / "in/coco/images")
     rx.export_dataset("shapes", "out", format="voc")
     assert (there / "out/JPEGImages/1.png").read_bytes() == pictures.png(64, 48, 1)
