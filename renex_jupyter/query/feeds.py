@@ -16,10 +16,12 @@ from renex_jupyter.store.tables import among
 EVENT, CHANGE = "event", "change"  # what an entry is
 EVERYTHING = "*"  # as a kind of changes: also those that the feed leaves out unasked
 # Changes that come with others, in numbers, and say little by themselves.
-LEFT_OUT = ("params", "tasks", "environments", "hardware", "evaluations", "events", "links")
-# A decision that retires or restores a version is an entry of its own, with the reason.
+LEFT_OUT = ("params", "tasks", "environments", "hardware", "evaluations", "events", "links", "failure_patterns",
+            "pattern_measures")  # fmt: skip
+# A decision that retires or restores a version is an entry of its own, with the reason; that it was made after a look at
+# drift is written to it at once.
 _BY_DECISION = f"""
-    (object_kind = 'model_versions' and action = 'update'
+    (object_kind = 'decisions' and action = 'update' or object_kind = 'model_versions' and action = 'update'
      and coalesce(json_extract_string(after, '$.status') in ('{RETIRED}', '{ACTIVE}'), false)
      and object_id in (select model_version_id from inside.decisions))"""
 
@@ -125,7 +127,11 @@ _CHANGE_TEXT = "concat_ws(' ', actor, action, object_kind, object_id, namespace,
 _NAMED = """
     or object_id in (select run_id from runs where contains(lower(name), lower({word})))
     or coalesce(json_extract_string(after, '$.model_id'), split_part(object_id, '/', 1)) in (
-        select model_id from models where contains(lower(namespace || '/' || name), lower({word})))"""
+        select model_id from models where contains(lower(namespace || '/' || name), lower({word})))
+    or coalesce(json_extract_string(after, '$.dataset_id'), object_id) in (
+        select dataset_id from datasets where contains(lower(namespace || '/' || name), lower({word})))
+    or json_extract_string(after, '$.dataset_version_id') in (
+        select dataset_version_id from dataset_versions where contains(lower(namespace || '/' || dataset), lower({word})))"""
 
 
 def _words(search: str, params: dict[str, Any], text: str, named: str = "") -> list[str]:

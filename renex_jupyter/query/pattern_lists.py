@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from renex_jupyter.query.dataset_lists import NEWEST_SEARCH
 from renex_jupyter.query.orders import direction
 from renex_jupyter.store.reader import Reader
+from renex_jupyter.store.tables import among
 
 MOST_SEARCHES = 50  # of one dataset version that can be chosen from
 _ORDERS = ("position", "error_rate", "holdout_error_rate", "support")
@@ -58,6 +59,18 @@ def list_patterns(
         {"search": search_id, "limit": limit, "offset": offset},
     )
     return [_read(row) for row in rows]
+
+
+def count_patterns(read: Reader, search_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return search id -> status -> patterns that the search found; one that found none is left out."""
+    rows = read.rows(
+        f"""select pattern_search_id, coalesce(status, 'not tested') as status, count(*) as n from inside.failure_patterns
+        where {among("pattern_search_id", sorted(set(search_ids)))} group by all order by status"""
+    )
+    found: dict[str, dict[str, int]] = {}
+    for row in rows:
+        found.setdefault(row["pattern_search_id"], {})[row["status"]] = int(row["n"])
+    return found
 
 
 def get_pattern(read: Reader, pattern_id: str) -> dict[str, Any] | None:

@@ -24,6 +24,12 @@ _NAMES = {
     "policy": ("policies", "policy_id", "name"),
     "dataset": ("datasets", "dataset_id", "namespace || '/' || name"),
     "dataset_version": ("dataset_versions", "dataset_version_id", "namespace || '/' || dataset || ' v' || version"),
+    "workspace": ("workspaces", "workspace_id", "namespace || '/' || name"),
+    "drift_report": (
+        "drift_reports join dataset_versions on dataset_version_id = coalesce(current_version_id, reference_version_id)",
+        "drift_report_id",
+        "namespace || '/' || dataset || ' v' || version",
+    ),
     "prediction_set": (
         "prediction_sets",
         "prediction_set_id",
@@ -37,6 +43,7 @@ _NAMES = {
 _TELLING = (
     "name", "namespace", "label", "message", "key", "alias", "kind", "text", "version", "model_id", "model_version_id",
     "run_id", "dataset_id", "dataset_version_id", "owner_kind", "owner_id", "policy_id", "step", "dataset", "experiment",
+    "decision", "predicate_text", "proposal", "workspace_id", "drift_report_id", "reference_version_id", "current_version_id",
 )  # fmt: skip
 
 Titles = Mapping[tuple[str, str], str]

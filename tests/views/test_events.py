@@ -153,6 +153,64 @@ def test_what_happened_to_models_is_told_in_words(registry: Registry) -> None:
     ]
 
 
+def test_what_happened_to_datasets_is_told_in_words_and_patterns_as_one(registry: Registry) -> None:
+    dataset, night = registry.dataset("roads"), {"column": "light", "op": "=", "value": "night"}
+    first = registry.dataset_version(dataset, 1, message="first export")
+    second = registry.dataset_version(dataset, 2, n_samples=1200)
+    version = registry.version(registry.model("signs"), 3)
+    predictions = registry.predictions(second, version)
+    registry.predictions(first, name="by hand")
+    found = registry.pattern_search(second, predictions, model_version_id=version)
+    registry.patterns(found, night, {"column": "rain", "op": "=", "value": True})
+    registry.patterns(found, night, status="too small")
+    registry.pattern_search(first, predictions)
+    kept = registry.kept_pattern(dataset, "night images", night)
+    registry.pattern_measure(kept, 0.19, previous_rate=0.12, change="worse")
+    write = registry.store.write
+    write(Change("datasets", dataset, "update", {"description": "Images."}, {}))
+    looked = {"dataset_id": dataset, "reference_version_id": first, "current_version_id": second, "proposal": "retrain"}
+    write(Change("drift_reports", "r", "create", looked))
+    for what, model in (("retrain", version), ("keep", None)):
+        decided = {"decision": what, "reason": "winter", "model_version_id": model, "drift_report_id": "r"}
+        write(Change("decisions", what, "create", decided))
+    write(Change("decisions", "keep", "update", {"drift_report_id": "r"}))
+    write(Change("workspaces", "w", "create", {"dataset_id": dataset, "name": "night"}))
+    write(Change("workspace_versions", "w1", "create", {"workspace_id": "w", "version": 1, "message": "for Monday"}))
+    write(Change("workspaces", "w", "delete", {}, {"dataset_id": dataset, "name": "night"}))
+    write(Change("named_patterns", kept, "delete", {}, {"dataset_id": dataset, "name": "night images"}))
+    assert told(registry, "") == [
+        "deleted kept pattern night images of vision/roads",
+        "deleted workspace night of vision/roads",
+        "saved workspace w v1: for Monday",  # what it was called went with it
+        "created workspace night of vision/roads",
+        "decided to keep after drift of vision/roads v2: winter",
+        "decided to retrain vision/signs v3 after drift of vision/roads v2: winter",
+        "looked at drift of vision/roads v1 to vision/roads v2: retrain",
+        "changed description of dataset vision/roads to Images.",
+        "kept pattern night images of vision/roads: light = 'night'",
+        "searched for failure patterns on vision/roads v1: none found",
+        "searched for failure patterns of vision/signs v3 on vision/roads v2: 2 confirmed, 1 too small",
+        "logged predictions of by hand on vision/roads v1 (500 samples)",
+        "logged predictions of vision/signs v3 on vision/roads v2 (500 samples)",
+        "registered vision/signs v3",
+        "created model vision/signs",
+        "created dataset version vision/roads v2 (1,200 samples)",
+        "created dataset version vision/roads v1 (500 samples): first export",
+        "created dataset vision/roads",
+    ]
+    assert len(told(registry)) == 18 + 5  # with patterns, measures, and what was written to a decision
+
+
+def test_a_search_finds_changes_by_the_name_of_their_dataset(registry: Registry) -> None:
+    roads = registry.dataset_version(registry.dataset("roads"), 1)
+    registry.pattern_search(roads, registry.predictions(roads, name="by hand"))
+    registry.dataset_version(registry.dataset("people"), 1)
+    events = new_list()
+    for words, count in {"ROADS": 4, "vision/people": 2, "hand roads": 1}.items():
+        events.bar.search = words
+        assert events.ask(registry.store.reader).shown == count
+
+
 def test_what_happened_to_runs_is_told_in_words(project: Project, registry: Registry) -> None:
     run = project.run("train", status="running")
     project.param(run, "lr", 0.1)
