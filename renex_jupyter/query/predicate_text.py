@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from renex_jupyter.errors import RenexError, invalid_argument, shown
 from renex_jupyter.records.predicates import (
@@ -16,6 +16,7 @@ from renex_jupyter.records.predicates import (
     CONTAINS,
     DEEPEST,
     KEYWORDS,
+    PARTS,
     RANGE,
     Condition,
     Every,
@@ -25,8 +26,8 @@ from renex_jupyter.records.predicates import (
 )
 
 HINT = (
-    "Write conditions on columns such as age >= 30 and sex in ('F', 'X') or contains(review, 'bad'); is null, is nan and "
-    "between are known, too. Texts go in 'single', odd names in \"double\" quotes."
+    "Write conditions on columns such as age >= 30 and sex in ('F', 'X') or contains(review, 'bad'); is null, is nan, "
+    "between, hour(), dayname(), monthname() and length() are known, too. Texts go in 'single', odd names in \"double\" quotes."
 )
 Value = str | int | float | bool
 _SAME = {"==": "=", "<>": "!="}
@@ -49,6 +50,17 @@ class _Token:
     kind: str  # number, text, name, word, sign, end
     text: str
     at: int  # character, from 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a condition is about: a column, or a part of it."""
+
+    column: str
+    part: str | None = None
+
+    def condition(self, op: str, value: Any = None) -> Condition:
+        return Condition(self.column, op, value, self.part)
 
 
 def parse(text: str) -> Predicate:
@@ -112,72 +124,81 @@ class _Reading:
             return function
         if self._is_value():
             return self._after_value()
-        return self._after_column(self._column())
+        return self._after_subject(self._subject())
 
     def _function(self) -> Predicate | None:
         """Return `contains(column, 'word')` or `isnan(column)`, if that comes next."""
         if self._take_all((CONTAINS, "(")):
-            column = self._column()
+            subject = self._subject()
             self._expect(",")
             word = self._value()
             self._expect(")")
-            return self._contains(column, word)
+            return self._contains(subject, word)
         if self._take_all(("isnan", "(")):
-            column = self._column()
+            subject = self._subject()
             self._expect(")")
-            return Condition(column, "is nan")
+            return subject.condition("is nan")
         return None
 
     def _after_value(self) -> Predicate:
         """Read `30 <= age`, or `30 <= age < 40`."""
         low, first = self._value(), self._comparison()
-        column = self._column()
+        subject = self._subject()
         if not self._is_comparison():
-            return Condition(column, _MIRRORED[first], low)
+            return subject.condition(_MIRRORED[first], low)
         second, high = self._comparison(), self._value()
         if (first, second) == ("<=", "<"):
             if isinstance(low, bool) or isinstance(high, bool):
                 self._refuse()
-            return Condition(column, RANGE, (low, high))
-        return Every((Condition(column, _MIRRORED[first], low), Condition(column, second, high)))
+            return subject.condition(RANGE, (low, high))
+        return Every((subject.condition(_MIRRORED[first], low), subject.condition(second, high)))
 
-    def _after_column(self, column: str) -> Predicate:
+    def _after_subject(self, subject: _Subject) -> Predicate:
         if self._is_comparison():
-            return Condition(column, self._comparison(), self._value())
+            return subject.condition(self._comparison(), self._value())
         if self._takes("is"):
-            return self._state(column)
+            return self._state(subject)
         if self._takes(CONTAINS):
-            return self._contains(column, self._value())
+            return self._contains(subject, self._value())
         negated = self._takes("not")
         if self._takes("in"):
-            return Condition(column, "not in" if negated else "in", self._values())
+            return subject.condition("not in" if negated else "in", self._values())
         if self._takes("between"):
             low = self._value()
             self._expect("and")
-            both = Every((Condition(column, ">=", low), Condition(column, "<=", self._value())))
+            both = Every((subject.condition(">=", low), subject.condition("<=", self._value())))
             return Not(both) if negated else both
         if negated or not (self._next.kind == "end" or self._next.text.lower() in ("and", "or", ")")):
             self._refuse()
-        return Condition(column, "=", True)  # a column of booleans says it itself
+        return subject.condition("=", True)  # a column of booleans says it itself
 
-    def _state(self, column: str) -> Predicate:
+    def _state(self, subject: _Subject) -> Predicate:
         negated = self._takes("not")
         if self._takes("null"):
-            return Condition(column, "is not null" if negated else "is null")
+            return subject.condition("is not null" if negated else "is null")
         if self._takes("nan"):
-            found: Predicate = Condition(column, "is nan")
+            found: Predicate = subject.condition("is nan")
         elif self._take_all(("a", "number")):
-            found = Condition(column, RANGE, (None, None))
+            found = subject.condition(RANGE, (None, None))
         elif self._next.text.lower() in ("true", "false"):
-            found = Condition(column, "=", self._value())
+            found = subject.condition("=", self._value())
         else:
             self._refuse()
         return Not(found) if negated else found
 
-    def _contains(self, column: str, word: Value) -> Predicate:
+    def _contains(self, subject: _Subject, word: Value) -> Predicate:
         if not isinstance(word, str):
-            raise invalid_argument(f"{shown(word)} is no word that '{column}' may contain.", HINT)
-        return Condition(column, CONTAINS, word)
+            raise invalid_argument(f"{shown(word)} is no word that '{subject.column}' may contain.", HINT)
+        return subject.condition(CONTAINS, word)
+
+    def _subject(self) -> _Subject:
+        """Read a column, or a part of it: `age`, `hour(at)`; a column may have the name of a part."""
+        for part in PARTS:
+            if self._take_all((part, "(")):
+                column = self._column()
+                self._expect(")")
+                return _Subject(column, part)
+        return _Subject(self._column())
 
     def _column(self) -> str:
         token = self._next

@@ -79,11 +79,28 @@ class FailurePattern:
     model_version_id: str | None = None
     run_id: str | None = None
     created_at: datetime | None = None
+    rest_support: int | None = (
+        None  # samples that are in no confirmed pattern above it; of the other half, if there is one
+    )
+    rest_errors: float | None = None
+    rest_error_rate: float | None = None
+    rest_p_value: float | None = None  # of the rest against all; without a rest against the pattern that it lies in
+    explained_by: int | None = None  # position of the pattern above that it repeats; None: it stands by itself
     error: str = field(default="error", metadata=DERIVED)  # what was counted or summed up
 
     @property
     def title(self) -> str:
         return f"{self.status}: {self.predicate_text}"
+
+    @property
+    def repeats(self) -> str:
+        """What is left of it without the pattern that it repeats, as text: `as #1, the rest 9.8 % of 812`; else empty."""
+        if self.explained_by is None:
+            return ""
+        rest = (
+            f", the rest {rate(self.rest_error_rate, self.error)} of {self.rest_support:,}" if self.rest_support else ""
+        )
+        return f"as #{self.explained_by}{rest}"
 
     @property
     def rates(self) -> str:
@@ -98,6 +115,7 @@ class FailurePattern:
         return [
             ("error", f"{self.error}: {self.rates}"),
             ("p", _p(self.adjusted_p_value)),
+            ("repeats", self.repeats),
             ("score", display.number(self.score, 4)),
             ("contributions", display.pairs(self.contributions.items(), 3)),
             ("id", self.failure_pattern_id),
@@ -156,11 +174,18 @@ class FailurePatterns:
         return tuple(each for each in self.patterns if each.status == CONFIRMED)
 
     @property
+    def distinct(self) -> tuple[FailurePattern, ...]:
+        """Those that stand by themselves: without the ones that only repeat a confirmed one above them."""
+        return tuple(each for each in self.patterns if each.explained_by is None)
+
+    @property
     def title(self) -> str:
         search = self.search
         of = f"{search.model} on {search.dataset}" if search.model else f"predictions on {search.dataset}"
         found = display.count(len(self), "failure pattern")
         said = f"{found} of {of}" + (f", {len(self.confirmed)} confirmed" if self.patterns else "")
+        again = sum(each.explained_by is not None for each in self.patterns)
+        said += f", {again} of which repeat another" if again > 1 else ", one of which repeats another" if again else ""
         return said + ("" if search.complete else " (the time was over: there may be others)")
 
     @property
@@ -170,7 +195,7 @@ class FailurePatterns:
         return f"{search.error} {rate(search.base_rate, search.error) or 'unknown'} of {search.n_samples:,}"
 
     def rows(self) -> Rows:
-        shown = [(each.status, f"{each.predicate_text}\n{each.rates}{_comma_p(each)}") for each in self.patterns]
+        shown = [(f"#{each.position} {each.status}", _lines(each)) for each in self.patterns]
         return [("all", self.base), *shown, ("note", self.search.outcome or "")]
 
     def as_dicts(self) -> list[dict[str, Any]]:
@@ -186,7 +211,8 @@ class FailurePatterns:
 
     def _repr_html_(self) -> str:
         """Return a table of the patterns with both error rates, escaped."""
-        names = ["status", "pattern", "found on", *(["confirmed on"] if self.search.split else []), "all", "p"]
+        half = ["confirmed on"] if self.search.split else []
+        names = ["#", "status", "pattern", "found on", *half, "all", "p", "repeats"]
         heads = "".join(f"<th {_CELL}>{name}</th>" for name in names)
         lines = "".join(
             "<tr>" + "".join(f"<td {_CELL}>{escape(said)}</td>" for said in self._cells(each)) + "</tr>"
@@ -199,12 +225,14 @@ class FailurePatterns:
     def _cells(self, each: FailurePattern) -> list[str]:
         other = f"{rate(each.holdout_error_rate, each.error)} of {each.holdout_support or 0:,}"
         return [
+            str(each.position),
             each.status,
             each.predicate_text,
             f"{rate(each.error_rate, each.error)} of {each.support:,}",
             *([other] if self.search.split else []),
             rate(each.base_rate, each.error),
             _p(each.adjusted_p_value),
+            each.repeats,
         ]
 
     def __iter__(self) -> Iterator[FailurePattern]:
@@ -294,6 +322,11 @@ class PatternMeasure:
 
 def _p(value: float | None) -> str:
     return "" if value is None else f"{value:.2g}"
+
+
+def _lines(each: FailurePattern) -> str:
+    again = f"\nrepeats {each.repeats.removeprefix('as ')}" if each.repeats else ""
+    return f"{each.predicate_text}\n{each.rates}{_comma_p(each)}{again}"
 
 
 def _comma_p(each: FailurePattern) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from renex_jupyter.analysis.embedding_clusters import Centres, cluster_column, find_centres
 from renex_jupyter.analysis.number_bins import CUTS, QUANTILE
 from renex_jupyter.analysis.pattern_columns import Items, make_items
+from renex_jupyter.analysis.pattern_rests import Rest, rests_of
 from renex_jupyter.analysis.proof import (
     LEAST_TO_SPLIT,
     Proof,
@@ -35,7 +36,8 @@ from renex_jupyter.session.pattern_rows import ROWS, Rows, lay_rows, open_source
 from renex_jupyter.session.runs import active_run
 from renex_jupyter.store.workbench import Workbench
 
-FOUND_ON = "first half"  # the view that is searched
+FOUND_ON = "first half"  # what is searched
+OTHER = "other half"
 SHOWN = 8  # columns left out that the outcome names
 NOT_SEARCHED = ("key", "target", "image")  # roles of fields that are no attribute of a sample
 OPTIONS = "See help(rx.failure_patterns)."
@@ -136,7 +138,7 @@ def _search(
         split = asked.holdout if isinstance(asked.holdout, bool) else rows.n >= LEAST_TO_SPLIT
         made_as = f'table "{FOUND_ON}" as from {ROWS} where {first_half(asked.seed)}'  # it is read many times
         bench.run(f"create {made_as}" if split else f'create view "{FOUND_ON}" as from {ROWS}')
-        bench.run(f'create view "other half" as from {ROWS} where not {first_half(asked.seed)}')
+        bench.run(f'create view "{OTHER}" as from {ROWS} where not {first_half(asked.seed)}')
         n = int(bench.value(f'select count(*) from "{FOUND_ON}"') or 0)
         support = asked.min_support or default_support(n)
         items = make_items(
@@ -149,7 +151,7 @@ def _search(
             max_level=asked.max_level, time_budget=left, absent=items.absent,
         )  # fmt: skip
         predicates = [items.predicate(each.items) for each in slices.slices]
-        own, proofs = _prove(bench, rows, items, predicates, asked, support, split=split)
+        own, proofs, rests = _prove(bench, rows, items, predicates, asked, support, split=split)
         whole, _ = sums_of(bench, ROWS, ())
     made = PatternSearch(
         new_id(), version.dataset_version_id, rows.error.name, rows.n, whole.errors,
@@ -158,7 +160,7 @@ def _search(
         predictions.prediction_set_id, predictions.model_version_id, _run_id(), version.reference, predictions.model,
     )  # fmt: skip
     patterns = [
-        _pattern(made, place, slices, items, predicate, own[place], proofs[place], split=split)
+        _pattern(made, place, slices, items, predicate, own[place], proofs[place], rests[place], split=split)
         for place, predicate in enumerate(predicates)
     ]
     return FailurePatterns(made, tuple(patterns))
@@ -221,19 +223,21 @@ def _prove(
     support: int,
     *,
     split: bool,
-) -> tuple[list[tuple[float, float]], list[Proof]]:
-    """Return of each pattern the rate of all and p on the rows that it was found on, and its proof."""
+) -> tuple[list[tuple[float, float]], list[Proof], list[Rest | None]]:
+    """Return of each pattern the rate of all and p on the rows that it was found on, its proof, and what is left of it."""
     base, parts = sums_of(bench, FOUND_ON, predicates)
     own = [(base.mean, tail(each, base, binary=rows.binary)) for each in parts]
     if split:
-        return own, prove(*sums_of(bench, "other half", predicates), binary=rows.binary)
+        proofs = prove(*sums_of(bench, OTHER, predicates), binary=rows.binary)
+        return own, proofs, rests_of(bench, OTHER, predicates, proofs, tests=len(predicates), binary=rows.binary)
     tests = possible_patterns([len(each) for each in items.columns.values()], base.n, support, asked.max_level)
-    return own, prove_unsplit(base, parts, tests, binary=rows.binary)
+    proofs = prove_unsplit(base, parts, tests, binary=rows.binary)
+    return own, proofs, rests_of(bench, FOUND_ON, predicates, proofs, tests=tests, binary=rows.binary)
 
 
 def _pattern(
     search: PatternSearch, place: int, slices: Found, items: Items, predicate: Predicate, own: tuple[float, float],
-    proof: Proof, *, split: bool,
+    proof: Proof, rest: Rest | None, *, split: bool,
 ) -> FailurePattern:  # fmt: skip
     each = slices.slices[place]
     base, p_value = own
@@ -247,12 +251,23 @@ def _pattern(
         "holdout_base_rate": proof.base.mean if proof.base.n else None,
         "holdout_p_value": proof.p_value,
     }
+    left: dict[str, Any] = (
+        {}
+        if rest is None
+        else {
+            "rest_support": rest.rows.n,
+            "rest_errors": rest.rows.errors,
+            "rest_error_rate": rest.rows.mean if rest.rows.n else None,
+            "rest_p_value": rest.p_value,
+            "explained_by": None if rest.explained_by is None else rest.explained_by + 1,
+        }
+    )
     return FailurePattern(
         new_id(), search.pattern_search_id, place + 1, predicate, str(predicate), each.size, each.sum_error,
         each.error_rate, base, each.score, each.divergence, each.t, p_value, **(held if split else {}),
         adjusted_p_value=proof.adjusted, status=proof.status, contributions=contributions,
         dataset_version_id=search.dataset_version_id, model_version_id=search.model_version_id, run_id=search.run_id,
-        created_at=search.created_at, error=search.error,
+        created_at=search.created_at, **left, error=search.error,
     )  # fmt: skip
 
 

@@ -213,7 +213,11 @@ create table inside.failure_patterns (
     adjusted_p_value double,    -- of the hold-out half, by Holm over all that are shown
     status varchar,             -- confirmed, not confirmed, too small
     contributions json,         -- of each condition of the predicate to the divergence
-    created_at timestamptz
+    created_at timestamptz,
+    rest_support bigint,        -- samples without those of the confirmed patterns above it; of the hold-out half, if there is one
+    rest_errors double, rest_error_rate double,
+    rest_p_value double,        -- that the rest errs more than all by chance; of no rest: that it errs more than what it lies in
+    explained_by bigint         -- position of the pattern above that it repeats; null: it stands by itself
 );
 
 create table inside.named_patterns (

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -38,9 +39,15 @@ rows = st.fixed_dictionaries({name: VALUES[kind] for name, kind in NAMES.items()
 
 @st.composite
 def conditions(draw: Any) -> Condition:
-    """Return any condition on the columns of NAMES."""
+    """Return any condition on the columns of NAMES, or on the length of texts."""
     name = draw(st.sampled_from(list(NAMES)))
-    kind = NAMES[name]
+    if NAMES[name] == "text" and draw(st.integers(0, 3)) == 0:
+        return replace(draw(_of_kind(name, "number")), part="length")
+    return draw(_of_kind(name, NAMES[name]))
+
+
+@st.composite
+def _of_kind(draw: Any, name: str, kind: str) -> Condition:
     op = draw(st.sampled_from(_OPERATORS[kind]))
     value = VALUES[kind].filter(lambda each: each is not None and each == each)
     if op.startswith("is "):
@@ -74,6 +81,7 @@ def selects(predicate: Predicate, row: dict[str, Any]) -> bool:
     if isinstance(predicate, Not):
         return not selects(predicate.part, row)
     value, said = row[predicate.column], predicate.value
+    value = len(value) if predicate.part == "length" and value is not None else value
     if predicate.op == "is null":
         return value is None
     if value is None:
@@ -104,7 +112,7 @@ def normal(predicate: Predicate) -> Predicate:
     if isinstance(predicate, Condition):
         low, high = predicate.value if predicate.op == "range" else (None, None)
         if predicate.op == "range" and (low is None) != (high is None):
-            return Condition(predicate.column, "<" if low is None else ">=", high if low is None else low)
+            return replace(predicate, op="<" if low is None else ">=", value=high if low is None else low)
         return predicate
     if isinstance(predicate, Not):
         return Not(normal(predicate.part))

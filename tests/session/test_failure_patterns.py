@@ -62,6 +62,48 @@ def test_a_planted_slice_is_found_first_confirmed_and_kept_with_both_error_rates
     assert str(found).count(first.predicate_text) == 1
 
 
+def test_one_cause_is_told_once_and_what_repeats_it_says_so():
+    rng = np.random.default_rng(20)
+    frame = samples(6_000, seed=20, columns=3, values=3)
+    frame["c3"] = rng.choice(["a", "b"], 6_000)
+    planted = ((frame.c0 == "v1") & (frame.c1 == "v2")).to_numpy()
+    said = wrong_where(frame, planted, 0.6, 0.1)
+    version = a_dataset(frame, y="target")
+    predicted(version, said)
+    found = rx.failure_patterns(version)
+    assert len(found.confirmed) > 2
+    assert [each.predicate_text for each in found.distinct] == ["c0 = 'v1' and c1 = 'v2'"]
+    assert all(each.explained_by == 1 for each in found[1:])
+    general = next(each for each in found if each.predicate_text == "c0 = 'v1'")
+    kept = np.array([md5(f"0:{n}".encode()).hexdigest() >= "8" for n in range(6_000)])
+    rest = kept & (frame.c0 == "v1").to_numpy() & ~planted
+    wrong = (said != frame.y.to_numpy())[rest]
+    assert (general.rest_support, general.rest_errors) == (rest.sum(), wrong.sum())
+    assert general.rest_error_rate == pytest.approx(wrong.mean())
+    shown = f"#1, the rest {general.repeats.split(', the rest ')[1]}"
+    assert f"repeats {shown}" in str(found)
+    assert f"as {shown}" in found._repr_html_()
+    special = next(each for each in found if each.rest_support == 0)
+    assert (special.repeats, special.rest_error_rate) == ("as #1", None)
+    kept_rows = rx.sql("select explained_by, rest_support, rest_p_value from failure_patterns order by position")
+    assert kept_rows.explained_by.isna().tolist() == [True] + [False] * (len(found) - 1)
+    assert kept_rows.rest_support.tolist() == [each.rest_support for each in found]
+    assert rx.keep_pattern(general.failure_pattern_id, "general").predicate == general.predicate
+
+
+def test_two_causes_are_both_told():
+    frame = samples(6_000, seed=21, columns=3, values=3)
+    first, second = (frame.c0 == "v1") & (frame.c1 == "v2"), (frame.c2 == "v0") & (frame.age >= 60)
+    version = a_dataset(frame, y="target")
+    predicted(version, wrong_where(frame, (first | second).to_numpy(), 0.6, 0.1))
+    found = rx.failure_patterns(version, k=20, bins=4)
+    texts = [each.predicate_text for each in found.distinct]
+    assert "c0 = 'v1' and c1 = 'v2'" in texts
+    assert any("age" in each and "c2 = 'v0'" in each for each in texts)
+    assert len(texts) < len(found) / 2
+    assert set(texts) <= {each.predicate_text for each in found.confirmed}
+
+
 def test_the_proof_of_the_other_half_is_that_of_scipy_adjusted_by_holm():
     frame = samples(5_000, seed=3)
     said = wrong_where(frame, frame.c2 == "v0", 0.25, 0.1, seed=4)
