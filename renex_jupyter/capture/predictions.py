@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture import tables
+from renex_jupyter.capture.prediction_checks import BOX, HINT, check_rows, check_width
 from renex_jupyter.errors import invalid_argument, shown
-from renex_jupyter.records import display
 from renex_jupyter.records.datasets import (
     CLASSIFICATION,
     DETECTION,
@@ -21,11 +21,11 @@ from renex_jupyter.records.datasets import (
 )
 from renex_jupyter.store.workbench import Workbench, literal, quoted
 
-NAMED = 5  # rows that a message names
 SAID = ("prediction", "predictions", "predicted", "y_pred")  # how a frame may call the label, the value or the text
-BOX = ("x", "y", "w", "h")
-HINT = f"The columns of predictions: {', '.join(PREDICTION_COLUMNS)}."
+FLOATS = ("DOUBLE", "FLOAT")
+ROUNDED = 1e-6  # by which a probability may leave 0 and 1, as a softmax of 32 bits has it: it is taken for 0 or 1
 _WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
+_WITHIN = f"case when p < 0 and p >= -{ROUNDED} then 0 when p > 1 and p <= 1 + {ROUNDED} then 1 else p end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +63,34 @@ def make_predictions(
     ------
     RenexError : `invalid_argument` for other numbers of rows, unknown classes, unknown or double keys; it names the rows.
     """
-    named = _named(classes) if classes is not None else version.classes
+    named = _named(classes, _type_of_target(version)) if classes is not None else version.classes
     table = _stage(bench, version, given, key, {"probabilities": probabilities, "score": scores})
     columns = bench.columns(table)
     task = _task(version, columns)
-    _check_width(bench, table, columns, named)
+    check_width(bench, table, columns, named)
     path = bench.folder / "predictions_made.parquet"
     rows = bench.write(_query(table, version, columns, task, named), path)
     bench.files("predictions", [path])
-    _check(bench, path, task, named)
+    check_rows(bench, path, task, named)
     samples = bench.value(f"select count(distinct {quoted(KEY)}) from predictions")
     return Predictions(path, rows, samples, task, named if task in (CLASSIFICATION, DETECTION) else ())
 
 
-def _named(classes: Sequence[Any]) -> tuple[str, ...]:
-    named = tuple(_label(each) for each in classes)
+def _named(classes: Sequence[Any], target: str) -> tuple[str, ...]:
+    named = tuple(_label(each, target) for each in classes)
     twice = next((each for at, each in enumerate(named) if each in named[:at]), None)
     if twice is not None:
         raise invalid_argument(f"class '{twice}' is there twice in classes.", "Name each class once.")
     return named
 
 
-def _label(value: Any) -> str:
-    """Return a class as DuckDB says it: of numpy or Python, a number, a boolean, a text."""
+def _label(value: Any, target: str) -> str:
+    """Return a class as DuckDB says it in a target of some type: of numpy or Python, a number, a boolean, a text."""
     plain = value.item() if hasattr(value, "item") else value
+    if type(plain) is int and target in FLOATS:
+        return str(float(plain))
+    if type(plain) is float and _WHOLE.match(target) and plain.is_integer():
+        return str(int(plain))
     return str(plain).lower() if isinstance(plain, bool) else str(plain)
 
 
@@ -206,23 +210,7 @@ def _task(version: DatasetVersion, columns: Mapping[str, str]) -> str:
     if version.task is not None and not (version.task == DETECTION and "label" not in columns):
         return version.task
     said = next((columns[each] for each in ("said", *SAID, "value") if each in columns), "")
-    return REGRESSION if said in ("DOUBLE", "FLOAT") and "label" not in columns else CLASSIFICATION
-
-
-def _check_width(bench: Workbench, table: str, columns: Mapping[str, str], named: Sequence[str]) -> None:
-    """Refuse probabilities of more or fewer classes than there are."""
-    if "probabilities" not in columns:
-        return
-    found = bench.values(f"""
-        select n, len(p) from (select row_number() over () - 1 as n, probabilities as p from {quoted(table)})
-        where p is not null and len(p) <> {len(named)} limit 1""")
-    if found:
-        row, width = found[0]
-        names = f": {', '.join(named[:8])}{', ...' if len(named) > 8 else ''}" if named else ""
-        raise invalid_argument(
-            f"row {row} has probabilities of {width} classes, and there are {len(named)}{names}.",
-            "Say of which classes they are, in their order: classes=model.classes_.",
-        )
+    return REGRESSION if said in FLOATS and "label" not in columns else CLASSIFICATION
 
 
 def _query(table: str, version: DatasetVersion, columns: Mapping[str, str], task: str, named: Sequence[str]) -> str:
@@ -245,65 +233,27 @@ def _query(table: str, version: DatasetVersion, columns: Mapping[str, str], task
                 value = f"{classes}[list_position(probabilities, list_max(probabilities))]"
         elif name == "label":
             value = _as_label(own, columns[own], version)
+        elif name == "probabilities":
+            value = f"list_transform({quoted(own)}::{kind}, lambda p: {_WITHIN})"
         else:
             value = f"{quoted(own)}::{kind}"
         parts.append(f"{value} as {quoted(name)}")
     return f"select {', '.join(parts)} from {quoted(table)}"
 
 
+def _type_of_target(version: DatasetVersion) -> str:
+    return next((each.type for each in version.fields if each.role == "target"), "VARCHAR")
+
+
 def _as_label(name: str, kind: str, version: DatasetVersion) -> str:
     """Return the SQL of a label as the target says it: 1.0 of an array of floats is 1 of whole numbers."""
-    target = next((each.type for each in version.fields if each.role == "target"), "VARCHAR")
-    column = quoted(name)
-    if _WHOLE.match(target) and kind in ("DOUBLE", "FLOAT"):
+    target, column = _type_of_target(version), quoted(name)
+    if target in FLOATS and _WHOLE.match(kind):  # whole numbers are floats where pandas had a gap among them
+        return f"{column}::double::varchar"
+    if _WHOLE.match(target) and kind in FLOATS:
         return f"case when {column} = floor({column}) then {column}::bigint::varchar else {column}::varchar end"
     if _WHOLE.match(target) and kind == "BOOLEAN":
         return f"{column}::int::varchar"
-    if target == "BOOLEAN" and (_WHOLE.match(kind) or kind in ("DOUBLE", "FLOAT")):
+    if target == "BOOLEAN" and (_WHOLE.match(kind) or kind in FLOATS):
         return f"case {column} when 1 then 'true' when 0 then 'false' else {column}::varchar end"
     return f"{column}::varchar"
-
-
-def _check(bench: Workbench, path: Path, task: str, named: Sequence[str]) -> None:
-    """Refuse rows that cannot be; it names them."""
-    rows = f"(select * from read_parquet({literal(str(path))}, file_row_number = true))"
-    known = f"[{', '.join(map(literal, named))}]"
-    order = f"{', '.join(named[:8])}{', ...' if len(named) > 8 else ''}"
-    problems = [
-        (f"{quoted(KEY)} is null", "without a key", KEY, "Each prediction names its sample."),
-        (f"{quoted(KEY)} not in (select {quoted(KEY)} from samples)", "of samples that there are not", KEY, "Keys are texts."),
-        ("list_bool_or(list_transform(probabilities, p -> p is null or isnan(p) or p < 0 or p > 1 + 1e-6))",
-         "with a probability that is none", "probabilities::varchar", "They lie between 0 and 1; logits go through a softmax."),
-    ]  # fmt: skip
-    if named and task in (CLASSIFICATION, DETECTION):
-        hint = f"The classes are: {order}. Others of the model: classes=[...]; probabilities: probabilities=."
-        problems.append((f"not list_contains({known}, label)", "of an unknown class", "label", hint))
-    if task == DETECTION:
-        hint = "A box has x, y, w, h in pixels, w and h from 0; leave out samples without a box."
-        wrong = f"({' or '.join(f'{each} is null or isnan({each})' for each in BOX)} or w < 0 or h < 0)"
-        problems.append((wrong, "with a box that is none", "label", hint))
-    for condition, what, shows, hint in problems:
-        said = quoted(shows) if shows == KEY else shows
-        found = bench.values(f"select file_row_number, {said} from {rows} where {condition} order by 1 limit {NAMED}")
-        if found:
-            total = bench.value(f"select count(*) from {rows} where {condition}")
-            listed = ", ".join(f"row {row}" + ("" if value is None else f" ('{value}')") for row, value in found)
-            more = f" and {total - len(found):,} more" if total > len(found) else ""
-            raise invalid_argument(f"{display.count(total, 'prediction')} {what}: {listed}{more}.", hint)
-    if task in (CLASSIFICATION, REGRESSION):
-        _check_single(bench, rows)
-        column = "label" if task == CLASSIFICATION else "value"
-        if not bench.value(f"select count({column}) from predictions"):
-            total = bench.value("select count(*) from predictions")
-            raise invalid_argument(f"the predictions are NULL in all {total:,} rows.", HINT)
-
-
-def _check_single(bench: Workbench, rows: str) -> None:
-    twice = bench.values(f"""
-        select {quoted(KEY)}, list(file_row_number order by file_row_number)[1:{NAMED}] from {rows}
-        group by 1 having count(*) > 1 order by min(file_row_number) limit {NAMED}""")
-    if twice:
-        said = "; ".join(f"'{key}' in rows {', '.join(map(str, numbers))}" for key, numbers in twice)
-        raise invalid_argument(
-            f"samples are predicted more than once: {said}.", "Rows are counted from 0. Give one each."
-        )
