@@ -55,7 +55,7 @@ def residual_bins(bench: Workbench, rows: str, by: str, *, bins: int = 20) -> pd
     median, q95 of the residuals; ordered by low.
     """
     here = f"(select actual - predicted as r, ({by})::double as by_value from {rows} where {BOTH})"
-    there = f"(from {here} where by_value is not null and not isnan(by_value))"
+    there = f"(from {here} where isfinite(by_value))"
     edges = sorted(set(quantile_edges(bench, there, "by_value", bins)))
     edges = edges * 2 if len(edges) == 1 else edges
     at = bin_of("by_value", edges) if edges else "0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -90,8 +91,8 @@ def make_pairs(
         raise invalid_argument("boxes are matched, not compared sample by sample.", "Use rx.evaluate.")
     truth, actual = _truth(bench, version, task)
     predicted = {REGRESSION: "p.value", TEXT: "coalesce(p.text, p.label)"}.get(task, "p.label")
-    if task == REGRESSION:  # not a number is no prediction, and no truth
-        actual, predicted = (f"case when not isnan({each}) then {each} end" for each in (actual, predicted))
+    if task == REGRESSION:  # what is no finite number is no prediction, and no truth
+        actual, predicted = (f"case when isfinite({each}) then {each} end" for each in (actual, predicted))
     bench.run(f"""
         create or replace table {quoted(name)} as
         select s._key, {actual} as actual, {predicted} as predicted, p.score, p.probabilities
@@ -188,11 +189,13 @@ def _score(bench: Workbench, pairs: Pairs) -> str:
 
 def ordered(labels: Iterable[str]) -> tuple[str, ...]:
     """Return labels in the order of their numbers where all of them are numbers, of their texts otherwise."""
-    some = list(labels)
+    some = sorted(labels)
     try:
-        return tuple(sorted(some, key=float))
+        numbers = {each: float(each) for each in some}
     except ValueError:
-        return tuple(sorted(some))
+        return tuple(some)
+    # "nan" is a number to Python that has no place in an order
+    return tuple(some if any(map(math.isnan, numbers.values())) else sorted(some, key=numbers.__getitem__))
 
 
 def listed(names: Iterable[str], most: int = 10) -> str:

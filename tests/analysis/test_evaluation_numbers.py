@@ -91,6 +91,8 @@ def test_nothing_to_compare_gives_no_scores():
 def test_labels_that_are_numbers_are_in_the_order_of_numbers():
     assert ordered(["10", "9", "-1"]) == ("-1", "9", "10")
     assert ordered(["b", "10", "9"]) == ("10", "9", "b")
+    assert ordered(["10", "nan", "9"]) == ordered(["9", "10", "nan"]) == ("10", "9", "nan")
+    assert ordered(["1.0", "01", "1"]) == ordered(["1", "1.0", "01"])
 
 
 def scores(seed, n=500, levels=40):

@@ -82,11 +82,12 @@ def test_false_positives_are_counted_among_the_negatives_and_false_negatives_amo
     assert (of_no.name, of_no.positive, of_no.n) == ("false_negative:no", "no", 3)
 
 
-def test_errors_of_numbers_are_those_of_scikit_learn_and_nan_is_nothing_to_compare():
+def test_errors_of_numbers_are_those_of_scikit_learn_and_no_finite_number_is_nothing_to_compare():
     rng = np.random.default_rng(3)
     truth, said = rng.normal(size=100), rng.normal(size=100)
     broken = said.copy()
     broken[:10] = np.nan
+    broken[3] = np.inf
     with laid_out({"y": truth}, {"value": broken}) as bench:
         version, predicted = a_version(), some_predictions()
         squared = make_errors(bench, version, predicted)

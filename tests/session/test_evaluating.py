@@ -147,15 +147,20 @@ def test_two_versions_are_compared(asked: dict[str, Any]) -> None:
 def test_numbers_are_measured_and_their_residuals_binned_by_a_column(project: Path) -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
-        {"rooms": rng.integers(1, 9, N), "town": rng.choice(["a", "b"], N), "price": rng.normal(300, 40, N)}
+        {
+            "rooms": rng.integers(1, 9, N).astype(float),
+            "town": rng.choice(["a", "b"], N),
+            "price": rng.normal(300, 40, N),
+        }
     )
     said = frame["price"] + rng.normal(0, 5, N) * frame["rooms"]
+    frame.loc[0, "rooms"] = np.inf
     rx.create_dataset("houses", frame, target="price", task="regression")
     rx.log_predictions("houses", said, name="line")
     found = rx.evaluate("houses")
     assert found.metrics["r2"] == pytest.approx(sk.r2_score(frame["price"], said), rel=1e-12)
     by_rooms = rx.residuals("houses", by="rooms", bins=4)
-    assert by_rooms["n"].sum() == N
+    assert by_rooms["n"].sum() == N - 1  # without the one that is not finite
     assert by_rooms["std"].iloc[0] * 2 < by_rooms["std"].iloc[-1]
     assert len(by_rooms.attrs["sample"]) == N
     assert rx.residuals("houses")["n"].sum() == N
