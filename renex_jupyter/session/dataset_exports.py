@@ -71,6 +71,8 @@ def export_dataset(
     place = checked_place(path)
     form = _format(version, place, format)
     _check_free(place, is_folder=form not in TABLES, force=force)
+    if form in TABLES and version.n_annotations:
+        _check_free(_annotations_of(place), is_folder=False, force=force)
     predicate = as_predicate(where, version)
     with Workbench() as bench:
         chosen = _choose(session, bench, version, condition(predicate))
@@ -134,9 +136,13 @@ def _write_table(bench: Workbench, version: DatasetVersion, place: Path, form: s
     with _beside(place) as file:
         bench.run(f"copy (select {_columns(version)} from chosen) to {literal(str(file))} ({TABLES[form]})")
         if version.n_annotations:
-            second = place.with_name(f"{place.stem}.annotations{place.suffix}")
-            with _beside(second) as other:
+            with _beside(_annotations_of(place)) as other:
                 bench.run(f"copy (from marks) to {literal(str(other))} ({TABLES[form]})")
+
+
+def _annotations_of(place: Path) -> Path:
+    """Return the file that the annotations of a table go into."""
+    return place.with_name(f"{place.stem}.annotations{place.suffix}")
 
 
 def _write_splits(bench: Workbench, version: DatasetVersion, place: Path) -> None:

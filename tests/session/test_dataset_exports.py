@@ -235,6 +235,11 @@ def test_what_is_there_is_not_overwritten(there: Path) -> None:
     assert (there / "x.csv").read_text() == "mine"
     rx.export_dataset("shapes", "x.csv", force=True)
     assert len(pd.read_csv("x.csv")) == 3
+    pictures.put(there, "y.annotations.csv", "mine")
+    with pytest.raises(rx.RenexError, match=r"y\.annotations\.csv is there already"):
+        rx.export_dataset("shapes", "y.csv")
+    assert (there / "y.annotations.csv").read_text() == "mine"
+    assert not (there / "y.csv").exists()
     with pytest.raises(rx.RenexError, match="store or in version control"):
         rx.export_dataset("shapes", ".renex/blobs", format="coco")
 
