@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from renex_jupyter.store.workbench import Workbench, quoted
 
+WALK = "drift walk"
 SLACK = 0.1  # standard deviations by which the error may rise unseen
 SKEW = 1.15  # errors of 0 and 1 lie less evenly than the normal ones that the threshold is made for
 
@@ -44,20 +45,27 @@ def find_change(
     deviation = max(deviation, math.sqrt(1 / (known + 1)) if mean == 0 else 1e-12)
     slack = max(SLACK, 2 / math.sqrt(known))
     threshold = SKEW * threshold_of(n, slack, alpha)
-    query = f"""
+    # Kept as a table, since where a rise began is looked for from where it is seen: two scans, also of a million rows.
+    bench.run(
+        f"""
+        create or replace temp table {quoted(WALK)} as
         with stream as (select place, (error - ?) / ? - ? as step from {quoted(table)} where error is not null),
-        walk as (select place, sum(step) over (order by place) as height from stream),
-        lows as (
-            select *, least(0, min(height) over upward) as low from walk window upward as (order by place)
-        )
-        select place, (select max(b.place) from lows b where b.place <= a.place and b.height <= a.low) as since
-        from lows a where height - low > ? order by place limit 1"""
-    rows = bench.values(query, [mean, deviation, slack, threshold])
+        walk as (select place, sum(step) over (order by place rows unbounded preceding) as height from stream)
+        select *, least(0, min(height) over (order by place rows unbounded preceding)) as low from walk""",
+        [mean, deviation, slack],
+    )
+    rows = bench.values(
+        f"select place, low from {quoted(WALK)} where height - low > ? order by place limit 1", [threshold]
+    )
     if not rows:
         return None
-    first = bench.value(f"select min(place) from {quoted(table)} where error is not null")
-    place, since = rows[0]
-    return Change(int(place), int(first if since is None else since), threshold)
+    place, low = rows[0]
+    since = bench.value(
+        f"select max(place) filter (place <= ? and height <= ?) from {quoted(WALK)}", [place, low]
+    )  # None where it rose from the first value on
+    if since is None:
+        since = bench.value(f"select min(place) from {quoted(WALK)}")
+    return Change(int(place), int(since), threshold)
 
 
 def threshold_of(n: int, slack: float, alpha: float) -> float:

@@ -19,6 +19,7 @@ from renex_jupyter.store.workbench import Workbench, quoted
 
 HALF = 0.5  # of a row, added to each bin for the PSI, so that an empty one has a logarithm
 REFERENCE = -1  # the number of the window of what is compared with
+MOST_EXACT = 10_000  # rows of a sample up to which scipy computes the p-value of Kolmogorov and Smirnov exactly
 ALL = -9  # the number of the window that has every row of the current data
 
 
@@ -142,6 +143,8 @@ def ks_p_value(d: float, n: int, m: int, below: int, current_below: int) -> floa
     import numpy as np
     from scipy import stats
 
+    if max(n, m) > MOST_EXACT:  # as scipy does by itself, without its sorting of samples
+        return float(stats.kstwo.sf(d, round(n * m / (n + m))))
     # Two samples of 0 and 1 that are as far apart, since scipy takes samples; what it says depends on n, m and D alone.
     first, second = np.ones(n), np.ones(m)
     first[:below], second[:current_below] = 0, 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from renex_jupyter.analysis.drift_columns import is_time
 from renex_jupyter.errors import RenexError, invalid_argument, shown
+from renex_jupyter.records.datasets import KEY
 from renex_jupyter.store.workbench import Workbench, literal, quoted
 
 PERIODS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
@@ -120,7 +121,9 @@ def _rows(bench: Workbench, table: str, size: int, time: str | None) -> Windows:
     if not count:
         raise invalid_argument("there are no rows to make windows of.", BY_HINT)
     names = tuple(f"rows {start + 1:,} to {min(start + size, rows):,}" for start in range(0, rows, size))
-    order = f"order by {quoted(time)} nulls last" if time else ""
+    # Equal times in the order of the keys: a row is in the same window whenever it is asked for.
+    tie = f", {quoted(KEY)}" if KEY in bench.columns(table) else ""
+    order = f"order by {quoted(time)} nulls last{tie}" if time else ""
     number = f"((row_number() over ({order}) - 1) // {size})::int"
     return Windows(number, names, f"{size:,} rows each", quoted(time) if time else None)
 
