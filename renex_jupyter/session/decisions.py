@@ -33,6 +33,13 @@ def retire_version(ref: str | ModelVersion, reason: str, *, force: bool = False)
     RenexError : `conflict` while an alias names it, and for one that is retired or released; `not_found`, `ambiguous`,
         `invalid_argument` without a reason, `locked`.
     """
+    return retire(ref, reason, force=force)
+
+
+def retire(
+    ref: str | ModelVersion, reason: str, *, force: bool = False, drift_report_id: str | None = None
+) -> Decision:
+    """Retire a version as `retire_version` does; the decision says on which look at drift it was taken."""
     reason = _checked(reason)
     session = current()
     found = query.find_version(session.store.reader, ref, session.namespace)
@@ -52,7 +59,7 @@ def retire_version(ref: str | ModelVersion, reason: str, *, force: bool = False)
             for alias in record.aliases
             for each in alias_changes(session, row, alias, None, f"v{record.version} is retired: {reason}")
         ]
-        decision = _decision(session, record, RETIRE, reason)
+        decision = _decision(session, record, RETIRE, reason, drift_report_id=drift_report_id)
         session.store.write(_status(record, RETIRED), *aliases, _change(decision, record))
     return _told(session.store.reader, decision)
 
@@ -95,6 +102,18 @@ def replace_version(
     RenexError : `policy_failed` with what is not met, `conflict` for a new version that is retired; `not_found`,
         `ambiguous`, `invalid_argument` without a reason, and for the same version twice, `locked`. Nothing is moved then.
     """
+    return replace(old, new, reason, force=force)
+
+
+def replace(
+    old: str | ModelVersion,
+    new: int | str | ModelVersion,
+    reason: str,
+    *,
+    force: bool = False,
+    drift_report_id: str | None = None,
+) -> Decision:
+    """Replace a version as `replace_version` does; the decision says on which look at drift it was taken."""
     reason = _checked(reason)
     session = current()
     read = session.store.reader
@@ -114,7 +133,7 @@ def replace_version(
             if not force:
                 requirements.check_required(session, row, heir, alias)
             changes += alias_changes(session, row, alias, heir["version"], f"forced: {why}" if force else why)
-        decision = _decision(session, record, REPLACE, reason, heir["model_version_id"])
+        decision = _decision(session, record, REPLACE, reason, heir["model_version_id"], drift_report_id)
         retired = [_status(record, RETIRED)] if record.status == ACTIVE else []
         session.store.write(*changes, *retired, _change(decision, record))
     return _told(read, decision)
@@ -153,10 +172,24 @@ def _check_contents(session: Session, record: ModelVersion) -> None:
 
 
 def _decision(
-    session: Session, record: ModelVersion, decision: str, reason: str, replaced_by: str | None = None
+    session: Session,
+    record: ModelVersion,
+    decision: str,
+    reason: str,
+    replaced_by: str | None = None,
+    drift_report_id: str | None = None,
 ) -> Decision:
-    author = session.store.journal.actor
-    return Decision(new_id(), record.model_id, record.model_version_id, decision, reason, now(), author, replaced_by)
+    return Decision(
+        new_id(),
+        record.model_id,
+        record.model_version_id,
+        decision,
+        reason,
+        now(),
+        session.store.journal.actor,
+        replaced_by,
+        drift_report_id,
+    )
 
 
 def _status(record: ModelVersion, status: str) -> Change:

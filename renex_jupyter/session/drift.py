@@ -84,17 +84,27 @@ def drift(
     with Workbench() as bench:
         rows = open_rows(bench, session.store.blobs, before, now_, by, first)
         chosen, embeddings, left_out = choose_columns(bench, before, now_, columns)
-        results = _compared(bench, chosen, rows, limits)
         facts: dict[str, Any] = {"left_out": left_out, "without_window": rows.outside}
         patterns = _patterns(bench, session, before, now_) if sides is not None else []
         found = Performance()
         if sides is not None:
-            found = examine(bench, session, sides, rows, error=error, patterns=patterns, limits=limits, seed=seed)
+            found = examine(
+                bench,
+                session,
+                sides,
+                rows,
+                error=error,
+                patterns=patterns,
+                limits=limits,
+                seed=seed,
+                columns=len(chosen),
+            )
             facts |= found.facts
             if candidate is not None:
                 facts["candidate"] = compare_candidate(
                     bench, session, sides[1], candidate, error=error, patterns=patterns, limits=limits
                 )
+        results = _compared(bench, chosen, rows, limits, len(found.results))
         if adversarial:
             plain = [each for each in chosen if each.role != LABEL]
             facts["adversarial"] = classifiers.tell_apart(bench, plain, seed=seed)
@@ -209,8 +219,6 @@ def decide(
     if decision in (RETIRE, REPLACE):
         assert row is not None
         made = _carried_out(found, decision, row["model_version_id"], said, successor)
-        link = {"drift_report_id": found.drift_report_id}
-        session.store.write(Change("decisions", made.decision_id, "update", link, namespace=row["namespace"]))
     else:
         version = {"model_id": None, "model_version_id": None} if row is None else row
         made = Decision(
@@ -273,10 +281,14 @@ def _versions(
     return before, after
 
 
-def _compared(bench: Workbench, chosen: Sequence[Compared], rows: Rows, limits: Thresholds) -> tuple[ColumnDrift, ...]:
+def _compared(
+    bench: Workbench, chosen: Sequence[Compared], rows: Rows, limits: Thresholds, predicted: int
+) -> tuple[ColumnDrift, ...]:
+    """Return the drift of the columns, which share the level alpha with what was predicted."""
     if not chosen:
         return ()
-    return compare(bench, chosen, window=rows.window, windows=rows.windows, thresholds=limits)
+    tested = len(chosen) + predicted
+    return compare(bench, chosen, window=rows.window, windows=rows.windows, thresholds=limits, tested=tested)
 
 
 def _patterns(
@@ -311,8 +323,8 @@ def _clean(result: ColumnDrift) -> ColumnDrift:
 def _carried_out(report: DriftReport, decision: str, version: str, reason: str, successor: Any) -> Decision:
     """Retire or replace a model version."""
     if decision == RETIRE:
-        return decisions.retire_version(version, reason)
+        return decisions.retire(version, reason, drift_report_id=report.drift_report_id)
     heir = successor or (report.facts.get("candidate") or {}).get("model_version_id")
     if heir is None:
         raise invalid_argument("replace: it is not said by what.", "Give successor='digits:4'.")
-    return decisions.replace_version(version, heir, reason)
+    return decisions.replace(version, heir, reason, drift_report_id=report.drift_report_id)

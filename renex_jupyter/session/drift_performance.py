@@ -95,8 +95,14 @@ def examine(
     patterns: Sequence[tuple[str, Predicate]],
     limits: Thresholds,
     seed: int,
+    columns: int = 0,
 ) -> Performance:
-    """Measure a model on both sides, in each window."""
+    """Measure a model on both sides, in each window.
+
+    Parameters
+    ----------
+    columns : of the samples that are looked at, too, and share the level alpha with what was predicted.
+    """
     before, _ = sides
     streams = {side.name: _stream(bench, session, side, error) for side in sides if side is not None}
     found = Performance()
@@ -106,9 +112,9 @@ def examine(
     found.n_current = measured[0].n
     first = list[PerformanceWindow]()
     if before is not None:
-        found.results = _predicted(bench, rows, limits)
+        found.results = _predicted(bench, rows, limits, columns)
         first = list(measure(bench, streams["reference"][0], (), whole="reference", seed=seed))
-    windows = _with_patterns(bench, streams, [*first, *measured], patterns, len(first), seed)
+    windows = _with_patterns(bench, streams, [*first, *measured], patterns, len(first))
     found.facts["calibration"] = _calibration(bench, streams, rows, windows, limits, len(first))
     if not (found.facts["calibration"] or {}).get("calibrated"):
         windows = [replace(each, expected=None) for each in windows]
@@ -144,12 +150,12 @@ def compare_candidate(
         read, candidate, dataset_version_id=now.version.dataset_version_id, namespace=session.namespace
     )
     other = Side("candidate", now.version, query.as_prediction_set(read, row))
-    stream, _ = _stream(bench, session, other, error)
+    stream, made = _stream(bench, session, other, error)
     tables = ("current errors", "candidate errors", "current keys", "current")
-    whole = pair_errors(bench, *tables, binary=stream.binary)
+    whole = pair_errors(bench, *tables, binary=stream.binary, per=made.per)
     worse = []
     for name, predicate in patterns:
-        part = pair_errors(bench, *tables, predicate, binary=stream.binary)
+        part = pair_errors(bench, *tables, predicate, binary=stream.binary, per=made.per)
         if part["n"] and part["value"] > part["than"] and part["p_value"] < limits.alpha:
             worse.append(name)
     better = bool(whole["n"]) and whole["value"] < whole["than"] and whole["p_value"] < limits.alpha
@@ -218,7 +224,7 @@ def _briers(bench: Workbench, side: Side, source: str) -> str | None:
     return name
 
 
-def _predicted(bench: Workbench, rows: Rows, limits: Thresholds) -> tuple[ColumnDrift, ...]:
+def _predicted(bench: Workbench, rows: Rows, limits: Thresholds, others: int) -> tuple[ColumnDrift, ...]:
     """Return the drift of what was predicted."""
     for side in ("reference", "current"):
         bench.run(f"""
@@ -240,6 +246,7 @@ def _predicted(bench: Workbench, rows: Rows, limits: Thresholds) -> tuple[Column
         window=rows.window,
         windows=rows.windows,
         thresholds=limits,
+        tested=len(columns) + others,
     )
 
 
@@ -249,7 +256,6 @@ def _with_patterns(
     windows: list[PerformanceWindow],
     patterns: Sequence[tuple[str, Predicate]],
     first: int,
-    _seed: int,
 ) -> list[PerformanceWindow]:
     """Return the windows with the error of each named pattern, whose intervals hold for all patterns together."""
     if not patterns:

@@ -281,3 +281,91 @@ def test_adversarial_validation_is_part_of_the_report(project: Path) -> None:
     report = rx.drift("shop", by=150, columns=["x", "light"], adversarial=True)
     said = report.facts["adversarial"]
     assert said["auc"] > 0.9 and next(iter(said["importances"])) == "x" and "AUC" in str(report)
+
+
+def boxes(names: list[str], *, wide: float = 10.0) -> pd.DataFrame:
+    """Two boxes beside each other in each image."""
+    rows = [(name, "cat", x, 0.0, wide, 10.0) for name in names for x in (0.0, 100.0)]
+    return pd.DataFrame(rows, columns=["_key", "label", "x", "y", "w", "h"])
+
+
+def test_missed_boxes_are_followed_and_those_of_a_candidate_are_paired_one_by_one(project: Path) -> None:
+    names = [f"i{n:03}" for n in range(120)]
+    images = pd.DataFrame({"name": names, "day": [1] * 60 + [2] * 60})
+    rx.create_dataset("boxes", images, key="name", task="detection")
+    version = rx.log_annotations("boxes", boxes(names).assign(kind="box"))
+    found = boxes(names).assign(score=0.9)
+    late = found["_key"] >= "i060"
+    bad = found[
+        ~late | (found["x"] == 0) | (found["_key"] < "i070")
+    ]  # one box of 50 images of the second day is missed
+    old, new = model_version(project), model_version(project)
+    rx.log_predictions(version, bad, model=old)
+    rx.log_predictions(version, found, model=new)
+    report = rx.drift(version, by="day", model="m:1", candidate="m:2")
+    assert [(each.window, each.metric, each.n, each.value) for each in report.performance] == [
+        ("reference", "missed", 120, 0.0),
+        ("current", "missed", 120, 50 / 120),
+        ("2", "missed", 120, 50 / 120),
+    ]
+    rival = report.facts["candidate"]
+    assert (rival["n"], rival["than"], rival["value"]) == (120, pytest.approx(50 / 120), 0.0)
+    assert rival["p_value"] == pytest.approx(stats.binomtest(0, 50).pvalue)
+    assert report.proposal == "replace"
+    wrong = rx.drift(version, by="day", model="m:1", candidate="m:2", error="false_positive")
+    assert wrong.facts["candidate"]["n"] == 60 and wrong.proposal != "replace"
+
+
+def test_of_texts_the_length_drifts_and_the_error_is_followed(project: Path) -> None:
+    asked = [f"what is {n}" for n in range(100)] + [f"what is {n}, and what comes right after it" for n in range(100)]
+    data = pd.DataFrame({"question": asked, "answer": "forty two", "day": [1] * 100 + [2] * 100})
+    version = rx.create_dataset("qa", data, target="answer", text="question", task="text")
+    model = model_version(project)
+    rx.log_predictions(version, ["forty two"] * 120 + ["I do not know"] * 80, model=model)
+    report = rx.drift(version, by="day", model=model)
+    found = {each.name: each for each in report.results}
+    assert found["question"].level == "alert" and found["question"].note == "its length in characters"
+    assert (found["length"].role, found["length"].level) == ("prediction", "alert")
+    assert [each.value for each in report.performance] == [0.0, 0.8, 0.8] and report.proposal == "retrain"
+
+
+def test_columns_and_predictions_share_one_level_of_false_alarms(project: Path) -> None:
+    data = frame(200)
+    version = rx.create_dataset("shop", data, target="y", time="at")
+    plain = rx.drift(version, by=100, columns=["x"])
+    logged(version, data, model_version(project))
+    with_model = rx.drift(version, by=100, columns=["x"], model="m:1")
+    floors = [next(each.floor for each in report.results if each.name == "x") for report in (plain, with_model)]
+    shared = 1 + sum(each.role == "prediction" for each in with_model.results)
+    assert shared > 1
+    assert floors == [pytest.approx(0.02 * stats.chi2.isf(0.05 / n, 9)) for n in (1, shared)]
+
+
+@pytest.mark.parametrize("decision", ["retire", "replace"])
+def test_a_decision_and_its_look_at_drift_are_one_write(project: Path, decision: str) -> None:
+    data = frame(100)
+    version = rx.create_dataset("shop", data, target="y", time="at")
+    old, new = model_version(project), model_version(project)
+    logged(version, data, old)
+    report = rx.drift(version, by=50, columns=["x"], model=old)
+    made = rx.decide(report, decision, "it is old", successor=new)
+    told = rx.sql("select action from change_events where object_kind = 'decisions'")
+    assert made.drift_report_id == report.drift_report_id and told["action"].tolist() == ["create"]
+
+
+def test_equal_times_lie_in_one_window_each(project: Path) -> None:
+    data = frame(300).assign(at=pd.Timestamp("2026-01-05"))
+    rx.create_dataset("shop", data, target="y", time="at")
+    report = rx.drift("shop", by=100, columns=["x"])
+    of_x = report.results[0]
+    assert (of_x.n_reference, of_x.n_current, [each.n for each in of_x.windows]) == (100, 200, [100, 100])
+
+
+def test_a_look_at_drift_goes_with_its_dataset(project: Path) -> None:
+    rx.create_dataset("shop", frame(100), target="y", time="at")
+    report = rx.drift("shop", by=50)
+    rx.decide(report, "keep", "fine")
+    rx.delete_dataset("shop", versions=True)
+    assert rx.list_drift_reports().empty
+    with pytest.raises(RenexError, match="no look at drift"):
+        rx.get_drift_report(report.drift_report_id)
