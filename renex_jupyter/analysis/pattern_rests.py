@@ -66,12 +66,12 @@ def _rest(groups: _Groups, place: int, above: Sequence[int], tests: int, *, bina
     if not left.n and shared[main].n == own.n:  # a more special one
         p_value = tail(own, groups.sums(main), binary=binary)
         return Rest(left, p_value, None if p_value * tests <= LEVEL else main)
-    p_value = tail(left, base, binary=binary) if left.n else None
-    if p_value is not None and p_value * tests <= LEVEL:
-        return Rest(left, p_value, None)
+    chance = tail(left, base, binary=binary) if left.n else None
+    if chance is not None and chance * tests <= LEVEL:
+        return Rest(left, chance, None)
     excess = own.errors - own.n * base.mean
     kept = left.errors - left.n * base.mean
-    return Rest(left, p_value, main if excess > 0 and kept <= SHARE * excess else None)
+    return Rest(left, chance, main if excess > 0 and kept <= SHARE * excess else None)
 
 
 class _Groups:

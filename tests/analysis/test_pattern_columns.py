@@ -161,3 +161,29 @@ def test_words_are_those_that_go_with_errors_and_only_their_presence_is_an_item(
     assert words[0] == "text contains w7"
     assert len(words) == 5
     assert all(list(items.columns[name]) == [1] and items.absent[name] == [0] for name in words)
+
+
+def test_the_edges_are_those_of_the_nearest_numbers_wherever_values_are_many():
+    rng = np.random.default_rng(3)
+    values = np.where(rng.random(N) < 0.5, 7, rng.integers(0, 20, N))
+    with Workbench() as bench:
+        bench.take("t", pd.DataFrame({"x": values}))
+        found = make_bins(bench, "t", "x", "BIGINT", bins=4)
+        rows = [
+            bench.values(f"select count(*) from t where {text}", some)[0][0] for text, some in map(condition, found)
+        ]
+    assert sum(rows) == N
+    assert "7 <= x < 8" in map(str, found)  # it fills a bin alone
+    assert rows[list(map(str, found)).index("7 <= x < 8")] == (values == 7).sum()
+
+
+@pytest.mark.parametrize("cut", ["quantile", "width"])
+def test_a_column_with_no_number_but_one_beside_infinite_ones_has_bins(cut):
+    some = {"one": [1.0, np.inf, -np.inf, 1.0], "none": [np.inf, -np.inf, np.inf, np.inf]}
+    with Workbench() as bench:
+        bench.take("t", pd.DataFrame(some))
+        for name in some:
+            found = make_bins(bench, "t", name, "DOUBLE", bins=2, cut=cut)
+            texts = [condition(each) for each in found]
+            counts = [bench.value(f"select count(*) from t where {text}", values) for text, values in texts]
+            assert sum(counts) == 4, (name, [str(each) for each in found])
