@@ -49,6 +49,7 @@ def check_rows(bench: Workbench, path: Path, task: str, named: Sequence[str]) ->
         hint = "A box has x, y, w, h in pixels, w and h from 0; leave out samples without a box."
         wrong = f"({' or '.join(f'{each} is null or not isfinite({each})' for each in BOX)} or w < 0 or h < 0)"
         problems.append((wrong, "with a box that is none", "label", hint))
+        problems.append(("label is null", "of a box without a label", KEY, f"Give each a label, one of: {order}."))
     for condition, what, shows, hint in problems:
         said = quoted(shows) if shows == KEY else shows
         found = bench.values(f"select file_row_number, {said} from {rows} where {condition} order by 1 limit {NAMED}")

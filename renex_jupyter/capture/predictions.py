@@ -228,6 +228,8 @@ def _query(table: str, version: DatasetVersion, columns: Mapping[str, str], task
         own = name if name in columns else said if name == place else None
         if own is None:
             value = f"null::{kind}"
+            if name == "label" and task == DETECTION and len(named) == 1:
+                value = literal(named[0])  # a detector of one class need not say it
             if name == "label" and "probabilities" in columns and task == CLASSIFICATION:
                 classes = f"[{', '.join(map(literal, named))}]"
                 value = f"{classes}[list_position(probabilities, list_max(probabilities))]"

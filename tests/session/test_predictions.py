@@ -57,6 +57,20 @@ def test_floats_are_the_classes_of_whole_numbers(project: Path) -> None:
     assert found.metrics["accuracy"] == 1.0
 
 
+@pytest.mark.parametrize("classes", [["cat"], ["cat", "dog"]])
+def test_a_box_without_a_label_is_of_the_only_class_or_refused(project: Path, classes: list[str]) -> None:
+    boxes = pd.DataFrame({"_key": ["a", "b"], "x": 1.0, "y": 1.0, "w": 9.0, "h": 9.0, "score": 0.5})
+    true = boxes.drop(columns="score").assign(kind="box", label=["cat", classes[-1]])
+    rx.create_dataset("shapes", {"name": ["a", "b"]}, key="name", annotations=true, task="detection")
+    if len(classes) == 1:
+        found = rx.evaluate("shapes", rx.log_predictions("shapes", boxes))
+        assert (found.metrics["map"], str(found).count("cat")) == (1.0, 3)
+    for said in (boxes, boxes.assign(label=["cat", None])):
+        if len(classes) == 2 or "label" in said:
+            with pytest.raises(rx.RenexError, match=r"of a box without a label: .*row 1 \('b'\)"):
+                rx.log_predictions("shapes", said)
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_a_box_without_an_end_is_told_with_its_row(project: Path, wrong: float) -> None:
     two_classes()
