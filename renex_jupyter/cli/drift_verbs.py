@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.cli.parsing import add_verb
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.records.drift import PROPOSALS, DriftReport
 from renex_jupyter.records.models import Decision
 from renex_jupyter.session import drift
@@ -48,6 +48,16 @@ def add_drift_verbs(verbs: Any) -> None:
     decide.add_argument("--model", help="model version that it is about (default: that of the report)")
     decide.add_argument("--successor", metavar="VERSION", help="what replaces it (default: the candidate)")
     decide.set_defaults(do=_decide)
+
+
+def find_look(word: str) -> DriftReport | None:
+    """Return the look at drift of an id or a unique prefix; None where there is none."""
+    try:
+        return drift.get_drift_report(word)
+    except RenexError as error:
+        if error.code != "not_found":
+            raise
+        return None
 
 
 def _look(args: argparse.Namespace) -> DriftReport:

@@ -15,7 +15,7 @@ from renex_jupyter import ids
 from renex_jupyter.cli.artifact_verbs import ARTIFACT_VERBS, add_artifact_verbs
 from renex_jupyter.cli.dataset_verbs import DATASET_VERBS, add_dataset_verbs
 from renex_jupyter.cli.doctor import Report, examine
-from renex_jupyter.cli.drift_verbs import DRIFT_VERBS, add_drift_verbs
+from renex_jupyter.cli.drift_verbs import DRIFT_VERBS, add_drift_verbs, find_look
 from renex_jupyter.cli.environment_verbs import add_environment_verbs
 from renex_jupyter.cli.evaluation_verbs import EVALUATION_VERBS, add_evaluation_verbs
 from renex_jupyter.cli.event_verbs import EVENT_VERBS, add_event_verbs
@@ -74,7 +74,7 @@ def parser_for(program: str, *, notebook: bool) -> argparse.ArgumentParser:
     listing.add_argument("-n", "--limit", type=int, default=20, help="at most this many (default 20)")
     add_filters(listing)
     listing.set_defaults(do=_list)
-    show = add_verb(verbs, "show", "show a run, a snapshot, a model or a version of one")
+    show = add_verb(verbs, "show", "show a run, a snapshot, a model or a version of one, a look at drift")
     show.add_argument("id", help="id, unique prefix, name or label; digits@champion, digits:3")
     show.set_defaults(do=_show)
     add_snapshot_verbs(verbs, notebook=notebook)
@@ -293,7 +293,7 @@ def _show(args: argparse.Namespace) -> Any:
     try:
         kind, object_id = find_object(current().store.reader, args.id)
     except RenexError as unknown:
-        found = find_model(args.id) if unknown.code == "not_found" else None
+        found = (find_model(args.id) or find_look(args.id)) if unknown.code == "not_found" else None
         if found is None:
             raise
         return found

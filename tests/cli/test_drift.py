@@ -28,6 +28,7 @@ def test_drift_is_looked_at_listed_shown_and_decided_on(capsys: Capture) -> None
     found = told(capsys, "drift", "shop:1", "shop:2")
     assert found["proposal"] == "investigate" and found["results"][0]["level"] == "alert"
     report = found["drift_report_id"]
+    assert told(capsys, "show", report[:12])["drift_report_id"] == report
     (listed,) = told(capsys, "drifts", "shop")
     assert listed["drift_report_id"] == report and listed["decision"] is None
     made = told(capsys, "decide", report[:12], "investigate", "-m", "the scale was changed")
