@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from renex_jupyter.analysis import adversarial as classifiers
@@ -73,7 +74,7 @@ def drift(
     ------
     RenexError : `not_found`, `ambiguous`, `invalid_argument`, `environment_unavailable`.
     """
-    limits = checked_thresholds(thresholds)
+    limits, seed, by = checked_thresholds(thresholds), _checked_seed(seed), _whole(by)
     if adversarial:
         classifiers.check_installed()
     session = open_session()
@@ -255,10 +256,26 @@ def checked_thresholds(given: object) -> Thresholds:
     for name, value in given.items():
         if name == "worst" and value is None:
             continue
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if not number or not value >= 0 or (name == "alpha" and not 0 < value < 1):
             raise invalid_argument(f"the threshold {name}={shown(value)} is none.", "Give a number from 0.")
-    return Thresholds(**given)
+    said: dict[str, Any] = {
+        name: value if value is None or isinstance(value, (int, float)) else float(value)
+        for name, value in given.items()
+    }
+    return Thresholds(**said)
+
+
+def _whole(given: Any) -> Any:
+    """Return a whole number, also one of numpy, as that of Python, and anything else as it is."""
+    return given if isinstance(given, bool) or not isinstance(given, Integral) else int(given)
+
+
+def _checked_seed(given: object) -> int:
+    seed = _whole(given)
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
+        raise invalid_argument(f"seed={shown(given)} is no seed.", "Give a whole number from 0 to 2147483647.")
+    return seed
 
 
 def _versions(

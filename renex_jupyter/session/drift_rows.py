@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from renex_jupyter.analysis.drift_columns import Compared, compared, is_list, why_not
 from renex_jupyter.analysis.drift_windows import make_windows
+from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import invalid_argument, not_found, shown
 from renex_jupyter.query.contents import open_samples
 from renex_jupyter.records.datasets import KEY, DatasetVersion
@@ -56,10 +57,10 @@ def open_rows(
         return Rows()
     time = next(iter(current.named("time")), None)
     made = make_windows(bench, "current samples", by, time)
-    names, skipped = made.names, 0
+    names, first_names, skipped = _without_secrets(made.names), tuple[str, ...](), 0
     if same:
         skipped = _checked_first(first, len(names))
-        names = names[skipped:]
+        first_names, names = names[:skipped], names[skipped:]
     numbered = f'(select *, {made.expression} as {quoted(WINDOW)} from "current samples")'
     if same:
         bench.run(f"create view reference as from {numbered} where {quoted(WINDOW)} < {skipped}")
@@ -73,7 +74,7 @@ def open_rows(
     _keys(bench, "current", made.order)
     outside = bench.value('select count(*) from "current keys" where number is null')
     period = f"{made.said}, {names[0]} to {names[-1]}"
-    return Rows(names, f"{period}; reference: {_span(made.names[:skipped])}" if same else period, int(outside))
+    return Rows(names, f"{period}; reference: {_span(first_names)}" if same else period, int(outside))
 
 
 def choose_columns(
@@ -138,6 +139,12 @@ def _checked_first(first: object, windows: int) -> int:
             "Make shorter windows (by='at:day'), or compare two versions: rx.drift('name:1', 'name:2').",
         )
     return first
+
+
+def _without_secrets(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of windows, which may be values of the user; one that had a secret is told by its number, too."""
+    clean = [(redact_text(name), name) for name in names]
+    return tuple(kept if kept == name else f"{kept} {place}" for place, (kept, name) in enumerate(clean, 1))
 
 
 def _span(names: Sequence[str]) -> str:

@@ -369,3 +369,20 @@ def test_a_look_at_drift_goes_with_its_dataset(project: Path) -> None:
     assert rx.list_drift_reports().empty
     with pytest.raises(RenexError, match="no look at drift"):
         rx.get_drift_report(report.drift_report_id)
+
+
+def test_windows_that_are_called_by_a_secret_are_told_apart_without_it(project: Path) -> None:
+    other = KEY[:-1] + "Z"
+    rx.create_dataset("shop", pd.DataFrame({"x": np.arange(120.0), "who": ["a"] * 40 + [KEY] * 40 + [other] * 40}))
+    report = rx.drift("shop", by="who", columns=["x"])
+    names = [each.window for each in report.results[0].windows]
+    assert len(set(names)) == 2 and KEY not in f"{report}{report.as_dict()}" and other not in f"{report.as_dict()}"
+
+
+def test_numbers_of_numpy_are_taken_and_no_seed_is_told(project: Path) -> None:
+    rx.create_dataset("shop", frame(100), target="y", time="at")
+    report = rx.drift("shop", by=np.int64(50), thresholds={"least": np.int64(10), "tolerance": np.float32(0.5)})
+    assert report.params["by"] == 50 and report.params["thresholds"]["tolerance"] == 0.5
+    for seed in ("a", -1, True, 0.5):
+        with pytest.raises(RenexError, match="is no seed"):
+            rx.drift("shop", by=50, seed=seed)  # type: ignore[arg-type]
