@@ -60,6 +60,15 @@ def test_statistics_of_numbers_are_those_of_scipy(seed: int) -> None:
     assert found.psi == pytest.approx(psi(first, second), abs=CLOSE)
 
 
+def test_of_many_rows_the_p_value_is_that_of_scipy_too() -> None:
+    random = np.random.default_rng(0)
+    for n, m in ((12_000, 700), (700, 12_001), (10_001, 11_000)):
+        reference, current = random.normal(size=n), random.normal(0.02, 1, size=m)
+        found, wanted = numbers(reference, current), stats.ks_2samp(reference, current)
+        assert found.ks == pytest.approx(wanted.statistic, abs=CLOSE)
+        assert found.p_value == pytest.approx(wanted.pvalue, abs=CLOSE)
+
+
 def test_bins_of_numbers_are_the_deciles_of_the_reference() -> None:
     random = np.random.default_rng(0)
     reference, current = random.normal(size=1000), random.normal(0.3, 1, 700)

@@ -138,6 +138,35 @@ def test_a_rise_of_the_error_is_found_near_where_it_began() -> None:
     assert found is not None and 950 <= found.since <= 1060 and 1000 < found.row < 1200
 
 
+def by_hand(errors: np.ndarray, mean: float, deviation: float, slack: float, threshold: float) -> tuple[int, int]:
+    """The test of Page and Hinkley, a row at a time."""
+    height, low, since = 0.0, 0.0, 0
+    for row, error in enumerate(errors):
+        height += (error - mean) / deviation - slack
+        if height <= low:
+            low, since = height, row
+        if height - low > threshold:
+            return row, since
+    raise AssertionError("no alarm")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_stream_is_walked_through_once(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    n = 200_000  # far too many to compare each row with each other
+    errors = (random.uniform(size=n) < np.r_[np.full(n // 2, 0.1), np.full(n - n // 2, 0.16)]).astype(float)
+    with Workbench(threads=1) as bench:
+        bench.take("t", pd.DataFrame({"place": range(n), "error": errors}))
+        found = find_change(bench, "t", mean=0.1, deviation=0.3, known=20_000)
+    assert found is not None
+    assert (found.row, found.since) == by_hand(errors, 0.1, 0.3, 0.1, found.threshold)
+
+
+def test_a_rise_from_the_first_row_on_begins_there() -> None:
+    found = changes(np.full(300, 1.0), 0)
+    assert found is not None and found.since == 0
+
+
 def test_a_stream_that_does_not_change_seldom_alarms() -> None:
     assert sum(changes(np.full(1000, 0.1), seed) is not None for seed in range(40)) <= 6  # 0.1 % quantile of 5 %
 
