@@ -105,8 +105,7 @@ def list_workspaces(read: Reader, *, dataset_id: str | None = None, archived: bo
     return read.frame(
         f"""
         select name, namespace, dataset, version,
-            case json_extract_string(spec, '$.version') when 'latest' then 'latest' else json_extract_string(spec, '$.version')
-                end as dataset_version,
+            json_extract_string(spec, '$.version') as dataset_version,
             json_array_length(spec, '$.charts') as charts, description, owner, saved_by, saved_at, message,
             coalesce(archived, false) as archived, workspace_id
         from workspaces where {" and ".join(where)} order by saved_at desc, name""",

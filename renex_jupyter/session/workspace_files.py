@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture.files import read_texts
+from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument, shown
 from renex_jupyter.query import datasets
 from renex_jupyter.query.predicate_columns import checked
@@ -129,7 +130,7 @@ def _dataset(session: Session, said: Mapping[str, Any], wanted: object) -> tuple
 
 
 def _fitting(session: Session, spec: WorkspaceSpec, record: DatasetVersion) -> WorkspaceSpec:
-    """Return a specification whose filters fit a dataset. Raises `invalid_argument`."""
+    """Return a specification whose filters fit a dataset, and whose words hold no secrets. Raises `invalid_argument`."""
     types = types_of(record)
     read = session.store.reader
     there = {
@@ -142,7 +143,8 @@ def _fitting(session: Session, spec: WorkspaceSpec, record: DatasetVersion) -> W
         return each if here is None else Compared(here.prediction_set_id, here.digest, here.model, here.name)
 
     def chart(each: Chart) -> Chart:
-        return each if each.filter is None else dataclasses.replace(each, filter=checked(each.filter, types))
+        narrowed = None if each.filter is None else checked(each.filter, types)
+        return dataclasses.replace(each, filter=narrowed, title=_clean(each.title))
 
     selection = spec.selection
     if selection is not None and selection.rule is not None:
@@ -153,7 +155,12 @@ def _fitting(session: Session, spec: WorkspaceSpec, record: DatasetVersion) -> W
         selection=selection,
         charts=tuple(chart(each) for each in spec.charts),
         compare=tuple(compared(each) for each in spec.compare),
+        notes=_clean(spec.notes),
     )
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else redact_text(text)
 
 
 def _read(path: object) -> dict[str, Any]:

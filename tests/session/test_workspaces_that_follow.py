@@ -155,6 +155,16 @@ def test_a_hostile_file_is_refused_and_nothing_is_saved(people: Path) -> None:
     assert rx.sql("select count(*) as n from workspace_versions")["n"][0] == 1
 
 
+def test_a_secret_in_the_words_of_a_file_is_not_kept(people: Path) -> None:
+    key = "AKIA" + "Q3EGR7TBMMPWZ2XY"  # in the form of one
+    rx.save_workspace("errors", "people", charts=[{"type": "count", "title": "words"}], notes="words")
+    file = rx.export_workspace("errors", people / "errors.json")
+    file.write_text(file.read_text().replace('"words"', f'"the key is {key}"'))
+    live = rx.import_workspace(file, name="theirs")
+    assert key not in f"{live.spec}" and "the key is" in (live.spec.notes or "")
+    assert key not in str(rx.sql("select spec from workspace_versions")["spec"].tolist())
+
+
 def test_a_name_that_is_taken_on_another_dataset_is_told(people: Path) -> None:
     _made(name="others")
     rx.save_workspace("mine", "people")
