@@ -117,6 +117,9 @@ def test_the_tutorial_of_failure_patterns_finds_the_rain_and_promotes_the_model_
     assert round(on_time, 2) == 0.75 and abs(second.logged["accuracy@flights:2"] - on_time) < 0.01
     assert round(second.logged["recall@flights:2"], 2) == 0.07
     assert third.logged["accuracy@flights:2"] > second.logged["accuracy@flights:2"] + 0.005
+    _, cells = (layer.z for layer in rx.heatmap("flights", None, "hour", "humid", model=second, bins=6).data)
+    *_, damp, dampest, _ = cells  # the last row is of flights whose weather nobody knows
+    assert all(high == max(row[at] for row in cells[:-1]) for at, high in enumerate(dampest)) and dampest != damp
     measured = rx.list_patterns("flights").iloc[0]
     assert (measured["name"], measured["change"]) == ("rain", "better")
     compared = rx.compare_predictions("flights", second, third)
@@ -134,13 +137,14 @@ def test_the_tutorial_of_texts_finds_the_denied_words_and_calls_chance_chance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executed("text_patterns", tmp_path / "project", monkeypatch)
-    first, second = (
-        rx.sql(
-            "select p.* from failure_patterns p join prediction_sets s using (prediction_set_id) where s.name = ?",
-            [name],
-        )
-        for name in ("single words", "pairs of words")
-    )
+    found = """
+        select p.*
+        from failure_patterns p join pattern_searches using (pattern_search_id)
+        join prediction_sets s using (prediction_set_id)
+        where s.name = ?
+    """
+    first, second = (rx.sql(found, [name]) for name in ("single words", "pairs of words"))
+    assert first["predicate_text"].str.contains("review contains 'is not'").all()  # all others repeat that one
     worst = first.sort_values("score", ascending=False).iloc[0]
     assert worst["predicate_text"] == "review contains 'is not'"
     assert worst["status"] == "confirmed" and min(worst["error_rate"], worst["holdout_error_rate"]) > 0.9
