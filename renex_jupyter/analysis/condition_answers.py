@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -50,14 +50,24 @@ def answer(condition: Term, metrics: Metrics) -> Answer:
         return Answer(False, (), tuple(_unmet(part, metrics) for part in failed), values)
     absent = tuple(dict.fromkeys(name for part, _, missing in each for name in part.names if name in missing))
     if absent:
-        return Answer(None, absent, tuple(not_measured(name) for name in absent), values)
+        return Answer(None, absent, tuple(not_measured(name, metrics) for name in absent), values)
     return Answer(True, (), tuple(_met(part, metrics) for part in condition.demands), values)
 
 
-def not_measured(name: str) -> str:
-    """Return the words for a metric that is missing."""
+def not_measured(name: str, there: Iterable[str] = ()) -> str:
+    """Return the words for a metric that is missing, and on which versions of its dataset it is there.
+
+    Parameters
+    ----------
+    there : names of the metrics that are measured.
+    """
     key, at, dataset = name.rpartition("@")
-    return f"{key} is not measured on dataset '{dataset}'" if at else f"{name} is not measured"
+    if not at:
+        return f"{name} is not measured"
+    # rx.evaluate logs on a version, "people:3": a rule about "people" waits for ever, and nobody would see why.
+    others = [each[len(key) + 1 :] for each in there if each.startswith(f"{name}:")]
+    more = f" (but on {', '.join(repr(each) for each in others)})" if others else ""
+    return f"{key} is not measured on dataset '{dataset}'{more}"
 
 
 def spoken(name: str) -> str:

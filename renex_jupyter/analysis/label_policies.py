@@ -125,7 +125,7 @@ def _findings(question: Question, each: Subject, holder: Subject | None, nobody:
     value = each.metrics.get(question.metric)
     found.facts["value"] = value
     if value is None:
-        found.missing.append(not_measured(question.metric))
+        found.missing.append(not_measured(question.metric, each.metrics))
     elif math.isnan(value):
         found.failed.append(f"{question.key} is NaN")
     elif holder is None:
@@ -171,7 +171,9 @@ def _compare(question: Question, found: Findings, value: float, holder: Subject)
     found.facts |= {"holder": holder.name, "holder_value": other}
     key, goal, margin = question.key, question.goal, exact(question.rule.get("margin", 0.0))
     if other is None:
-        found.missing.append(f"{not_measured(question.metric)} for {holder.name}, which is {question.alias}")
+        found.missing.append(
+            f"{not_measured(question.metric, holder.metrics)} for {holder.name}, which is {question.alias}"
+        )
         return
     if math.isnan(other):
         found.held.append(f"{key} {one(value)} vs NaN of {holder.name}")

@@ -135,7 +135,7 @@ def _ask_datasets(found: Findings, rule: Rule, subject: Subject) -> None:
         names += keys
         if not keys:
             absent.append(f"it is not measured on dataset '{dataset}'")
-    absent += [not_measured(name) for name in names if name not in subject.metrics]
+    absent += [not_measured(name, subject.metrics) for name in names if name not in subject.metrics]
     there = {name: subject.metrics[name] for name in names if name in subject.metrics}
     if "datasets" in rule or metrics:
         found.facts |= {"datasets": list(rule.get("datasets", ())), "metrics": there}
@@ -155,7 +155,7 @@ def _ask_good_enough(found: Findings, rule: Rule, checkpoint: Subject, versions:
     value = checkpoint.metrics.get(metric)
     found.facts |= {"metric": key, "dataset": rule.get("dataset"), "goal": goal, "value": value}
     if value is None:
-        found.missing.append(not_measured(metric))
+        found.missing.append(not_measured(metric, checkpoint.metrics))
         return
     if math.isnan(value):
         found.failed.append(f"{key} is NaN")

@@ -182,6 +182,13 @@ def test_an_answer_says_the_numbers_that_it_rests_on(condition: str, words: tupl
     assert answer(parse(condition), METRICS).words == words
 
 
+def test_a_dataset_without_a_version_names_the_versions_that_are_measured() -> None:
+    found = answer(
+        parse('"accuracy@people" > 0.9'), {"accuracy@people:3": 0.95, "accuracy@peoples:1": 1, "loss@people:2": 1}
+    )
+    assert found.words == ("accuracy is not measured on dataset 'people' (but on 'people:3')",)
+
+
 def test_a_condition_names_its_metrics_and_their_values() -> None:
     found = answer(parse("latency_ms < 30 and (accuracy > unknown or accuracy > 0.5)"), METRICS)
     assert found.values == {"latency_ms": 25.0, "accuracy": 0.94}
