@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIXED, BROKEN = "fixed", "broken"
+TINY = 1e-300  # below which a p-value is said to be
 SURE = 0.05  # a p-value below this one is called a difference
 SHOWN = 10  # classes and slices of a table in a cell
 
@@ -105,7 +106,8 @@ class Comparison:
             return "There is nothing to compare: no sample is measured with both."
         errors = " to ".join(two_rates(self.error_a, self.error_b, self.error))
         test = "bootstrap" if self.p_mcnemar is None else "McNemar"
-        numbers = f"{self.error} {errors}, {self._interval()}, p = {display.number(self.p_value, 2)} ({test})"
+        chance = f"p {'' if _is_tiny(self.p_value) else '= '}{_p(self.p_value)}"
+        numbers = f"{self.error} {errors}, {self._interval()}, {chance} ({test})"
         if self.p_value >= SURE:
             return f"No difference is shown between them: {numbers}.{self._but(self.places)}"
         better = self.b if self.difference < 0 else self.a
@@ -229,7 +231,14 @@ class Comparison:
 
 
 def _p(value: float | None) -> str:
-    return "not tested" if value is None else display.number(value, 2)
+    if value is None:
+        return "not tested"
+    return f"< {TINY:.0e}" if _is_tiny(value) else display.number(value, 2)
+
+
+def _is_tiny(value: float) -> bool:
+    """Say whether a p-value is below what is worth a number: none of them is 0."""
+    return value < TINY
 
 
 def _pair(a: float | None, b: float | None) -> str:

@@ -11,6 +11,7 @@ from renex_jupyter.analysis.comparison import Asked, compare
 from renex_jupyter.analysis.evaluation import evaluate
 from renex_jupyter.analysis.paired import bootstrap, mcnemar, resampled
 from renex_jupyter.errors import RenexError
+from renex_jupyter.records.comparisons import Comparison
 from renex_jupyter.store.workbench import Workbench
 
 A, B = "predictions_a", "predictions_b"
@@ -196,3 +197,11 @@ def test_a_comparison_is_shown_with_everything_escaped_and_is_json():
     told = json.loads(json.dumps(jsonable(found), allow_nan=False))
     assert (told["fixed"], told["broken"]) == (40, 0)
     assert told["places"][0]["what"] == "class"
+
+
+def test_no_p_value_is_said_to_be_0():
+    about = dict.fromkeys(("dataset", "dataset_version_id", "prediction_set_a", "prediction_set_b"), "x")
+    numbers = {"n": 9, "only_a": 0, "only_b": 0, "error_a": 0.5, "error_b": 0.1, "difference": -0.4}
+    for p, words in ((0.0, "p < 1e-300 (McNemar)"), (0.004, "p = 0.004 (McNemar)")):
+        said = Comparison(**about, **numbers, a="old", b="new", error="error", interval=(-0.5, -0.3), p_mcnemar=p)
+        assert words in said.verdict
