@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.errors import RenexError, from_os_error, invalid_argument
-from renex_jupyter.store.workbench import Workbench, literal
+from renex_jupyter.store.workbench import Workbench, literal, quoted
 
 CSV, PARQUET, JSONL = "csv", "parquet", "jsonl"
 LONGEST_HEADER = 2**20  # bytes of the first line of a CSV file
+VARCHAR = "'VARCHAR'"
 LOOK = 0.2  # seconds between two looks whether somebody still waits
 LARGEST = 2**24  # bytes of one line of JSON; DuckDB takes a multiple of it for each thread
 SAID = 4  # lines that DuckDB says of a file which it cannot read
@@ -51,12 +52,36 @@ def read(request: dict[str, Any], check: Callable[[], None]) -> dict[str, Any]:
             raise from_os_error(error, f"{path} cannot be read") from error
     with Workbench() as bench, _left(bench, check):
         rows = _told(
-            bench, f"select * from {_scan(paths, asked['format'])}", into / "samples.parquet", paths, asked["format"]
+            bench,
+            f"select * from {_typed(bench, paths, asked['format'])}",
+            into / "samples.parquet",
+            paths,
+            asked["format"],
         )
     return {"rows": rows, "annotations": 0, "classes": []}
 
 
-def _scan(paths: Sequence[Path], kind: str) -> str:
+def _typed(bench: Workbench, paths: Sequence[Path], kind: str) -> str:
+    """Return the function that reads the files, with the words of a CSV left as they are.
+
+    DuckDB takes yes and no, t and f, for booleans: classes would have other names than those that a model predicts, which
+    learned from the same file in pandas. Only true and false are booleans, whatever their case.
+    """
+    if kind != CSV:
+        return _scan(paths, kind)
+    with suppress(RenexError):  # what cannot be read is told by who reads it
+        types = bench.columns(f"(from {_scan(paths, CSV)})")
+        named = [name for name, its in types.items() if its == "BOOLEAN"]
+        if named:
+            asked = ", ".join(f"bool_and(lower(trim({quoted(name)})) in ('true', 'false', ''))" for name in named)
+            told = bench.values(f"select {asked} from {_scan(paths, CSV, ', all_varchar = true')}")[0]
+            words = [literal(name) for name, booleans in zip(named, told, strict=True) if booleans is False]
+            if words:
+                return _scan(paths, CSV, f", types = {{{', '.join(f'{word}: {VARCHAR}' for word in words)}}}")
+    return _scan(paths, kind)
+
+
+def _scan(paths: Sequence[Path], kind: str, more: str = "") -> str:
     """Return the function of DuckDB that reads the files; types are told by all of their rows."""
     files = literal([str(each) for each in paths])
     if kind == PARQUET:
@@ -68,7 +93,7 @@ def _scan(paths: Sequence[Path], kind: str) -> str:
         )
     # DuckDB would guess the delimiter by what fits most lines, and pass over lines that do not: the first line says it.
     told = "" if (mark := _delimiter(paths[0])) is None else f", delim = {literal(mark)}, quote = '\"', skip = 0"
-    return f"read_csv({files}, union_by_name = true, header = true, sample_size = -1{told})"
+    return f"read_csv({files}, union_by_name = true, header = true, sample_size = -1{told}{more})"
 
 
 def _uneven(path: Path) -> str | None:

@@ -50,6 +50,7 @@ def take(bench: Workbench, data: object, *, kind: str | None = None, name: str =
     if kind is not None:
         raise invalid_argument(f"format='{kind}' is of files, and data is {type(data).__name__}.", "Leave it out.")
     if isinstance(data, Mapping):
+        _check_splits(data)
         _check_lengths(data)
     if isinstance(data, (list, tuple)) and data and all(isinstance(each, Mapping) for each in data):
         import pandas as pd
@@ -57,6 +58,12 @@ def take(bench: Workbench, data: object, *, kind: str | None = None, name: str =
         data = pd.DataFrame(list(data))
     elif data is None or isinstance(data, (list, tuple, set, bytes, int, float)):
         raise invalid_argument(f"{shown(data)} is no table.", HINT)
+    if callable(getattr(data, "__array__", None)) and not hasattr(data, "columns"):
+        # DuckDB would take each row of an array for a column, until its memory is full.
+        raise invalid_argument(
+            f"a {type(data).__name__} has no names of columns.",
+            'Name them: pd.DataFrame(array, columns=["age", "height"]).',
+        )
     _check_names(data)
     bench.take(name, _as_arrow(data))
     return Source(name, said=f"{type(data).__module__.partition('.')[0]} {type(data).__name__}")
@@ -112,6 +119,16 @@ def _kind(paths: Iterable[Path]) -> str:
     return kinds.pop()
 
 
+def _check_splits(data: Mapping[Any, Any]) -> None:
+    """Refuse several datasets under names, which `datasets.load_dataset()` gives where no split is asked for."""
+    held = [name for name, each in data.items() if hasattr(each, "column_names")]
+    if held:
+        said = ", ".join(map(str, held))
+        raise invalid_argument(
+            f"a {type(data).__name__} with tables in it is none: {said}.", f"Give one: data[{held[0]!r}]."
+        )
+
+
 def _check_lengths(data: Mapping[Any, Any]) -> None:
     """Refuse columns of several lengths, which pandas would tell without their names."""
     lengths = {}
@@ -148,10 +165,10 @@ def _check_names(data: object) -> None:
 
 def _as_arrow(data: Any) -> Any:
     """Return a Hugging Face Dataset as Arrow, without its contents in memory; anything else as it is."""
-    if not type(data).__module__.startswith("datasets."):
+    if not hasattr(data, "column_names") or not hasattr(getattr(data, "data", None), "table"):
         return data
-    if getattr(data, "_indices", None) is None and hasattr(data, "data"):
-        return getattr(data.data, "table", data.data)
+    if getattr(data, "_indices", None) is None:  # as it lies there; else it was filtered, shuffled or sorted
+        return data.data.table
     import pyarrow as pa
 
     batches: Iterator[Any] = (

@@ -95,6 +95,29 @@ def test_bad_input_is_told_with_the_rows_and_nothing_is_made(
     assert not current().store.exists or len(rx.list_datasets(archived=True)) == 0
 
 
+def test_words_of_a_csv_stay_what_a_model_predicts_and_only_true_and_false_are_booleans(project: Path) -> None:
+    rows = "sold,it's big,ok,label\n" + "y,t,True,yes\nn,f,false,no\n,,,\n"
+    Path("words.csv").write_text(rows)
+    version = rx.create_dataset("words", "words.csv", target="label")
+    assert {each.name: each.type for each in version.fields} == {
+        "sold": "VARCHAR",
+        "it's big": "VARCHAR",
+        "ok": "BOOLEAN",
+        "label": "VARCHAR",
+    }
+    assert version.classes == ("no", "yes")
+    rx.log_predictions("words", ["yes", "yes", "no"], name="a")
+    assert rx.evaluate("words", "a").metrics["accuracy"] == 0.5
+
+
+def test_an_array_without_names_is_refused_at_once(project: Path) -> None:
+    with pytest.raises(rx.RenexError, match="a ndarray has no names of columns") as told:
+        rx.create_dataset("bad", np.zeros((50_000, 2)))
+    assert "pd.DataFrame(array, columns=" in str(told.value)
+    with pytest.raises(rx.RenexError, match="a Series has no names of columns"):
+        rx.create_dataset("bad", pd.Series([1, 2]))
+
+
 def test_a_broken_csv_is_told_with_its_line(project: Path) -> None:
     Path("bad.csv").write_text("a,b\n1,2\n3,4,5,6\n")
     with pytest.raises(rx.RenexError, match=r"line 3 of bad\.csv has 4 values"):
@@ -264,3 +287,52 @@ def test_a_killed_creation_leaves_nothing_or_a_whole_version(project: Path) -> N
         assert len(versions) in (0, 1)
         if len(versions):
             assert len(rx.dataset_samples("big", columns=["a"])) == 300_000
+
+
+def test_an_array_of_predictions_is_tied_to_samples_by_their_order_over_many_row_groups(project: Path) -> None:
+    rows = 400_000  # four row groups of a file, which threads read at one time
+    version = rx.create_dataset("long", {"x": np.arange(rows), "y": np.zeros(rows)}, target="y", task="regression")
+    predicted = rx.log_predictions(version, np.arange(rows, dtype=float))
+    from renex_jupyter.query.contents import open_predictions
+    from renex_jupyter.store.workbench import Workbench
+
+    with Workbench(threads=4) as bench:
+        open_predictions(bench, current().store.blobs, predicted)
+        assert bench.values("select count(*), count(*) filter (where _key::bigint = value) from predictions") == [
+            (rows, rows)
+        ]
+
+
+def test_a_table_of_hugging_face_is_taken_and_several_of_them_are_told(project: Path) -> None:
+    import pyarrow as pa
+
+    class Held:
+        def __init__(self, table: object) -> None:
+            self.table = table
+
+    class Rows:
+        column_names = ("a",)
+        data = Held(pa.table({"a": [1, 2, 3]}))
+
+    assert rx.create_dataset("rows", Rows()).n_samples == 3
+    with pytest.raises(rx.RenexError, match=r"(?s)tables in it is none: train, test.*data\['train'\]"):
+        rx.create_dataset("rows", {"train": Rows(), "test": Rows()})
+
+
+def test_secrets_in_what_is_said_of_a_dataset_are_left_out(project: Path) -> None:
+    secret = "ghp_" + "a1B2" * 9
+    version = adult(description=f"read with {secret}", message=f"token {secret}")
+    assert secret not in str(version.message) + str(rx.get_dataset("adult").description)
+
+
+def test_notes_on_what_was_found_belong_to_that_and_not_to_its_model(project: Path) -> None:
+    Path("m.bin").write_text("m")
+    model = rx.register_model("m", path="m.bin")
+    for version in (adult(frame(200)), adult(frame(200).assign(age=lambda each: each.age + 1))):
+        rx.log_predictions(version, frame(200).y, model=model)
+    report = rx.drift("adult:1", "adult:2", model=model)
+    pattern = rx.keep_pattern("age >= 5", "old", dataset="adult")
+    saved = rx.save_workspace("mine", "adult")
+    kinds = [rx.add_note("look", on=each).owner_kind for each in (report, pattern, saved)]
+    assert kinds == ["drift_report", "named_pattern", "workspace"]
+    assert rx.add_note("look", on=f"drift_report:{report.drift_report_id}").owner_id == report.drift_report_id
