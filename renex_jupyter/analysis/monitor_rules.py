@@ -45,7 +45,7 @@ def propose(seen: Seen, limits: Thresholds) -> tuple[str, str]:
             return found
     told = "nothing drifts beyond noise and the thresholds"
     if seen.latest is not None and seen.latest.value is not None and seen.reference is not None:
-        told = f"the {_values(seen)} is within the tolerance, and {told}"
+        told = f"the {_values(seen)}, which is within the tolerance, and {told}"
     return KEEP, f"{told}."
 
 
@@ -136,7 +136,9 @@ def _investigate(seen: Seen, limits: Thresholds) -> tuple[str, str] | None:
         return None
     then = seen.latest is not None and seen.latest.value is not None
     said = (
-        f"while the {_values(seen)} is within the tolerance" if then else "and what it does to performance is not known"
+        f"while the {_values(seen)}, which is within the tolerance"
+        if then
+        else "and what it does to performance is not known"
     )
     return INVESTIGATE, f"{'; '.join(parts)}, {said}." if seen.has_model else f"{'; '.join(parts)}."
 

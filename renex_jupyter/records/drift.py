@@ -95,9 +95,14 @@ class ColumnDrift:
     note: str | None = None  # why something is missing
 
     @property
+    def title(self) -> str:
+        """Its name, and whether it is what was predicted: a column of the dataset may be called `label`, too."""
+        return f"{self.name} (predicted)" if self.role == PREDICTION else self.name
+
+    @property
     def line(self) -> str:
         """The column on one line."""
-        said = [f"{self.level:<9}", self.name]
+        said = [f"{self.level:<9}", self.title]
         if self.psi is not None:
             said.append(f"PSI {self.psi:.3f}{f' (noise up to {self.floor:.3f})' if self.floor is not None else ''}")
         for name, value in (("JS", self.js), ("KS", self.ks), ("W", self.wasserstein), ("V", self.cramers_v)):
@@ -276,7 +281,7 @@ def _columns(report: DriftReport) -> str:
     for each in report.by_level()[: SHOWN * 2]:
         numbers = (each.psi, each.floor, each.js, each.ks, each.wasserstein, each.cramers_v, each.p_value)
         told = each.note or (f"new: {', '.join(each.new_values[:5])}" if each.new_values else "")
-        lines.append(([each.level, each.name], numbers, [told]))
+        lines.append(([each.level, each.title], numbers, [told]))
     return _table(names, lines) if lines else ""
 
 

@@ -295,7 +295,7 @@ def _params(
 
 def _outcome(rows: Rows, items: Items, slices: Found, *, split: bool) -> str:
     """Return in words why nothing was found, what was left out, and what there is to know of the test."""
-    told = [slices.reason] if slices.reason else []
+    told = [f"{slices.reason[:1].upper()}{slices.reason[1:].rstrip('.')}."] if slices.reason else []
     if not split:
         told.append(
             f"{rows.n:,} samples were not split: each pattern is tested on the samples that it was found on, adjusted for "
