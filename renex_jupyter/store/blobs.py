@@ -110,6 +110,33 @@ class Blobs:
                 self.copy_to(sha256, file)
         return copy
 
+    def plain(self, sha256: str) -> Path:
+        """Return the file of a content that DuckDB reads where it lies; one that is kept compressed is unpacked for good.
+
+        Raises
+        ------
+        RenexError : `not_found`, `corrupt`, or `read_only` and `permission` where it cannot be unpacked.
+        """
+        squeezed, path = map(Path, self._names(sha256))
+        if path.exists():
+            return path
+        if not squeezed.exists():
+            raise RenexError("not_found", f"the content {sha256} is not in {self.folder}.", RESTORE)
+        with os_errors(f"the content {sha256[:8]} cannot be unpacked"):
+            temporary = self.temporary()
+            try:
+                with os.fdopen(os.open(temporary, CREATE, 0o400), "wb") as file:
+                    self.copy_to(sha256, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                share(temporary)
+                for changed in self.put_in_place(temporary, sha256, ""):
+                    sync_folder(changed)
+                squeezed.unlink(missing_ok=True)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return path
+
     def temporary(self) -> Path:
         """Return a name for a content whose hash is not known yet; what is left there is collected."""
         return self.folder / f".{uuid4().hex}.tmp"
@@ -153,6 +180,10 @@ class Blobs:
     def contains(self, sha256: str, sought: Sought) -> bool:
         """Say whether a text stands in a content."""
         return sought.stands_in(self._chunks(sha256))
+
+    def is_parquet(self, sha256: str) -> bool:
+        """Say whether a content begins as a Parquet file does."""
+        return next(self._chunks(sha256), b"").startswith(AS_IT_IS)
 
     def remove(self, sha256: str) -> None:
         """Remove a content for good."""

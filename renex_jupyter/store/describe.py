@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from renex_jupyter.store import tables
+from renex_jupyter.store import sample_rows, tables
 
 _WORDS = {
     "namespaces": "group and own experiments, models and datasets",
@@ -37,6 +37,9 @@ _WORDS = {
     "datasets": "what the versions of a dataset have in common",
     "dataset_versions": "the content of a dataset at one time: fields, classes, splits, digest",
     "prediction_sets": "what a model version said of the samples of a dataset version",
+    "samples": "what is in each dataset version: a row per sample, with all that its source said of it as JSON; name a version",
+    "annotations": "what people or sources say of samples; name a version",
+    "predictions": "what each prediction set says of samples; name a set or a version",
     "pattern_searches": "looks for failure patterns: on what, how, and whether they came to their end",
     "failure_patterns": "the slices of a dataset on which a model errs more, with the proof on the half that was held out",
     "named_patterns": "patterns that somebody keeps an eye on",
@@ -74,6 +77,7 @@ def page() -> str:
         for statement in tables.schema().create_tables:
             connection.execute(statement)
         connection.execute(f"create view inside.points as {tables.NO_POINTS}")
+        sample_rows.show(connection)
         for statement in tables.schema().create_views:
             connection.execute(statement)
         for name, words in _WORDS.items():

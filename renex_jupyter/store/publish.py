@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 from uuid import uuid4
 
-from renex_jupyter.store import generation, tables
+from renex_jupyter.store import generation, sample_rows, tables
 from renex_jupyter.store import layout as layouts
+from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.layout import Layout, json_object, put_in_place, sync_file, write_whole
 from renex_jupyter.store.sharing import make_folder, share
 
@@ -25,6 +26,7 @@ def publish(layout: Layout) -> None:
         names = list(books.segments)
         segments = [str(layout.segments.resolve() / each) for each in names]
         connection.execute(f"create view inside.points as {tables.points_of_segments(segments)}")
+        sample_rows.show(connection, Blobs(layout.blobs.resolve()))
         for statement in tables.schema().create_views:
             connection.execute(statement)
         connection.execute("checkpoint")

@@ -21,6 +21,7 @@ import duckdb
 from renex_jupyter.errors import RenexError
 from renex_jupyter.store import bases, journal
 from renex_jupyter.store.bases import Base
+from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.database import interrupts
 from renex_jupyter.store.format import POINTS
 from renex_jupyter.store.layout import Layout
@@ -158,7 +159,7 @@ class Reader:
             self._connection.execute("set TimeZone = 'UTC'; set python_enable_replacements = false")
             self._connection.execute("create schema inside")
             self._tail = Tail(self._connection)
-            self._shown = Shown(self._connection)
+            self._shown = Shown(self._connection, Blobs(self.layout.blobs))
         return self._connection
 
     def _refresh(self, query: str | None) -> None:

@@ -452,6 +452,12 @@ from inside.prediction_sets p
 join inside.dataset_versions v using (dataset_version_id) join inside.datasets d using (dataset_id)
 left join inside.model_versions mv using (model_version_id) left join inside.models m using (model_id);
 
+create view samples as select * from inside.samples;  -- rows of contents, not of changes: see sample_rows.py
+
+create view annotations as select * from inside.annotations;
+
+create view predictions as select * from inside.predictions;
+
 create view pattern_searches as select * from inside.pattern_searches;
 
 create view failure_patterns as select * from inside.failure_patterns;

@@ -12,8 +12,9 @@ from functools import cache
 
 import duckdb
 
-from renex_jupyter.store import bases, tables
+from renex_jupyter.store import bases, sample_rows, tables
 from renex_jupyter.store.bases import Base
+from renex_jupyter.store.blobs import Blobs
 
 # Words of questions that ask which tables there are, or name one with a text that is made by the question itself.
 CATALOG = re.compile(
@@ -24,8 +25,9 @@ CATALOG = re.compile(
 class Shown:
     """The views of a reader's connection."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, blobs: Blobs) -> None:
         self._connection = connection
+        self._blobs = blobs
         self._base: Base = bases.EMPTY
         self._stale = set(_inside())  # names of the schema `inside` that must be made before they are asked
         self._public: set[str] = set()  # names of public tables that are made
@@ -38,7 +40,9 @@ class Shown:
 
     def changed(self, kinds: Iterable[str], *, points: bool, forgot: bool) -> None:
         """Take note that the tail has other changes of some kinds, or other points, and whether some are gone."""
-        self._stale.update(each for each in kinds if each in _inside())
+        changed = set(kinds)
+        self._stale.update(each for each in changed if each in _inside())
+        self._stale.update(rows for rows, kind in sample_rows.KINDS.items() if kind in changed)
         if points:
             self._stale |= {"points", "latest"}
         if forgot:
@@ -66,6 +70,9 @@ class Shown:
         for kind in kinds:
             self._show_changes(kind, waits=kind in waiting)
             self._stale.remove(kind)
+        for rows in sample_rows.KINDS:
+            if rows in names and sample_rows.show(self._connection, self._blobs, (rows,)):
+                self._stale.remove(rows)  # else a file is missing, which may be there the next time
 
     def _waiting(self) -> set[str]:
         """Return the kinds of the changes in the tail."""
@@ -125,7 +132,7 @@ def is_public(name: str) -> bool:
 
 def _inside() -> frozenset[str]:
     """Return the names of the schema `inside`."""
-    return frozenset({"points", "latest", "changes", *tables.schema().tables})
+    return frozenset({"points", "latest", "changes", *sample_rows.KINDS, *tables.schema().tables})
 
 
 @cache
@@ -133,7 +140,8 @@ def _needs() -> dict[str, frozenset[str]]:
     """Return which names each name needs, those of the schema `inside` and of public tables alike."""
     views = tables.schema().views
     names = views.keys() | _inside()
-    return {name: frozenset(names & set(re.findall(r"\w+", views.get(name, name)))) for name in names}
+    texts = {name: f"{views.get(name, name)} {sample_rows.KINDS.get(name, '')}" for name in names}
+    return {name: frozenset(names & set(re.findall(r"\w+", text))) for name, text in texts.items()}
 
 
 @cache

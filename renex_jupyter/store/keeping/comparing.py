@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from renex_jupyter.store import archive, tables
+from renex_jupyter.store import archive, sample_rows, tables
 from renex_jupyter.store.generation import Books
 from renex_jupyter.store.layout import Layout
 
@@ -40,9 +40,14 @@ def differences_of_published(published: duckdb.DuckDBPyConnection, generation: P
             yield f"its table {table} differs from the index"
     for view in tables.schema().views:
         try:
-            _sums(published, f'from "{view}"')
+            if view in sample_rows.KINDS:  # contents are verified by themselves
+                published.execute(f'from "{view}" limit 0')
+            else:
+                _sums(published, f'from "{view}"')
         except duckdb.CatalogException:
             yield f"its view {view} is missing"
+        except duckdb.IOException:
+            yield f"its view {view} names a content that is gone"
 
 
 def _changes(connection: duckdb.DuckDBPyConnection, packs: list[Path]) -> Iterator[str]:

@@ -23,8 +23,9 @@ from renex_jupyter.errors import RenexError
 from renex_jupyter.records.keeping import Collected
 from renex_jupyter.store import archive, download_folders, generation, locks, run_folders, tables
 from renex_jupyter.store.blobs import FRESH, away_name
-from renex_jupyter.store.fold import unfolded
+from renex_jupyter.store.fold import folding, unfolded
 from renex_jupyter.store.layout import Layout, os_errors, put_in_place
+from renex_jupyter.store.publish import publish
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.store.store import Store
 
@@ -98,8 +99,16 @@ def collect(store: Store, *, dry_run: bool = True, grace: float = GRACE) -> Coll
                 path.unlink(missing_ok=True)
             run_folders.sweep(store, grace=max(grace, run_folders.GRACE) if grace else 0.0)
             download_folders.clear(layout, before=deadline)
+            if freed:
+                publish_without(layout)
         size = sum(each.size for each in freed) + sum(size for _, size in left)
         return Collected(dry_run, len(freed), size, len(left), young)
+
+
+def publish_without(layout: Layout) -> None:
+    """Publish anew: the views of samples name contents, and could not be read with one that is gone."""
+    with suppress(RenexError), folding(layout):  # somebody else folds for long: he publishes at his end
+        publish(layout)
 
 
 def free_among(store: Store, sha256s: Collection[str]) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from renex_jupyter.store.building import highest
 from renex_jupyter.store.fold import finish, folding, switch, take_sealed
 from renex_jupyter.store.keeping import gc, left_files, references
 from renex_jupyter.store.keeping.doomed import PURGED, Doomed
+from renex_jupyter.store.keeping.parquet_values import stands_in_values
 from renex_jupyter.store.keeping.rewriting import may_stand_in, rewrite_in_place, rewritten_changes, rewritten_points
 from renex_jupyter.store.layout import Layout, write_whole
 from renex_jupyter.store.liveness import is_gone
@@ -108,6 +109,8 @@ def purge(store: Store, *, object_id: str | None = None, secret: str | None = No
             left = left_files.remove_holders(store, doomed)
         else:
             blobs, young = gc.free_among(fresh, named - gc.named_among(fresh, named))
+        if blobs:
+            gc.publish_without(layout)
     files = done.files + blobs + len(left.removed)
     found = done.records or done.points or blobs or done.unreadable or left.removed  # else only the index was made anew
     return Purged(
@@ -332,7 +335,7 @@ def _remove_contents(store: Store, doomed: Doomed) -> int:
     found = []
     for kept in gc.contents_in(store.layout.blobs):
         with suppress(RenexError):  # damaged, or freed in this moment
-            if store.blobs.contains(kept.sha256, doomed.sought):
+            if _holds(store, kept.sha256, doomed):
                 found.append(kept.sha256)
     _leave_a_note(store, {("blobs", sha256) for sha256 in found})
     for sha256 in found:
@@ -340,6 +343,13 @@ def _remove_contents(store: Store, doomed: Doomed) -> int:
     if found:
         _note_again(store, set(found))
     return len(found)
+
+
+def _holds(store: Store, sha256: str, doomed: Doomed) -> bool:
+    """Say whether the text stands in a content, or in what a Parquet file has compressed."""
+    return store.blobs.contains(sha256, doomed.sought) or (
+        store.blobs.is_parquet(sha256) and stands_in_values(store.blobs, sha256, doomed.sought)
+    )
 
 
 def _note_again(store: Store, removed: set[str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import duckdb
 
 from renex_jupyter.errors import RenexError
-from renex_jupyter.store import archive, tables
+from renex_jupyter.store import archive, sample_rows, tables
 from renex_jupyter.store.format import LONGEST_LINE, POINTS, line_is_whole
 from renex_jupyter.store.layout import FORMAT
 
@@ -134,6 +134,7 @@ def _try_out(connection: duckdb.DuckDBPyConnection, changes: str, points: str) -
         connection.execute(f"insert into inside.{kind} by name {tables.rows_from_changes(table, mine)}")
     connection.execute(f"create table inside.points as {tables.points_of(points)}")
     connection.execute(f"insert into inside.latest {tables.latest_of('from inside.points')}")
+    sample_rows.show(connection)  # contents come later, and each is left out where it cannot be read
     for statement in tables.schema().create_views:
         connection.execute(statement)
     for (view,) in connection.execute(
