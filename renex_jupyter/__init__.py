@@ -58,10 +58,10 @@ if TYPE_CHECKING:
     from renex_jupyter.session.diffs import diff as diff
     from renex_jupyter.session.downloads import download_artifact as download_artifact
     from renex_jupyter.session.downloads import verify_artifact as verify_artifact
-    from renex_jupyter.session.drift import decide as decide
     from renex_jupyter.session.drift import drift as drift
     from renex_jupyter.session.drift import get_drift_report as get_drift_report
     from renex_jupyter.session.drift import list_drift_reports as list_drift_reports
+    from renex_jupyter.session.drift_decisions import decide as decide
     from renex_jupyter.session.environment_builds import build_environment as build_environment
     from renex_jupyter.session.environments import capture_environment as capture_environment
     from renex_jupyter.session.environments import create_environment as create_environment
@@ -234,7 +234,7 @@ _WHERE = {
     "where_time_goes": "session.events",
     "checkout": "session.checkouts",
     "diff": "session.diffs",
-    "decide": "session.drift",
+    "decide": "session.drift_decisions",
     "drift": "session.drift",
     "get_drift_report": "session.drift",
     "list_drift_reports": "session.drift",

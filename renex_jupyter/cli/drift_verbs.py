@@ -9,7 +9,7 @@ from renex_jupyter.cli.parsing import add_verb
 from renex_jupyter.errors import RenexError, invalid_argument
 from renex_jupyter.records.drift import PROPOSALS, DriftReport
 from renex_jupyter.records.models import Decision
-from renex_jupyter.session import drift
+from renex_jupyter.session import drift, drift_decisions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,4 +97,4 @@ def _list(args: argparse.Namespace) -> pd.DataFrame | DriftReport:
 
 
 def _decide(args: argparse.Namespace) -> Decision:
-    return drift.decide(args.report, args.decision, args.reason, model=args.model, successor=args.successor)
+    return drift_decisions.decide(args.report, args.decision, args.reason, model=args.model, successor=args.successor)

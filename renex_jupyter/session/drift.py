@@ -1,4 +1,4 @@
-"""Drift: look at a dataset against a reference, list what was found, and decide on it."""
+"""Drift: look at a dataset against a reference, and list what was found."""
 
 from __future__ import annotations
 
@@ -14,27 +14,23 @@ from renex_jupyter.analysis.monitor_rules import Seen, propose
 from renex_jupyter.capture.secrets import redact_text
 from renex_jupyter.errors import RenexError, invalid_argument, shown
 from renex_jupyter.ids import new_id
-from renex_jupyter.query import datasets, models
+from renex_jupyter.query import datasets
 from renex_jupyter.query import drift as query
 from renex_jupyter.query.predicate_columns import checked
 from renex_jupyter.records import changes
 from renex_jupyter.records.changes import Change, now
 from renex_jupyter.records.datasets import DatasetVersion
-from renex_jupyter.records.drift import LABEL, PROPOSALS, REPLACE, RETIRE, ColumnDrift, DriftReport, Thresholds
-from renex_jupyter.records.models import Decision
+from renex_jupyter.records.drift import LABEL, ColumnDrift, DriftReport, Thresholds
 from renex_jupyter.records.predicates import Predicate
-from renex_jupyter.session import decisions
-from renex_jupyter.session.aliases import kept_reason
 from renex_jupyter.session.current import Session
 from renex_jupyter.session.current import current as open_session
-from renex_jupyter.session.drift_performance import Performance, compare_candidate, examine, find_sides
+from renex_jupyter.session.drift_performance import Performance, compare_candidate, examine
 from renex_jupyter.session.drift_rows import Rows, choose_columns, open_rows
+from renex_jupyter.session.drift_sides import find_sides
 from renex_jupyter.store.workbench import Workbench
 
 if TYPE_CHECKING:
     import pandas as pd
-
-REASON_HINT = 'Say why, such as reason="the new sensor reads lower; labels follow on Friday".'
 
 
 def drift(
@@ -185,59 +181,6 @@ def get_drift_report(report: str | DriftReport) -> DriftReport:
     return query.as_report(read, query.find_report(read, report))
 
 
-def decide(
-    report: str | DriftReport, decision: str, reason: str, *, model: object = None, successor: object = None
-) -> Decision:
-    """Decide on a look at drift: who, when and why is kept with it, and with the model version.
-
-    `retire` retires the model version, and `replace` has its successor take its place, as `rx.retire_version` and
-    `rx.replace_version` do; every other decision is only recorded.
-
-    Parameters
-    ----------
-    decision : keep, investigate, recalibrate, retrain, replace or retire; it need not be what was proposed.
-    model : the model version that it is about; None: that of the report.
-    successor : which replaces it; None: the candidate of the report.
-
-    Raises
-    ------
-    RenexError : `invalid_argument` without a reason, or to retire or replace without a model; `conflict`, `not_found`,
-        `ambiguous`, `policy_failed` as those functions.
-    """
-    if decision not in PROPOSALS:
-        raise invalid_argument(f"{shown(decision)} is no decision.", f"Use one of: {', '.join(PROPOSALS)}.")
-    said = (kept_reason(reason) or "").strip()
-    if not said:
-        raise invalid_argument("a decision needs a reason.", REASON_HINT)
-    session = open_session()
-    read = session.store.reader
-    found = query.as_report(read, query.find_report(read, report))
-    wanted = found.model_version_id if model is None else model
-    row = None if wanted is None else models.find_version(read, wanted, session.namespace)
-    if row is None and decision in (RETIRE, REPLACE):
-        raise invalid_argument(f"{decision}: the report names no model version.", "Give model='digits:3'.")
-    session.begin()
-    if decision in (RETIRE, REPLACE):
-        assert row is not None
-        made = _carried_out(found, decision, row["model_version_id"], said, successor)
-    else:
-        version = {"model_id": None, "model_version_id": None} if row is None else row
-        made = Decision(
-            new_id(),
-            version["model_id"],
-            version["model_version_id"],
-            decision,
-            said,
-            now(),
-            session.store.journal.actor,
-            drift_report_id=found.drift_report_id,
-        )
-        namespace = session.namespace if row is None else row["namespace"]
-        session.store.write(Change("decisions", made.decision_id, "create", changes.fields(made), namespace=namespace))
-    kept = query.decisions_of(read, found.drift_report_id)
-    return next(each for each in kept if each.decision_id == made.decision_id)
-
-
 def checked_thresholds(given: object) -> Thresholds:
     """Return thresholds, with those that are given in place of the defaults.
 
@@ -335,13 +278,3 @@ def _clean(result: ColumnDrift) -> ColumnDrift:
         return result
     bins = tuple(replace(each, label=redact_text(each.label)) for each in result.bins)
     return replace(result, bins=bins, new_values=tuple(map(redact_text, result.new_values)))
-
-
-def _carried_out(report: DriftReport, decision: str, version: str, reason: str, successor: Any) -> Decision:
-    """Retire or replace a model version."""
-    if decision == RETIRE:
-        return decisions.retire(version, reason, drift_report_id=report.drift_report_id)
-    heir = successor or (report.facts.get("candidate") or {}).get("model_version_id")
-    if heir is None:
-        raise invalid_argument("replace: it is not said by what.", "Give successor='digits:4'.")
-    return decisions.replace(version, heir, reason, drift_report_id=report.drift_report_id)

@@ -17,11 +17,12 @@ from renex_jupyter.analysis.sample_pairs import task_of
 from renex_jupyter.errors import RenexError
 from renex_jupyter.query import datasets as query
 from renex_jupyter.query.contents import open_annotations, open_predictions, open_samples
-from renex_jupyter.records.datasets import CLASSIFICATION, DETECTION, REGRESSION, DatasetVersion, PredictionSet
+from renex_jupyter.records.datasets import CLASSIFICATION, DETECTION, REGRESSION
 from renex_jupyter.records.drift import PREDICTION, ColumnDrift, PerformanceWindow, Thresholds
 from renex_jupyter.records.predicates import Predicate
 from renex_jupyter.session.current import Session
 from renex_jupyter.session.drift_rows import WINDOW, Rows
+from renex_jupyter.session.drift_sides import Side
 from renex_jupyter.store.workbench import Workbench, quoted
 
 PREDICTED = {  # column of a set of predictions -> kind
@@ -44,45 +45,6 @@ class Performance:
     binary: bool = True
     n_current: int = 0  # predictions on the current data
     facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A dataset version with what a model said of it."""
-
-    name: str  # reference, current
-    version: DatasetVersion
-    predictions: PredictionSet
-
-
-def find_sides(
-    session: Session, reference: DatasetVersion, current: DatasetVersion, model: object
-) -> tuple[Side | None, Side]:
-    """Return both sides with the predictions of a model; the reference may have none.
-
-    Raises
-    ------
-    RenexError : `not_found` where there are none on the current version.
-    """
-    read, namespace = session.store.reader, session.namespace
-    row = query.find_prediction_set(read, model, dataset_version_id=current.dataset_version_id, namespace=namespace)
-    found = Side("current", current, query.as_prediction_set(read, row))
-    same = reference.dataset_version_id == current.dataset_version_id
-    wanted = found.predictions if same else _again(model, found.predictions)
-    try:
-        row = query.find_prediction_set(
-            read, wanted, dataset_version_id=reference.dataset_version_id, namespace=namespace
-        )
-    except RenexError as error:
-        if error.code not in ("not_found", "invalid_argument"):
-            raise
-        return None, found
-    return Side("reference", reference, query.as_prediction_set(read, row)), found
-
-
-def _again(model: object, found: PredictionSet) -> object:
-    """Return what names the predictions of the same model on another version: the model, not one set of it."""
-    return found.model if found.model is not None else found.name or model
 
 
 def examine(
