@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from renex_jupyter.errors import invalid_argument
+from renex_jupyter.errors import invalid_argument, shown
 from renex_jupyter.records import display
 from renex_jupyter.records.datasets import CLASSIFICATION, DETECTION, KEY, PREDICTION_COLUMNS, REGRESSION
 from renex_jupyter.store.workbench import Workbench, literal, quoted
@@ -29,6 +29,21 @@ def check_width(bench: Workbench, table: str, columns: Mapping[str, str], named:
             f"row {row} has probabilities of {width} classes, and there are {len(named)}{names}.",
             "Say of which classes they are, in their order: classes=model.classes_.",
         )
+
+
+def check_numbers(bench: Workbench, table: str, columns: Mapping[str, str], names: Sequence[str]) -> None:
+    """Refuse texts that are no numbers in columns that are to hold some; it names the rows."""
+    for name in names:
+        if columns.get(name) != "VARCHAR":
+            continue
+        column, what = quoted(name), "the predictions hold" if name == "said" else f"'{name}' holds"
+        found = bench.values(f"""
+            select row, said from (select row_number() over () - 1 as row, {column} as said from {quoted(table)})
+            where said is not null and try_cast(said as double) is null order by row limit {NAMED}""")
+        if found:
+            listed = ", ".join(f"row {row} ({shown(value)})" for row, value in found)
+            hint = "Rows are counted from 0. Of classes the dataset says task='classification'."
+            raise invalid_argument(f"{what} texts that are no numbers: {listed}.", hint)
 
 
 def check_rows(bench: Workbench, path: Path, task: str, named: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from renex_jupyter.capture import tables
-from renex_jupyter.capture.prediction_checks import BOX, HINT, check_rows, check_width
+from renex_jupyter.capture.prediction_checks import BOX, HINT, check_numbers, check_rows, check_width
 from renex_jupyter.errors import invalid_argument, shown
 from renex_jupyter.records.datasets import (
     CLASSIFICATION,
@@ -68,6 +68,8 @@ def make_predictions(
     columns = bench.columns(table)
     task = _task(version, columns)
     check_width(bench, table, columns, named)
+    values = ("said", *SAID) if task == REGRESSION else ()
+    check_numbers(bench, table, columns, [*values, "value", "score", *BOX])
     path = bench.folder / "predictions_made.parquet"
     rows = bench.write(_query(table, version, columns, task, named), path)
     bench.files("predictions", [path])
@@ -185,7 +187,10 @@ def _two(values: Any) -> Any:
     """Return probabilities of the second of two classes as those of both."""
     import numpy as np
 
-    positive = values.astype(float)
+    try:
+        positive = values.astype(float)
+    except (TypeError, ValueError) as error:
+        raise invalid_argument(f"the probabilities are no numbers: {error}.", "Give numbers from 0 to 1.") from error
     return np.column_stack([1.0 - positive, positive])
 
 

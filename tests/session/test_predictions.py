@@ -57,6 +57,17 @@ def test_floats_are_the_classes_of_whole_numbers(project: Path) -> None:
     assert found.metrics["accuracy"] == 1.0
 
 
+def test_texts_where_numbers_are_wanted_are_told_with_their_rows(project: Path) -> None:
+    rx.create_dataset("numbers", {"y": [1.5, 2.5, 3.5]}, target="y", task="regression")
+    with pytest.raises(rx.RenexError, match=r"the predictions hold texts that are no numbers: row 1 \('many'\)"):
+        rx.log_predictions("numbers", ["1", "many", "3"])
+    with pytest.raises(rx.RenexError, match=r"'score' holds texts that are no numbers: row 0 \('sure'\)"):
+        rx.log_predictions("numbers", [1, 2, 3], scores=["sure", "1", "2"])
+    two_classes()
+    with pytest.raises(rx.RenexError, match="the probabilities are no numbers"):
+        rx.log_predictions("two", TRUTH, probabilities=["high"] * N)
+
+
 @pytest.mark.parametrize("classes", [["cat"], ["cat", "dog"]])
 def test_a_box_without_a_label_is_of_the_only_class_or_refused(project: Path, classes: list[str]) -> None:
     boxes = pd.DataFrame({"_key": ["a", "b"], "x": 1.0, "y": 1.0, "w": 9.0, "h": 9.0, "score": 0.5})
