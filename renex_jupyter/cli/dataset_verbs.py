@@ -1,4 +1,4 @@
-"""`dataset ls|show|create|samples|diff|split|use|predict|predictions|edit|delete|export`: datasets and their versions."""
+"""`dataset ls|show|create|annotate|samples|diff|split|predict|predictions|edit|delete|export`: datasets and their versions."""
 
 from __future__ import annotations
 
@@ -56,6 +56,15 @@ def _add_create(own: Any) -> None:
         create.add_argument(f"--{name}")
     create.add_argument("-m", "--message", help="of the version")
     create.set_defaults(do=_create)
+    annotate = add_verb(own, "annotate", "make a version with more annotations")
+    annotate.add_argument("ref", help=REF)
+    annotate.add_argument(
+        "path", metavar="PATH", help="CSV, Parquet or JSONL with a key and what is said of the sample"
+    )
+    annotate.add_argument("--annotator", help="who made those that name nobody")
+    annotate.add_argument("--key", metavar="COLUMN", help="(default: _key, or the dataset's own)")
+    annotate.add_argument("-m", "--message", help="of the version")
+    annotate.set_defaults(do=_annotate)
     split = add_verb(own, "split", "make a version in which a column says the part of each sample")
     split.add_argument("ref", help=REF)
     split.add_argument("parts", nargs="+", metavar="NAME=SHARE", help="such as train=0.8 test=0.2")
@@ -119,6 +128,12 @@ def _create(args: argparse.Namespace) -> Dataset | DatasetVersion:
     data = None if not args.paths else args.paths[0] if len(args.paths) == 1 else args.paths
     return datasets.create_dataset(
         args.name, data, embeddings=args.embedding or (), **{name: getattr(args, name) for name in names}
+    )
+
+
+def _annotate(args: argparse.Namespace) -> DatasetVersion:
+    return dataset_changes.log_annotations(
+        args.ref, args.path, annotator=args.annotator, key=args.key, message=args.message
     )
 
 

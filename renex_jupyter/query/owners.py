@@ -11,7 +11,9 @@ from renex_jupyter.errors import RenexError, ambiguous, invalid_argument, not_fo
 from renex_jupyter.query import datasets, experiments, models
 from renex_jupyter.query.objects import find_object
 from renex_jupyter.records.datasets import Dataset, DatasetVersion, PredictionSet
+from renex_jupyter.records.drift import DriftReport
 from renex_jupyter.records.experiments import DEFAULT_NAMESPACE, Namespace
+from renex_jupyter.records.failure_patterns import FailurePattern, NamedPattern
 from renex_jupyter.records.owners import Owner
 from renex_jupyter.store.reader import Reader
 
@@ -29,19 +31,39 @@ _ATTRIBUTES = {
     "experiment_id": "experiment",
     "snapshot_id": "snapshot",
     "run_id": "run",
+    "prediction_set_id": "prediction_set",
+    "workspace_id": "workspace",
 }
 _OF_DATASETS: dict[type, tuple[str, str]] = {  # by type: many records of others say their dataset version, too
     Dataset: ("dataset_id", "dataset"),
     DatasetVersion: ("dataset_version_id", "dataset_version"),
     PredictionSet: ("prediction_set_id", "prediction_set"),
+    FailurePattern: ("failure_pattern_id", "failure_pattern"),
+    NamedPattern: ("named_pattern_id", "named_pattern"),
+    DriftReport: ("drift_report_id", "drift_report"),
 }
 _BY_ID = {  # kind -> table, key, and what its title says beside the id
     "evaluation": ("evaluations", "evaluation_id", "'on ' || dataset"),
     "checkpoint": ("checkpoints", "checkpoint_id", "'of step ' || step"),
     "artifact": ("artifacts", "artifact_id", "name"),
+    "failure_pattern": ("failure_patterns", "failure_pattern_id", "predicate_text"),
+    "named_pattern": ("named_patterns", "named_pattern_id", "name"),
+    "drift_report": ("drift_reports", "drift_report_id", "'that proposes: ' || proposal"),
+    "workspace": ("workspaces", "workspace_id", "name"),
 }
 _NUMBER = re.compile(r"v?\d+")  # of a version
 _NAMESPACE_OF_RUN = "coalesce((select namespace from inside.runs r where r.run_id = o.run_id), $otherwise)"
+_NAMESPACE_OF_DATASET = (
+    "coalesce((select namespace from inside.datasets d where d.dataset_id = o.dataset_id), $otherwise)"
+)
+_NAMESPACE_OF_DATASET_VERSION = """coalesce((
+    select d.namespace from inside.datasets d join inside.dataset_versions v using (dataset_id)
+    where v.dataset_version_id = o.dataset_version_id), $otherwise)"""
+_PLACES = {  # kind -> the SQL of its namespace, where it is not that of its run
+    "evaluation": "$otherwise",
+    "failure_pattern": _NAMESPACE_OF_DATASET_VERSION,
+    **dict.fromkeys(("named_pattern", "drift_report", "workspace"), _NAMESPACE_OF_DATASET),
+}
 
 
 def find_owner(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE) -> Owner:
@@ -50,8 +72,9 @@ def find_owner(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE)
     Parameters
     ----------
     wanted : what our functions return (a run, a model version, ...), `KIND:WORD` with the name or the id (or its
-        beginning) of a run, experiment, namespace, snapshot, checkpoint, artifact or model, a reference to a model
-        version such as `digits:3` or `vision/digits@champion`, or the name or id of a run or snapshot.
+        beginning) of a run, experiment, namespace, snapshot, checkpoint, artifact, model, dataset, drift report, failure
+        pattern (found or named) or workspace, a reference to a model version such as `digits:3` or
+        `vision/digits@champion`, or the name or id of a run or snapshot.
     namespace : in which names of experiments and models without one are looked for.
 
     Raises
@@ -163,17 +186,18 @@ def _by_id(kind: str) -> Callable[[Reader, str, str], Owner]:
 
     def find(read: Reader, word: str, namespace: str) -> Owner:
         prefix = ids.prefix(word)
-        place = _NAMESPACE_OF_RUN if kind != "evaluation" else "$otherwise"
+        place = _PLACES.get(kind, _NAMESPACE_OF_RUN)
         query = f"""
             select {key} as id, {said} as said, {place} as namespace from inside.{table} o
             where starts_with({key}, $prefix) order by {key}"""
         rows = read.rows(query, {"prefix": prefix, "otherwise": namespace}) if prefix else []
         if not rows:
-            raise not_found(kind, word, listing=f"rx.sql('select * from {table}')")
+            raise not_found(kind.replace("_", " "), word, listing=f"rx.sql('select * from {table}')")
         if len(rows) > 1 and rows[0]["id"] != prefix:
             raise ambiguous("id", word, [ids.short(row["id"]) for row in rows])
         row = rows[0]
-        return Owner(kind, row["id"], row["namespace"], f"{kind} {ids.short(row['id'])} {row['said']}")
+        title = f"{kind.replace('_', ' ')} {ids.short(row['id'])} {row['said']}"
+        return Owner(kind, row["id"], row["namespace"], title)
 
     return find
 

@@ -19,6 +19,7 @@ from renex_jupyter.records.failure_patterns import FailurePattern, NamedPattern
 from renex_jupyter.records.predicates import Condition, Every, Not, Predicate, Some, columns, from_json, to_json
 from renex_jupyter.records.values import checked_text
 from renex_jupyter.session.alone import alone
+from renex_jupyter.session.belongings import deletions
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.pattern_measures import measure
 from renex_jupyter.session.pattern_rows import lay_rows, open_sources
@@ -159,6 +160,7 @@ def delete_pattern(name: str | NamedPattern, dataset: object = None) -> NamedPat
         found = query.find_named(read, word, dataset_id)
         namespace = (found.dataset or "").rpartition("/")[0] or None
         session.store.write(
+            *deletions(read, [("named_pattern", found.named_pattern_id)], namespace or session.namespace),
             Change("named_patterns", found.named_pattern_id, "delete", {}, found.as_row(), namespace),
             *(
                 Change("pattern_measures", each.pattern_measure_id, "delete", {}, fields(each), namespace)

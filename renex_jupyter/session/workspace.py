@@ -77,6 +77,11 @@ class Workspace:
         return None if self.saved is None else self.saved.name
 
     @property
+    def workspace_id(self) -> str | None:
+        """What notes and tags on it belong to; None where it was not saved."""
+        return None if self.saved is None else self.saved.workspace_id
+
+    @property
     def version(self) -> int | None:
         """The number of its version; None where it was not saved."""
         return None if self.saved is None else self.saved.version

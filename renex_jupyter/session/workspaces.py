@@ -16,6 +16,7 @@ from renex_jupyter.records.datasets import DatasetVersion
 from renex_jupyter.records.workspace_specs import LATEST, WorkspaceSpec, spec_to_json, version_from_json
 from renex_jupyter.records.workspaces import SavedWorkspace, WorkspaceDiff, differences
 from renex_jupyter.session.alone import alone
+from renex_jupyter.session.belongings import deletions
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.described import described
 from renex_jupyter.session.points import checked_name
@@ -220,6 +221,7 @@ def delete_workspace(workspace: object) -> SavedWorkspace:
         changes = [Change("workspaces", row["workspace_id"], "delete", {}, _told(row), saved.namespace)]
         changes += [Change("workspace_versions", each, "delete", {}, namespace=saved.namespace)
                     for each in query.version_ids(read, row["workspace_id"])]  # fmt: skip
+        changes += deletions(read, [("workspace", row["workspace_id"])], saved.namespace)
         session.store.write(*changes)
     return saved
 

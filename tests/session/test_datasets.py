@@ -336,3 +336,6 @@ def test_notes_on_what_was_found_belong_to_that_and_not_to_its_model(project: Pa
     kinds = [rx.add_note("look", on=each).owner_kind for each in (report, pattern, saved)]
     assert kinds == ["drift_report", "named_pattern", "workspace"]
     assert rx.add_note("look", on=f"drift_report:{report.drift_report_id}").owner_id == report.drift_report_id
+    rx.delete_pattern("old", "adult")
+    rx.delete_workspace("mine")
+    assert set(rx.sql("select owner_kind from notes").owner_kind) == {"drift_report"}
