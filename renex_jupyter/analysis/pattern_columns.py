@@ -23,17 +23,18 @@ _TEXT = re.compile(r"VARCHAR$|UUID$|ENUM")
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A table of codes: a column per attribute, in which 0 is no item; and `error`."""
+    """A table of codes: a column per attribute, in which 0 and the codes of rare values are no item; and `error`."""
 
     table: str
     columns: Mapping[str, Mapping[int, Condition]]  # item column -> code -> what selects the same rows
     left_out: tuple[tuple[str, str], ...] = ()  # column and why
     notes: tuple[str, ...] = ()
+    rare: Mapping[str, Sequence[int]] = field(default_factory=dict)  # item column -> codes with too few rows
 
     @property
     def absent(self) -> dict[str, list[int]]:
-        """By column, the code that makes no item: rare values, and words that are not there."""
-        return {name: [0] for name in self.columns}
+        """By column, the codes that make no item: rare values, and words that are not there."""
+        return {name: [0, *self.rare.get(name, ())] for name in self.columns}
 
     def predicate(self, items: Sequence[tuple[str, Any]]) -> Predicate:
         """Return what selects the rows that have all of some items."""
@@ -108,29 +109,16 @@ def make_items(
 
 
 def _add(making: _Making, item: str, conditions: Sequence[Condition], kind: str) -> None:
-    """Add a column of items: those conditions, NULL and NaN that enough rows meet."""
+    """Add a column of what may become items: those conditions, NULL and NaN. Its rows are counted when all are coded."""
     column, part = conditions[0].column if conditions else item, conditions[0].part if conditions else None
     states = [] if any(each.op == CONTAINS for each in conditions) else [Condition(column, "is null")]
     if kind in ("FLOAT", "DOUBLE"):
         states.append(Condition(column, "is nan"))
     found = [*conditions, *states] if part is None or conditions else []
-    counts = _counts(making, found)
-    kept = [each for each, n in zip(found, counts, strict=True) if n >= making.support]
-    if not kept:
-        making.left_out.append((item, f"no value is there {making.support:,} times"))
-    elif len(kept) == 1 and counts[found.index(kept[0])] == sum(counts) and kept[0].op != CONTAINS:
-        making.left_out.append((item, "it is the same everywhere"))
+    if found:
+        making.columns[item] = found
     else:
-        making.columns[item] = kept
-
-
-def _counts(making: _Making, conditions: Sequence[Condition]) -> list[int]:
-    if not conditions:
-        return []
-    parts, values = zip(*(condition(each) for each in conditions), strict=True)
-    sums = ", ".join(f"count(*) filter (where {each})" for each in parts)
-    query = f"select {sums} from {quoted(making.source)}"
-    return list(making.bench.values(query, [each for some in values for each in some])[0])
+        making.left_out.append((item, f"no value is there {making.support:,} times"))
 
 
 def _add_values(making: _Making, column: str, kind: str, most: int) -> None:
@@ -176,14 +164,33 @@ def _made(making: _Making, name: str, most: int, types: Mapping[str, str]) -> It
     bench.run(
         f"create or replace table {quoted(name)} as select {', '.join([*parts, 'error'])} from {quoted(source)}", values
     )
-    if len(codes) > most:
-        promise = {item: _promise(bench, name, item) for item in codes}
-        kept = set(sorted(codes, key=lambda item: (-promise[item], item))[:most])
+    kept = {item: _frequent(making, name, item) for item in codes}
+    kept = {item: some for item, some in kept.items() if some}
+    if len(kept) > most:
+        promise = {item: _promise(bench, name, item, kept[item]) for item in kept}
+        best = set(sorted(kept, key=lambda item: (-promise[item], item))[:most])
         why = f"{most} columns are searched, and the errors differ less between its values"
-        making.left_out += [(item, why) for item in codes if item not in kept]
-        codes = {item: code for item, code in codes.items() if item in kept}
-    columns = {item: dict(enumerate(making.columns[item], 1)) for item in codes}
-    return Items(name, columns, tuple(making.left_out), tuple(making.notes))
+        making.left_out += [(item, why) for item in kept if item not in best]
+        kept = {item: some for item, some in kept.items() if item in best}
+    columns = {item: {code: making.columns[item][code - 1] for code in some} for item, some in kept.items()}
+    rare = {
+        item: [code for code in range(1, len(making.columns[item]) + 1) if code not in columns[item]] for item in kept
+    }
+    return Items(name, columns, tuple(making.left_out), tuple(making.notes), rare)
+
+
+def _frequent(making: _Making, table: str, item: str) -> list[int]:
+    """Return the codes of a column that enough rows have; none, and why is kept, if it makes no item."""
+    rows = making.bench.values(
+        f"select {quoted(item)}, count(*) from {quoted(table)} where {quoted(item)} > 0 group by all order by 1"
+    )
+    found = [int(code) for code, n in rows if n >= making.support]
+    if not found:
+        making.left_out.append((item, f"no value is there {making.support:,} times"))
+    elif len(rows) == 1 and making.columns[item][found[0] - 1].op != CONTAINS:
+        making.left_out.append((item, "it is the same everywhere"))
+        return []
+    return found
 
 
 def _code(conditions: Sequence[Condition], types: Mapping[str, str]) -> tuple[str, list[Any]]:
@@ -205,12 +212,13 @@ def _code(conditions: Sequence[Condition], types: Mapping[str, str]) -> tuple[st
     return f"(case {sql} else 0 end)::usmallint", [each for _, values in found for each in values]
 
 
-def _promise(bench: Workbench, table: str, item: str) -> float:
+def _promise(bench: Workbench, table: str, item: str, codes: Sequence[int]) -> float:
     """Return how far the mean error of the worst value lies above that of all, by the root of its rows."""
     return float(
         bench.value(
             f"""select max((m - (select avg(error) from {quoted(table)})) * sqrt(n)) from (
-            select avg(error) as m, count(*) as n from {quoted(table)} where {quoted(item)} > 0 group by {quoted(item)})"""
+            select avg(error) as m, count(*) as n from {quoted(table)} where {quoted(item)} in ({", ".join(map(str, codes))})
+            group by {quoted(item)})"""
         )
         or 0.0
     )
