@@ -21,6 +21,9 @@ def add_evaluation_verbs(verbs: Any) -> None:
     measure = add_verb(verbs, "evaluate", "measure predictions on a dataset, and log the metrics on the model version")
     measure.add_argument("dataset", help=DATASET)
     measure.add_argument("predictions", nargs="?", help=f"{PREDICTIONS} (default: the newest on the dataset)")
+    measure.add_argument(
+        "--model", metavar="VERSION", help="instead: a model version, whose newest predictions are meant"
+    )
     _add_options(measure)
     measure.add_argument("--no-log", action="store_true", help="only measure")
     measure.set_defaults(do=_evaluate)
@@ -54,7 +57,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(args: argparse.Namespace) -> Evaluation:
     return evaluating.evaluate(
-        args.dataset, args.predictions, positive=args.positive, iou=args.iou, log=not args.no_log
+        args.dataset,
+        args.predictions,
+        model=args.model,
+        positive=args.positive,
+        iou=args.iou,
+        log=not args.no_log,
     )
 
 

@@ -34,6 +34,10 @@ def test_a_terminal_measures_and_compares(predicted: None, capsys: pytest.Captur
     assert (compared["broken"], len(compared["samples"])) == (0, 3)
     assert "better on" in say(capsys, "compare", "pets:1", "old", "new")
     assert refused(capsys, "evaluate", "pets", "newer")["code"] == "not_found"
+    assert refused(capsys, "evaluate", "pets", "new", "--model", "pets:1")["code"] == "invalid_argument"
+    Path("model.txt").write_text("a model")
+    rx.log_predictions("pets", ["cat"] * 100, model=rx.register_model("pets", path="model.txt"))
+    assert told(capsys, "evaluate", "pets", "--model", "pets:1")["logged"] is True
     assert refused(capsys, "compare", "pets", "old", "old")["code"] == "invalid_argument"
     shell = InteractiveShell()
     shell.run_cell("%load_ext renex_jupyter")
