@@ -9,12 +9,12 @@ from renex_jupyter.analysis.dataset_diff import diff_versions
 from renex_jupyter.errors import invalid_argument, shown
 from renex_jupyter.query import datasets as query
 from renex_jupyter.query.contents import open_annotations, open_samples
-from renex_jupyter.query.predicate_columns import checked, known_column
-from renex_jupyter.query.predicate_text import parse
+from renex_jupyter.query.predicate_columns import known_column
 from renex_jupyter.records.dataset_diffs import DatasetDiff
 from renex_jupyter.records.datasets import Dataset, DatasetVersion
-from renex_jupyter.records.predicates import Predicate, from_json
+from renex_jupyter.records.predicates import Predicate
 from renex_jupyter.session.current import current
+from renex_jupyter.session.filters import as_predicate
 from renex_jupyter.session.models import given_namespace
 from renex_jupyter.store.blobs import Blobs
 from renex_jupyter.store.conditions import condition
@@ -68,7 +68,7 @@ def dataset_samples(
 
     Parameters
     ----------
-    where : a text such as "age >= 30 and sex = 'F'", or a predicate; None: all of them.
+    where : a text such as "age >= 30 and sex = 'F'", a predicate, or a failure pattern; None: all of them.
     columns : None: all of them.
     limit : most rows; None: all of them.
 
@@ -129,9 +129,7 @@ def _rows(
         opened(bench, session.store.blobs, version, "held")
         there = bench.columns("held")
         chosen = "*" if columns is None else ", ".join(quoted(known_column(each, there)) for each in columns)
-        sql, values = "true", list[Any]()
-        if where is not None:
-            sql, values = condition(checked(parse(where) if isinstance(where, str) else from_json(where), there))
+        sql, values = condition(as_predicate(where, there))
         most = "" if limit is None else f" limit {limit}"
         return bench.frame(f"select {chosen} from held where {sql}{most}", values)
 
