@@ -14,7 +14,10 @@ from renex_jupyter.records.datasets import ContentFile, DatasetVersion, Field, P
 from renex_jupyter.session.current import current
 from renex_jupyter.store.workbench import Workbench
 
-COLUMNS = "_key varchar, label varchar, score double, value double, probabilities double[], x double, y double, w double, h double, begin_at bigint, end_at bigint, text varchar"  # fmt: skip
+COLUMNS = (
+    "_key varchar, label varchar, score double, value double, probabilities double[], x double, y double, w double, "
+    "h double, begin_at bigint, end_at bigint, text varchar"
+)
 
 
 def kept(frame: pd.DataFrame, role: str, select: str = "*") -> ContentFile:
