@@ -64,7 +64,7 @@ def not_measured(name: str, there: Iterable[str] = ()) -> str:
     key, at, dataset = name.rpartition("@")
     if not at:
         return f"{name} is not measured"
-    # rx.evaluate logs on a version, "people:3": a rule about "people" waits for ever, and nobody would see why.
+    # A rule about "people" means its newest version, and this one may be measured on an older one only, "people:3".
     others = [each[len(key) + 1 :] for each in there if each.startswith(f"{name}:")]
     more = f" (but on {', '.join(repr(each) for each in others)})" if others else ""
     return f"{key} is not measured on dataset '{dataset}'{more}"

@@ -94,7 +94,7 @@ def _of_holder(question: Question, held: Subject, winner: Subject | None) -> Sai
     """Say of the version that has the alias that it keeps it, or who gets it."""
     value = held.metrics.get(question.metric)
     facts = {**_facts(question), "value": value}
-    number = not_measured(question.metric) if value is None else f"{question.key} {one(value)}"
+    number = not_measured(question.metric, held.metrics) if value is None else f"{question.key} {one(value)}"
     if winner is None and held.status == ACTIVE:
         return Said(held, MET, f"{held.name} stays {question.alias}: {number}, no other version beats it", facts)
     if winner is None:

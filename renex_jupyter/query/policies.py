@@ -180,20 +180,31 @@ def _words(read: Reader, what: str, model_id: str) -> dict[int, tuple[str, ...]]
     return {row["version"]: tuple(row["words"]) for row in read.rows(query, [model_id])}
 
 
+# What was measured on the newest version of a dataset, "people:3", was measured on the dataset, "people", too.
+_EVALUATIONS = """
+    select evaluation_id, owner_kind, owner_id, dataset, 1 as as_said from inside.evaluations
+    union all
+    select evaluation_id, owner_kind, owner_id, regexp_replace(dataset, ':v?[0-9]+$', ''), 0
+    from inside.evaluations
+    join (select dataset_version_id from inside.dataset_versions
+          qualify row_number() over (partition by dataset_id order by version desc) = 1) using (dataset_version_id)
+    where regexp_matches(dataset, ':v?[0-9]+$')"""
+
+
 def _metrics_of_versions(read: Reader, model_id: str) -> dict[str, dict[str, float]]:
     """Return what was measured of each version: on itself, else on its checkpoint, else on its run before it was made."""
-    query = """
+    query = f"""
         with versions as (
             select model_version_id, checkpoint_id, run_id, created_at from inside.model_versions where model_id = $model
-        ), measured as (
-            select model_version_id, 3 as rank, null as dataset, 'model_version' as owner_kind, model_version_id as owner_id
+        ), evaluations as ({_EVALUATIONS}), measured as (
+            select model_version_id, 4 as rank, null as dataset, 'model_version' as owner_kind, model_version_id as owner_id
             from versions
             union all
-            select model_version_id, 3, e.dataset, 'evaluation', e.evaluation_id from versions
-            join inside.evaluations e on e.owner_kind = 'model_version' and e.owner_id = model_version_id
+            select model_version_id, 3 + e.as_said, e.dataset, 'evaluation', e.evaluation_id from versions
+            join evaluations e on e.owner_kind = 'model_version' and e.owner_id = model_version_id
             union all
-            select model_version_id, 2, e.dataset, 'evaluation', e.evaluation_id from versions v
-            join inside.evaluations e on e.owner_kind = 'checkpoint' and e.owner_id = v.checkpoint_id
+            select model_version_id, 1 + e.as_said, e.dataset, 'evaluation', e.evaluation_id from versions v
+            join evaluations e on e.owner_kind = 'checkpoint' and e.owner_id = v.checkpoint_id
         )
         select model_version_id, case when dataset is null then key else key || '@' || dataset end as name,
             arg_max(value, rank) as value
@@ -226,14 +237,15 @@ def _metrics_of_checkpoints(read: Reader, checkpoint_ids: Sequence[str]) -> dict
     if not checkpoint_ids:
         return {}
     query = f"""
-        select checkpoint_id, case when dataset is null then key else key || '@' || dataset end as name, value
+        select checkpoint_id, case when dataset is null then key else key || '@' || dataset end as name,
+            arg_max(value, as_said) as value
         from inside.latest join (
-            select checkpoint_id, null as dataset, 'checkpoint' as owner_kind, checkpoint_id as owner_id
+            select checkpoint_id, null as dataset, 1 as as_said, 'checkpoint' as owner_kind, checkpoint_id as owner_id
             from inside.checkpoints where {among("checkpoint_id", checkpoint_ids)}
             union all
-            select owner_id, dataset, 'evaluation', evaluation_id from inside.evaluations
+            select owner_id, dataset, as_said, 'evaluation', evaluation_id from ({_EVALUATIONS})
             where owner_kind = 'checkpoint' and {among("owner_id", checkpoint_ids)}
-        ) using (owner_kind, owner_id)"""
+        ) using (owner_kind, owner_id) group by all"""
     found: dict[str, dict[str, float]] = {}
     for row in read.rows(query):
         found.setdefault(row["checkpoint_id"], {})[row["name"]] = row["value"]

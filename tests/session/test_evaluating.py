@@ -97,6 +97,17 @@ def test_policies_are_asked_about_what_was_measured(predicted: dict[str, Any]) -
     assert rx.get_model_version("tree@champion").version == 2
 
 
+def test_a_policy_about_a_dataset_means_its_newest_version(predicted: dict[str, Any]) -> None:
+    rx.set_policy("tree", "label", alias="champion", metric="accuracy", dataset="people")
+    for each in ("tree:1", "tree:2"):
+        rx.evaluate("people", model=each)
+    assert rx.get_model_version("tree@champion").version == 2
+    rx.create_dataset("people", people(seed=1), target="rich")
+    asked = [each.reason for each in rx.evaluate_policies("tree")]
+    missing = "accuracy is not measured on dataset 'people' (but on 'people:1')"
+    assert asked == [f"v1 waits: {missing}", f"v2 stays champion: {missing}, no other version beats it"]
+
+
 def test_without_log_nothing_is_logged_and_the_newest_predictions_are_meant(asked: dict[str, Any]) -> None:
     found = rx.evaluate("people", log=False)
     assert found.prediction_set_id == asked["new"].prediction_set_id
