@@ -58,7 +58,10 @@ def check_rows(bench: Workbench, path: Path, task: str, named: Sequence[str]) ->
          "with a probability that is none", "probabilities::varchar", "They lie between 0 and 1; logits go through a softmax."),
     ]  # fmt: skip
     if named and task in (CLASSIFICATION, DETECTION):
-        hint = f"The classes are: {order}. Others of the model: classes=[...]; probabilities: probabilities=."
+        hint = (
+            f"The classes are: {order}. Others of the model: classes=[...]; probabilities: probabilities=.; "
+            "numbers of classes: numpy.array(classes)[predicted]."
+        )
         problems.append((f"not list_contains({known}, label)", "of an unknown class", "label", hint))
     if task == DETECTION:
         hint = "A box has x, y, w, h in pixels, w and h from 0; leave out samples without a box."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from difflib import get_close_matches
 
 from renex_jupyter import ids
@@ -96,7 +97,7 @@ def find_owner(read: Reader, wanted: object, namespace: str = DEFAULT_NAMESPACE)
     if colon and not _NUMBER.fullmatch(word) and "@" not in wanted:
         raise _unknown_kind(kind, word)
     if colon or "@" in wanted:
-        return _version(read, wanted, namespace)
+        return _numbered(read, wanted, namespace)
     return _of_object(*find_object(read, wanted), read)
 
 
@@ -112,6 +113,18 @@ def named(wanted: object) -> tuple[str, str] | None:
         if isinstance(found, str) and found:
             return kind, found
     return None
+
+
+def _numbered(read: Reader, word: str, namespace: str) -> Owner:
+    """Return the version of a model that a word means, else that of a dataset; neither there: the error speaks of the model."""
+    try:
+        return _version(read, word, namespace)
+    except RenexError as error:
+        if error.code != "not_found" or "@" in word:
+            raise
+        with suppress(RenexError):
+            return _FINDERS["dataset_version"](read, word, namespace)
+        raise
 
 
 def _unknown_kind(kind: str, word: str) -> RenexError:

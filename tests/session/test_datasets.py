@@ -229,7 +229,8 @@ def test_models_metrics_notes_and_lineage_name_the_version(project: Path) -> Non
     edges = rx.lineage(version)
     assert {"trained_on", "version_of", "predictions_on"} <= set(edges.relation)
     assert rx.get_predictions("m:1").prediction_set_id == predicted.prediction_set_id
-    assert rx.fsck().ok if hasattr(rx.fsck(), "ok") else True
+    assert rx.add_note("no model is named so", on="adult:1").owner_kind == "dataset_version"
+    assert rx.fsck().ok
 
 
 def test_a_deleted_dataset_takes_all_that_is_its_own_along(project: Path) -> None:
