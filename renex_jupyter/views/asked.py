@@ -1,6 +1,7 @@
 """What a page may ask of a widget: a value for one of its traits, in a message of its own.
 
-A trait that the page saves by itself is kept back until the kernel was idle; a message is not.
+A trait that the page saves by itself is kept back until the kernel was idle; a message is not. It is answered by
+`{"took": [trait, ...]}`, so that a page may ask again: a message to a kernel that has just started can be lost.
 """
 
 from __future__ import annotations
@@ -27,5 +28,7 @@ def take_asked(widget: ipywidgets.DOMWidget, names: Collection[str]) -> None:
                         setattr(widget, name, value)
                 except TraitError:
                     continue
+        if isinstance(asked, dict):
+            widget.send({"took": [name for name in asked if name in names]})
 
     widget.on_msg(take)

@@ -5,6 +5,8 @@ function element(tag, className, text) {
   return node;
 }
 
+const TRIES = 5;
+const ANSWER = 3000; // milliseconds that the kernel has to answer
 /** Tabs as the keyboard knows them: https://www.w3.org/WAI/ARIA/apg/patterns/tabs/ */
 const STEPS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
 
@@ -26,7 +28,20 @@ class HeadView {
   show(name) {
     if (name === this.model.get('tab')) return;
     this.model.set('tab', name);
+    this.ask(name, TRIES);
+  }
+
+  /** Ask the kernel for a tab, again if it does not answer: what is sent to one that has just started can be lost. */
+  ask(name, tries) {
+    this.rest();
+    if (tries === 0) return;
     this.model.send({ asked: { tab: name } });
+    this.waiting = setTimeout(() => this.ask(name, tries - 1), ANSWER);
+  }
+
+  /** The kernel has answered, or nobody asks any more. */
+  rest() {
+    clearTimeout(this.waiting);
   }
 
   moved(event) {
@@ -93,11 +108,15 @@ function watchSight(model, node) {
 function render({ model, el }) {
   const view = new HeadView(model, el);
   const draw = () => view.draw();
+  const answered = message => message.took && view.rest();
   const unwatch = watchSight(model, view.root);
   const events = ['project', 'place', 'tabs', 'tab'].map(name => `change:${name}`);
   for (const event of events) model.on(event, draw);
+  model.on('msg:custom', answered);
   return () => {
     unwatch();
+    view.rest();
+    model.off('msg:custom', answered);
     for (const event of events) model.off(event, draw);
   };
 }

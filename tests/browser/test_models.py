@@ -43,6 +43,25 @@ def test_before_the_first_model_the_panel_says_what_to_type(models_tab: Tab, wri
     expect(notice).to_be_hidden()
 
 
+# The next message that asks for a tab never leaves the page.
+LOSE = """() => {
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    const text = typeof data === 'string' ? data : new TextDecoder().decode(data);
+    if (window.rxLost || !text.includes('asked')) return send.call(this, data);
+    window.rxLost = true;
+  };
+}"""
+
+
+def test_a_tab_is_shown_though_the_message_that_asks_for_it_is_lost(project_tab: Tab) -> None:
+    page = project_tab.page
+    page.evaluate(LOSE)
+    page.get_by_role("tab", name="Models").click()
+    expect(page.locator("#renex-panel .rx-Notice")).to_contain_text("No models yet")
+    assert page.evaluate("window.rxLost")
+
+
 def test_a_model_is_opened_to_its_versions_and_a_version_to_its_facts(models_tab: Tab, writer: Writer) -> None:
     page = models_tab.page
     model, versions = digits(writer)
