@@ -187,6 +187,7 @@ def _row(pattern: Mapping[str, Any], error: str) -> dict[str, Any]:
     found, tested = rate(pattern["error_rate"], error), rate(pattern["holdout_error_rate"], error)
     base, status = rate(pattern["base_rate"], error), text.line(pattern["status"] or "not tested", 30)
     rates = f"{found} and {tested}" if tested else found
+    again = "" if pattern["explained_by"] is None else f"; repeats #{pattern['explained_by']}"
     rule = text.line(pattern["predicate_text"] or "every sample")
     return {
         "id": pattern["failure_pattern_id"],
@@ -195,7 +196,7 @@ def _row(pattern: Mapping[str, Any], error: str) -> dict[str, Any]:
         "error_rate": found,
         "holdout_error_rate": tested,
         "support": text.short_count(pattern["support"]),
-        "verdict": {"text": f"{status}: {rates}, all {base}", "state": status},
+        "verdict": {"text": f"{status}: {rates}, all {base}{again}", "state": status},
         "notes": {"predicate": text.plain(text.clipped(pattern["predicate_text"] or ""))},
     }
 

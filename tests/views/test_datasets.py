@@ -165,12 +165,13 @@ def test_the_newest_version_is_followed_until_one_is_chosen(registry: Registry) 
 def test_patterns_are_shown_with_both_error_rates_the_base_rate_and_their_status(registry: Registry) -> None:
     dataset = registry.dataset("adult")
     _, search, _ = searched(registry, dataset, YOUNG, WOMEN)
-    registry.patterns(search, WOMEN, status="not confirmed", position=2, holdout_error_rate=0.15)
+    registry.patterns(search, WOMEN, status="not confirmed", position=2, holdout_error_rate=0.15, explained_by=1)
     opened = Opened(registry, dataset)
     table = opened.detail.patterns.table
     assert [row["predicate"] for row in table.rows] == ["age < 30", "sex = 'F'", "sex = 'F'"]
     assert table.rows[0]["verdict"] == {"text": "confirmed: 60 % and 55 %, all 14 %", "state": "confirmed"}
     assert table.rows[2]["verdict"]["state"] == "not confirmed"
+    assert table.rows[2]["verdict"]["text"].endswith("; repeats #1")
     found, tested, *lines = opened.detail.patterns.plot.figure["data"]
     assert (found["x"], tested["x"]) == (pytest.approx([0.6, 0.55, 0.6]), pytest.approx([0.55, 0.5, 0.15]))
     assert [line["x"][0] for line in lines] == [0.14, 0.15]
