@@ -85,6 +85,7 @@ def head_of(
     """Return what stands above the versions."""
     return {
         "title": {
+            "wraps": True,
             "text": text.line(name_of(dataset)),
             "id": ids.short(dataset["dataset_id"]),
             "status": "archived" if dataset["archived"] else "",
@@ -118,6 +119,7 @@ def version_of(
     run = " ".join(each for each in (version["run_name"], f"({ids.short(version['run_id'])})") if each)
     return {
         "title": {
+            "wraps": True,
             "text": f"{text.line(version['dataset'])} v{version['version']}",
             "id": ids.short(version["dataset_version_id"]),
         },

@@ -43,7 +43,7 @@ def pattern_figure(
         barmode="group",
         bargap=0.58,
         bargroupgap=0.05,
-        xaxis=ink.axis(range=[0, (max(rates) or 1.0) * 1.5], tickformat=ink.percents(error), fixedrange=True),
+        xaxis=ink.axis(range=[0, (max(rates) or 1.0) * 1.75], tickformat=ink.percents(error), fixedrange=True),
         yaxis=ink.axis(
             range=[len(shown) - 0.55, -0.75], showticklabels=False, showgrid=False, zeroline=False, fixedrange=True
         ),
