@@ -14,7 +14,7 @@ from renex_jupyter.records.failure_patterns import CONFIRMED, two_rates
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
-from renex_jupyter.views.lists import follow_reader
+from renex_jupyter.views.lists import follow_reader, page_asked
 from renex_jupyter.views.table import Table
 
 COLUMNS: tuple[dict[str, Any], ...] = (
@@ -56,16 +56,8 @@ class DatasetsList:
 
     def ask(self, read: Reader) -> DatasetsPage:
         """Return the page that the widgets ask for."""
-        search, size = self.bar.search, self.table.page_size
-        total = questions.count_datasets(read)
-        shown = questions.count_datasets(read, search=search) if search else total
-        datasets = questions.list_datasets(
-            read,
-            search=search,
-            order_by=self.table.sort_key,
-            descending=self.table.sort_descending,
-            limit=size,
-            offset=self.table.page_of(shown) * size,
+        total, shown, datasets = page_asked(
+            read, self.bar, self.table, questions.count_datasets, questions.list_datasets
         )
         return DatasetsPage(total, shown, [_row(each) for each in datasets])
 

@@ -70,3 +70,32 @@ def follow_reader(bar: Bar, table: Table, changed: Callable[[], None], *, narrow
     bar.observe(start_over, list(narrowing))
     bar.observe(lambda _: changed(), ["search", "filter", "choice"])
     table.observe(lambda _: changed(), ["page", "sort_key", "sort_descending", "selected"])
+
+
+class Counts(Protocol):
+    """Says how many rows match a search text."""
+
+    def __call__(self, read: Reader, *, search: str = "") -> int: ...
+
+
+def page_asked(
+    read: Reader, bar: Bar, table: Table, count: Counts, rows: Callable[..., list[dict[str, Any]]]
+) -> tuple[int, int, list[dict[str, Any]]]:
+    """Return how many rows there are, how many match the search text, and those of the page that the reader asks for.
+
+    Parameters
+    ----------
+    rows : the question for one page, with `search`, `order_by`, `descending`, `limit` and `offset`.
+    """
+    search, size = bar.search, table.page_size
+    total = count(read)
+    shown = count(read, search=search) if search else total
+    found = rows(
+        read,
+        search=search,
+        order_by=table.sort_key,
+        descending=table.sort_descending,
+        limit=size,
+        offset=table.page_of(shown) * size,
+    )
+    return total, shown, found

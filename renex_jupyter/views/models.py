@@ -12,7 +12,7 @@ from renex_jupyter.records import display
 from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
-from renex_jupyter.views.lists import follow_reader
+from renex_jupyter.views.lists import follow_reader, page_asked
 from renex_jupyter.views.runs import telling_first
 from renex_jupyter.views.table import Table
 
@@ -56,17 +56,7 @@ class ModelsList:
 
     def ask(self, read: Reader) -> ModelsPage:
         """Return the page that the widgets ask for."""
-        search, size = self.bar.search, self.table.page_size
-        total = questions.count_models(read)
-        shown = questions.count_models(read, search=search) if search else total
-        models = questions.list_models(
-            read,
-            search=search,
-            order_by=self.table.sort_key,
-            descending=self.table.sort_descending,
-            limit=size,
-            offset=self.table.page_of(shown) * size,
-        )
+        total, shown, models = page_asked(read, self.bar, self.table, questions.count_models, questions.list_models)
         keys = headline(models, self.bar.choice)
         rows = [_row(each, keys[: len(METRIC_WIDTHS)]) for each in models]
         return ModelsPage(total, shown, sorted(keys), columns(keys), rows)

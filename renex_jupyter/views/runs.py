@@ -17,7 +17,7 @@ from renex_jupyter.store.reader import Reader
 from renex_jupyter.views import text
 from renex_jupyter.views.bar import Bar
 from renex_jupyter.views.figures import finite
-from renex_jupyter.views.lists import follow_reader
+from renex_jupyter.views.lists import follow_reader, page_asked
 from renex_jupyter.views.table import Table
 
 SPARK_POINTS = 40
@@ -77,17 +77,7 @@ class RunsList:
 
     def ask(self, read: Reader) -> RunsPage:
         """Return the page that the widgets ask for."""
-        search, size = self.bar.search, self.table.page_size
-        total = questions.count_runs(read)
-        shown = questions.count_runs(read, search=search) if search else total
-        runs = questions.list_runs(
-            read,
-            search=search,
-            order_by=self.table.sort_key,
-            descending=self.table.sort_descending,
-            limit=size,
-            offset=self.table.page_of(shown) * size,
-        )
+        total, shown, runs = page_asked(read, self.bar, self.table, questions.count_runs, questions.list_runs)
         metrics = telling_first(runs, metric_keys(read, [run["run_id"] for run in runs]))
         metric = self.bar.choice if self.bar.choice in metrics else (metrics or [""])[0]
         keys = {run["run_id"]: key_of(run, [metric, *metrics]) for run in runs}
