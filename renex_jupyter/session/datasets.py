@@ -19,9 +19,9 @@ from renex_jupyter.session.alone import alone
 from renex_jupyter.session.current import Session, current
 from renex_jupyter.session.dataset_keeping import WHAT, Content, dataset_changes, keep_version, named
 from renex_jupyter.session.dataset_parts import parts_of
-from renex_jupyter.session.described import changed, described
-from renex_jupyter.session.first_use import namespace_changes
+from renex_jupyter.session.described import described
 from renex_jupyter.session.models import given_namespace
+from renex_jupyter.session.named_places import named_place, write_edit
 from renex_jupyter.session.points import checked_name
 from renex_jupyter.session.versions import in_turn
 from renex_jupyter.store.workbench import Workbench
@@ -176,14 +176,7 @@ def update_dataset(
     session.begin()
     with alone(store, what=WHAT):
         before = query.as_dataset(store.reader, query.find_dataset(store.reader, found["dataset_id"]))
-        after = changed(after, before)
-        place = (after.get("namespace", before.namespace), after.get("name", before.name))
-        if place != (before.namespace, before.name) and named(store, *place) is not None:
-            raise RenexError("conflict", f"there is a dataset '{'/'.join(place)}' already.", "Take another name.")
-        if after:
-            was = {field: getattr(before, field) for field in after}
-            change = Change("datasets", before.dataset_id, "update", after, was, place[0])
-            store.write(*namespace_changes(store, place[0]), change)
+        write_edit(store, "dataset", before, after, named)
     return query.as_dataset(store.reader, query.find_dataset(store.reader, found["dataset_id"]))
 
 
@@ -230,15 +223,13 @@ def place_of(session: Session, name: object, namespace: str | None) -> tuple[str
     ------
     RenexError : `invalid_argument` for a name that is none, and for two namespaces.
     """
-    if isinstance(name, str) and "/" in name and not {":", "@"} & set(name):
-        meant = query.parse_reference(name)
-        if namespace is not None and namespace != meant.namespace:
-            fact = f"'{name}' is in namespace '{meant.namespace}', not in '{namespace}'."
-            raise invalid_argument(fact, "Give the namespace once.")
-        namespace, name = meant.namespace, meant.name
-    word = checked_word("dataset", name)
-    place = session.namespace if namespace is None else namespace
-    return checked_name("namespace", place, 'create_dataset("adult", frame, namespace="census")'), word
+
+    def parted(word: str) -> tuple[str, str]:
+        meant = query.parse_reference(word)
+        return meant.namespace, meant.name
+
+    example = 'create_dataset("adult", frame, namespace="census")'
+    return named_place(session, "dataset", name, namespace, parted=parted, example=example)
 
 
 def _only_dataset(session: Session, place: tuple[str, str], facts: Mapping[str, Any]) -> Dataset:

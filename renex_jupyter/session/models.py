@@ -16,8 +16,9 @@ from renex_jupyter.records.models import Model, ModelVersion
 from renex_jupyter.session.alone import alone
 from renex_jupyter.session.belongings import deletions
 from renex_jupyter.session.current import Session, current
-from renex_jupyter.session.described import changed, described
+from renex_jupyter.session.described import described
 from renex_jupyter.session.first_use import namespace_changes
+from renex_jupyter.session.named_places import named_place, write_edit
 from renex_jupyter.session.points import checked_name
 from renex_jupyter.store.store import Store
 
@@ -146,16 +147,8 @@ def update_model(
     found = query.find_model(store.reader, model, session.namespace)
     session.begin()
     with alone(store, what=WHAT):
-        row = query.find_model(store.reader, found["model_id"])
-        before = query.as_model(store.reader, row)
-        after = changed(after, before)
-        place = (after.get("namespace", before.namespace), after.get("name", before.name))
-        if place != (before.namespace, before.name) and named(store, *place) is not None:
-            raise RenexError("conflict", f"there is a model '{'/'.join(place)}' already.", "Take another name.")
-        if after:
-            was = {field: getattr(before, field) for field in after}
-            change = Change("models", before.model_id, "update", after, was, place[0])
-            store.write(*namespace_changes(store, place[0]), change)
+        before = query.as_model(store.reader, query.find_model(store.reader, found["model_id"]))
+        write_edit(store, "model", before, after, named)
     return query.as_model(store.reader, query.find_model(store.reader, found["model_id"]))
 
 
@@ -209,15 +202,13 @@ def place_of(session: Session, name: object, namespace: str | None) -> tuple[str
     ------
     RenexError : `invalid_argument` for a name that is none, and for two namespaces.
     """
-    if isinstance(name, str) and "/" in name and not {":", "@"} & set(name):
-        meant = parse(name, "")
-        if namespace is not None and namespace != meant.namespace:
-            fact = f"'{name}' is in namespace '{meant.namespace}', not in '{namespace}'."
-            raise invalid_argument(fact, "Give the namespace once.")
-        namespace, name = meant.namespace, meant.model
-    word = checked_word("model", name)
-    place = session.namespace if namespace is None else namespace
-    return checked_name("namespace", place, 'create_model("digits", namespace="vision")'), word
+
+    def parted(word: str) -> tuple[str, str]:
+        meant = parse(word, "")
+        return meant.namespace, meant.model
+
+    example = 'create_model("digits", namespace="vision")'
+    return named_place(session, "model", name, namespace, parted=parted, example=example)
 
 
 def given_namespace(session: Session, namespace: str | None) -> str:
